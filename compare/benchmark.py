@@ -1,0 +1,157 @@
+"""Train and score GreedyHash in both frameworks and print the paper-vs-PyTorch-vs-Paddle table.
+
+python compare/benchmark.py                      the demo: bundled digits, a few minutes on a laptop
+python compare/benchmark.py --preset cpu         real CIFAR-10, 5 epochs, for a machine without a GPU
+python compare/benchmark.py --preset paper       the published protocol, for a GPU
+"""
+
+import argparse
+import dataclasses
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from compare.suite import Suite, read_backbone
+from compare.table import write_table
+from compare.worker import NAMES, Worker
+from shared import cifar
+from shared.download import fetch_cifar10
+from shared.errors import UserError, WorkerDied, exit_status
+from shared.files import make_folder
+from shared.progress import Progress, make_progress
+from shared.recipe import PRESETS, Recipe
+from shared.runs import FRAMEWORKS
+
+_CIFAR_PROTOCOLS = [name for name in cifar.PROTOCOLS if name.startswith("cifar10")]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/benchmark.py``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
+    add("--bits", type=int, nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
+    add("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS))
+    add("--seeds", type=int, nargs="+", default=[2000], metavar="N", help="one run per seed; the mean is shown")
+    add("--data", metavar="PATH|download", help="CIFAR-10 in a supported layout; default: download once")
+    add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
+    add("--backbone-weights", metavar="imagenet|none|FILE", help="what AlexNet starts from; default: imagenet")
+    add("--epochs", type=int, metavar="N")
+    add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
+    add("--torch-python", default=sys.executable, metavar="EXE", help="interpreter that has PyTorch Lightning")
+    add("--paddle-python", default=sys.executable, metavar="EXE", help="interpreter that has PaddlePaddle")
+    add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
+    add("--force", action="store_true", help="replace runs made with another recipe")
+    return parser
+
+
+def main() -> None:
+    """Run the suite the command line asks for; the table is written even when a run fails."""
+    arguments = build_parser().parse_args()
+    progress = make_progress("auto")
+    try:
+        suite = plan(arguments, progress)
+        try:
+            suite.run(progress)
+        except (WorkerDied, KeyboardInterrupt):
+            print(write_table(suite.out), flush=True)
+            raise
+        print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json")
+    finally:
+        progress.close()
+
+
+def plan(arguments: argparse.Namespace, progress: Progress) -> Suite:
+    """Check everything that can be wrong before training starts, and gather what the runs share."""
+    for name in ("bits", "seeds"):
+        if len(set(getattr(arguments, name))) != len(getattr(arguments, name)):
+            raise UserError(f"--{name}: expected different values, received {getattr(arguments, name)}")
+    workers = {name: Worker(name, getattr(arguments, f"{name}_python")) for name in FRAMEWORKS}
+    facts, unavailable = _probe([workers[name] for name in arguments.frameworks])
+    preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
+    for name, reason in unavailable.items():
+        progress.note(f"{NAMES[name]} is left out: {reason}")
+    recipe = _recipe(arguments, preset)
+    for bits in arguments.bits:
+        dataclasses.replace(recipe, bits=bits)
+    devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
+    out = make_folder(arguments.out or Path("runs") / preset)
+    data = _data(arguments.data, preset, progress)
+    dataset = cifar.load(data)
+    recipe = dataclasses.replace(recipe, dataset=dataset.name, data_sha256=dataset.digest())
+    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
+    return Suite(
+        out=out,
+        recipe=recipe,
+        bits=sorted(arguments.bits),
+        seeds=arguments.seeds,
+        workers=[workers[name] for name in facts],
+        devices=devices,
+        unavailable=unavailable,
+        dataset=dataset,
+        data=data,
+        backbone=backbone,
+        force=arguments.force,
+    )
+
+
+def _probe(workers: list[Worker]) -> tuple[dict[str, dict], dict[str, str]]:
+    """What each usable framework says of itself, and why the others cannot be used."""
+    facts, unavailable = {}, {}
+    with ThreadPoolExecutor() as pool:
+        futures = {worker.framework: pool.submit(worker.info) for worker in workers}
+    for name, future in futures.items():
+        try:
+            facts[name] = future.result()
+        except (UserError, WorkerDied) as error:
+            unavailable[name] = str(error)
+    if not facts:
+        raise UserError("no framework can be used: " + "; ".join(unavailable.values()))
+    return facts, unavailable
+
+
+def _choose_preset(choice: str, gpu: bool) -> str:
+    preset = choice if choice != "auto" else "paper" if gpu else "demo"
+    reason = (
+        ""
+        if choice != "auto"
+        else ", chosen because a framework sees a GPU"
+        if gpu
+        else ", chosen because no framework sees a GPU"
+    )
+    other = "demo" if preset == "paper" else "paper"
+    print(f"PRESET {preset.upper()}{reason}. For the other: python compare/benchmark.py --preset {other}", flush=True)
+    return preset
+
+
+def _recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
+    base = PRESETS[preset]
+    if preset == "demo":
+        for name in ("data", "protocol", "backbone_weights"):
+            if getattr(arguments, name) not in (None, "none"):
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(
+                    f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
+                )
+    chosen = {name: getattr(arguments, name) for name in ("protocol", "epochs", "eval_every", "dropout")}
+    return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _device(framework: str, choice: str, gpu: bool) -> str:
+    if choice == "cuda" and not gpu:
+        raise UserError(
+            f"--device cuda: expected an NVIDIA GPU that {NAMES[framework]} can use, found none; use --device cpu"
+        )
+    return ("cuda" if gpu else "cpu") if choice == "auto" else choice
+
+
+def _data(choice: str | None, preset: str, progress: Progress) -> str:
+    if preset == "demo":
+        return cifar.DIGITS
+    return str(fetch_cifar10(progress)) if choice in (None, "download") else choice
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

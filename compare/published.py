@@ -1,0 +1,59 @@
+"""The published numbers, and which runs they may stand beside."""
+
+import csv
+import dataclasses
+
+from shared.files import PROJECT_ROOT
+from shared.recipe import PRESETS, RELU_LAYERS, Recipe
+
+_REFERENCE = PROJECT_ROOT / "results" / "reference"
+_BITS = ("12", "24", "32", "48")
+# heading -> (source, selection) in published_map.csv
+_COLUMNS = {
+    "paper": [("paper (Su et al., NeurIPS 2018)", "as published")],
+    "published PyTorch: last / best": [
+        ("paddle_greedyhash: PyTorch rerun", "last epoch (50)"),
+        ("paddle_greedyhash: PyTorch rerun", "best epoch"),
+    ],
+    "published Paddle: last / best": [
+        ("paddle_greedyhash: Paddle 2.2.2", "last epoch (50)"),
+        ("paddle_greedyhash: Paddle 2.2.2", "best epoch"),
+    ],
+}
+_CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
+# what may differ between a run and the published ones: bookkeeping, and how often the run is scored
+_FREE_FIELDS = {"preset", "bits", "seed", "eval_every", "dropout", "data_sha256", "split_sha256", "backbone_sha256"}
+
+
+def departures(recipe: Recipe) -> list[str]:
+    """The settings in which a recipe differs from the published CIFAR-10 (I) protocol, the epochs aside."""
+    published = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
+    fields = {field.name for field in dataclasses.fields(Recipe)} - _FREE_FIELDS - {"epochs"}
+    return sorted(name for name in fields if getattr(recipe, name) != getattr(published, name))
+
+
+def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
+    """Heading -> {bits: mAP as printed} for a suite with this recipe; empty unless its protocol is the published one.
+
+    A shorter run is set beside the published curves at its own last epoch.
+    """
+    if departures(recipe):
+        return {}
+    if recipe.epochs == PRESETS["paper"].epochs:
+        rows = {(row["source"], row["selection"]): row for row in _read("published_map.csv")}
+        return {
+            heading: {int(bits): " / ".join(rows[key][bits] for key in keys) for bits in _BITS}
+            for heading, keys in _COLUMNS.items()
+        }
+    curves = [row for row in _read("published_curves.csv") if int(row["epoch"]) == recipe.epochs]
+    return {
+        f"{heading} at epoch {recipe.epochs}": {
+            int(row["bits"]): row["map"] for row in curves if row["source"] == source
+        }
+        for heading, source in _CURVES.items()
+    }
+
+
+def _read(name: str) -> list[dict[str, str]]:
+    with (_REFERENCE / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,87 @@
+"""Starting a framework's worker process, following its progress and judging how it ended."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import EXIT_USER_ERROR, UserError, WorkerDied
+from shared.files import PROJECT_ROOT
+from shared.progress import Progress, replay
+
+MODULES = {"paddle": "paddle_impl", "torch": "torch_impl"}
+NAMES = {"paddle": "PaddlePaddle", "torch": "PyTorch Lightning"}
+_QUOTED_LINES = 15
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One framework in one Python interpreter."""
+
+    framework: str
+    python: str = sys.executable
+
+    def run(self, arguments: list[str], log: Path, progress: Progress) -> None:
+        """Run a verb to its end, show its progress, and append everything else it prints to ``log``.
+
+        Raises UserError for bad input and WorkerDied, quoting the end of the log, for any other failure.
+        """
+        tail: deque[str] = deque(maxlen=_QUOTED_LINES)
+        process = self._start(["-m", MODULES[self.framework], *arguments, "--progress", "json"])
+        try:
+            with log.open("a", encoding="utf-8") as file:
+                for line in process.stdout:
+                    if replay(line, progress):
+                        continue
+                    tail.append(line.rstrip("\n"))
+                    file.write(line)
+            status = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            progress.close()
+        self._judge(status, list(tail), log)
+
+    def info(self) -> dict:
+        """What the ``info`` verb prints; UserError when the framework cannot be used."""
+        return json.loads(self.output_of("-m", MODULES[self.framework], "info").splitlines()[-1])
+
+    def output_of(self, *arguments: str) -> str:
+        """Standard output of the interpreter with these arguments; raises like ``run``."""
+        process = self._start(list(arguments), stderr=subprocess.PIPE)
+        output, errors = process.communicate()
+        self._judge(process.returncode, errors.splitlines(), None)
+        return output
+
+    def _start(self, arguments: list[str], stderr: int = subprocess.STDOUT) -> subprocess.Popen:
+        # the project need not be installed in the worker's interpreter; stdin stays open as the sign of our life
+        environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONUNBUFFERED": "1"}
+        try:
+            return subprocess.Popen(
+                [self.python, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                errors="replace",
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UserError(f"--{self.framework}-python: cannot start {self.python}: {error.strerror}") from error
+
+    def _judge(self, status: int, lines: list[str], log: Path | None) -> None:
+        if status == 0:
+            return
+        if status == EXIT_USER_ERROR:
+            raise UserError(lines[-1].removeprefix("error: ") if lines else f"{self.framework} worker: exit status 2")
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        where = f"; its whole log: {log}" if log else ""
+        quoted = "\n".join(f"  | {line}" for line in lines[-_QUOTED_LINES:]) or "  | (no output)"
+        raise WorkerDied(
+            f"the {NAMES[self.framework]} worker died ({how}); finished runs are kept, and the same command "
+            f"goes on from the last finished epoch{where}\n{quoted}"
+        )

@@ -1,0 +1,1 @@
+"""GreedyHash in PaddlePaddle. Never imports the other framework."""

@@ -1,0 +1,56 @@
+"""Between this framework's parameters and the neutral arrays; the one place that transposes linear weights."""
+
+import numpy as np
+
+from paddle_impl.model import GreedyHash
+from paddle_impl.runtime import paddle
+from shared.recipe import Recipe, parameters
+
+
+def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:
+    """A network on ``device`` (the current one) with the neutral ``arrays`` as its parameters."""
+    network = GreedyHash(recipe)
+    load_neutral(recipe, network, arrays)
+    return network
+
+
+def load_neutral(recipe: Recipe, network: GreedyHash, arrays: dict[str, np.ndarray]) -> None:
+    """Set the network's parameters to the neutral ``arrays``."""
+    state = {p.name: _turned(arrays[p.name], p.kind) for p in parameters(recipe)}
+    missing, unexpected = network.set_state_dict(state)
+    if missing or unexpected:
+        raise RuntimeError(f"parameters do not match the table: missing {missing}, unexpected {unexpected}")
+
+
+def to_neutral(recipe: Recipe, network: GreedyHash) -> dict[str, np.ndarray]:
+    """Copies of the network's parameters as neutral float32 arrays."""
+    state = network.state_dict()
+    return {p.name: _turned(state[p.name].numpy(), p.kind) for p in parameters(recipe)}
+
+
+def momentum_from_neutral(
+    recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer, momentum: dict[str, np.ndarray]
+) -> None:
+    """Give ``optimizer`` the neutral ``momentum`` arrays as its velocities."""
+    names = dict(network.named_parameters())
+    state = {
+        _velocity_key(names[p.name]): paddle.to_tensor(_turned(momentum[p.name], p.kind)) for p in parameters(recipe)
+    }
+    optimizer.set_state_dict(state)
+
+
+def momentum_to_neutral(
+    recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer
+) -> dict[str, np.ndarray]:
+    """Copies of the optimizer's velocities as neutral float32 arrays."""
+    names, state = dict(network.named_parameters()), optimizer.state_dict()
+    return {p.name: _turned(state[_velocity_key(names[p.name])].numpy(), p.kind) for p in parameters(recipe)}
+
+
+def _velocity_key(parameter: paddle.Tensor) -> str:
+    return f"{parameter.name}_velocity_0"
+
+
+def _turned(array: np.ndarray, kind: str) -> np.ndarray:
+    # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
+    return np.ascontiguousarray(array.T) if kind == "linear" else np.array(array)

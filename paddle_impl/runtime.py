@@ -1,0 +1,83 @@
+"""This framework's process: import, threads, precision, device, and the record of them."""
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+
+from shared.errors import UserError
+from shared.machine import cpu_info, describe_machine, keep_freed_memory, mkl_code_path, num_threads
+
+FRAMEWORK = "paddle"
+
+# cuBLAS and cuDNN read it once, when their first handle is made; TF32 off in forward and backward
+os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
+os.environ.setdefault("GLOG_minloglevel", "2")
+# the bundled MKL takes a slow code path on AMD processors unless told before its first product
+if _code_path := mkl_code_path(cpu_info()):
+    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", _code_path)
+
+
+@contextlib.contextmanager
+def _process_kept_as_it_was() -> Iterator[None]:
+    """Undo what importing Paddle does to the process: root logger, OMP_NUM_THREADS, warnings."""
+    root = logging.getLogger()
+    handlers, level, threads = root.handlers[:], root.level, os.environ.get("OMP_NUM_THREADS")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No ccache found")
+        yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    os.environ.pop("OMP_NUM_THREADS")
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = threads
+
+
+with _process_kept_as_it_was():
+    import paddle
+
+
+def configure() -> None:
+    """Set memory, threads and precision, and give the process its own signal handlers back."""
+    keep_freed_memory()
+    paddle.disable_signal_handler()
+    paddle.base.core.set_num_threads(num_threads())
+    paddle.base.core.set_cublas_switch(0)
+    paddle.base.core.set_cudnn_switch(0)
+
+
+def has_gpu() -> bool:
+    """Whether a CUDA device can be used."""
+    return paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+
+
+def resolve_device(name: str) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; UserError for cuda without a GPU."""
+    if name == "cuda" and not has_gpu():
+        raise UserError("--device cuda: expected an NVIDIA GPU that Paddle can use, found none; use --device cpu")
+    device = ("cuda" if has_gpu() else "cpu") if name == "auto" else name
+    paddle.set_device("gpu" if device == "cuda" else "cpu")
+    return device
+
+
+def environment(device: str) -> dict:
+    """The contents of ``environment.json``."""
+    facts = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
+    precision = {
+        "dtype": "float32",
+        "cublas_switch": paddle.base.core.get_cublas_switch(),
+        "cudnn_switch": paddle.base.core.get_cudnn_switch(),
+        "NVIDIA_TF32_OVERRIDE": os.environ["NVIDIA_TF32_OVERRIDE"],
+    }
+    return {
+        "framework": FRAMEWORK,
+        "device": device,
+        "device_name": paddle.device.cuda.get_device_name() if device == "cuda" else facts["cpu"],
+        "framework_threads": num_threads(),
+        "cuda": paddle.version.cuda(),
+        "cudnn": paddle.version.cudnn(),
+        "precision": precision,
+        "MKL_DEBUG_CPU_TYPE": os.environ.get("MKL_DEBUG_CPU_TYPE"),
+        **facts,
+    }

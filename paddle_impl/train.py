@@ -1,0 +1,80 @@
+"""Training with PaddlePaddle: one explicit loop, ``fit``."""
+
+import time
+
+import numpy as np
+
+from paddle_impl import convert
+from paddle_impl.encode import encode_images
+from paddle_impl.images import DeviceImages
+from paddle_impl.model import GreedyHash, losses
+from paddle_impl.runtime import paddle
+from shared import weights
+from shared.job import Job
+from shared.randomness import native_seed
+
+_MOMENTUM = "momentum."
+Optimizer = paddle.optimizer.Optimizer
+
+
+def fit(job: Job) -> None:
+    """Train to the last epoch, from the last finished one if there is any, and finish the run."""
+    recipe = job.recipe
+    images = DeviceImages(job.dataset, recipe.input_px, job.device)
+    network = convert.from_neutral(recipe, job.initial_weights, job.device)
+    optimizer = paddle.optimizer.Momentum(
+        recipe.learning_rate, recipe.momentum, parameters=network.parameters(), weight_decay=recipe.weight_decay
+    )
+
+    def encode(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return encode_images(network, images, index, job.progress)
+
+    done = restore(job, network, optimizer)
+    job.resume_after(done)
+    encoded = None
+    for epoch in range(done + 1, recipe.epochs + 1):
+        started = time.monotonic()
+        optimizer.set_lr(recipe.rate(epoch))
+        means = train_epoch(job, epoch, network, optimizer, images)
+        seconds = time.monotonic() - started
+        encoded = job.encode(encode) if recipe.evaluates(epoch) else None
+        job.finish_epoch(epoch, optimizer.get_lr(), means, seconds, encoded)
+        keep(job, epoch, network, optimizer)
+    job.finish(encoded or job.encode(encode), convert.to_neutral(recipe, network))
+
+
+def train_epoch(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer, images: DeviceImages) -> list[float]:
+    """One pass over the training images; mean loss, cross-entropy and penalty."""
+    paddle.seed(native_seed(job.recipe.seed, epoch))
+    network.train()
+    sums = paddle.zeros([3], "float64")
+    for batch in job.batches(epoch):
+        index = paddle.to_tensor(batch.index)
+        labels = paddle.gather(images.labels, index)
+        masks = batch.masks and tuple(map(paddle.to_tensor, batch.masks))
+        terms = losses(network(images.normalised(index), masks), labels, job.recipe.penalty_weight)
+        terms.loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        sums += paddle.stack([term.detach() for term in terms]).astype("float64") * len(batch.index)
+        job.report_step(batch.step, epoch, terms.loss)
+    return (sums / len(job.split.train)).tolist()
+
+
+def keep(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:
+    """Write the state to go on from after ``epoch``: neutral weights, and momentum beside them."""
+    momentum = convert.momentum_to_neutral(job.recipe, network, optimizer)
+    arrays = convert.to_neutral(job.recipe, network) | {_MOMENTUM + name: array for name, array in momentum.items()}
+    weights.save(job.run.resume_folder / "last.safetensors", arrays, {"epoch": epoch})
+
+
+def restore(job: Job, network: GreedyHash, optimizer: Optimizer) -> int:
+    """Load what ``keep`` wrote, if anything; the number of epochs it had finished."""
+    state = job.run.resume_folder / "last.safetensors"
+    if not state.exists():
+        return 0
+    arrays, metadata = weights.load(state)
+    convert.load_neutral(job.recipe, network, arrays)
+    momentum = {name.removeprefix(_MOMENTUM): array for name, array in arrays.items() if name.startswith(_MOMENTUM)}
+    convert.momentum_from_neutral(job.recipe, network, optimizer, momentum)
+    return metadata["epoch"]

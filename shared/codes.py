@@ -1,0 +1,77 @@
+"""The codes of one model: what ``encode`` writes, what the score is computed from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shared.cifar import Dataset, Split
+from shared.errors import UserError
+from shared.files import atomic_path
+from shared.retrieval import Retrieval, evaluate, pack_codes, unpack_codes
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of the queries followed by those of the database, keyed by image index.
+
+    ``index`` int64 (N,), ``labels`` int64 (N,), ``codes`` uint64 (N, ceil(bits/64)) packed,
+    ``margin`` float32 (N, bits) = |feature|, how far each bit is from flipping, ``predicted`` int64 (N,) class.
+    A bit is 1 where the feature is above 0; an exact 0 counts as 0 and is counted by ``zeros``.
+    """
+
+    index: np.ndarray
+    labels: np.ndarray
+    codes: np.ndarray
+    margin: np.ndarray
+    predicted: np.ndarray
+    num_queries: int
+
+    @classmethod
+    def from_features(cls, features: np.ndarray, predicted: np.ndarray, dataset: Dataset, split: Split) -> "Codes":
+        """Codes of ``encoded_index(split)`` from float32 features (N, bits) and predicted classes (N,)."""
+        index = encoded_index(split)
+        packed = pack_codes(features > 0)
+        margin = np.abs(features).astype(np.float32)
+        return cls(index, dataset.labels[index], packed, margin, predicted.astype(np.int64), len(split.query))
+
+    @property
+    def bits(self) -> int:
+        """Code length."""
+        return self.margin.shape[1]
+
+    @property
+    def zeros(self) -> int:
+        """How many features were exactly 0, where the sign is a convention."""
+        return int((self.margin == 0).sum())
+
+    def score(self) -> Retrieval:
+        """Rank the database for every query."""
+        bits = unpack_codes(self.codes, self.bits)
+        n = self.num_queries
+        return evaluate(bits[:n], self.labels[:n], bits[n:], self.labels[n:])
+
+    def accuracy(self) -> float:
+        """Share of the queries whose class is predicted right from their code."""
+        n = self.num_queries
+        return float((self.predicted[:n] == self.labels[:n]).mean())
+
+    def save(self, path: Path) -> None:
+        """Write the arrays atomically as .npz."""
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **vars(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Codes":
+        """Read what ``save`` wrote; UserError for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+            return cls(**{**arrays, "num_queries": int(arrays["num_queries"])})
+        except Exception as error:  # a damaged archive can fail anywhere inside NumPy and zipfile
+            raise UserError(f"{path}: expected the codes of a finished run, received: {error}") from error
+
+
+def encoded_index(split: Split) -> np.ndarray:
+    """The images that are encoded, queries first: int64 (queries + database,)."""
+    return np.concatenate([split.query, split.database])

@@ -1,0 +1,99 @@
+"""Files that are either whole or absent: atomic writes, digests, locks and the cache folder."""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import UserError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+def cache_folder() -> Path:
+    """The folder for downloads: ``$GREEDYHASH_CACHE``, else ``~/.cache/greedyhash``."""
+    return Path(os.environ.get("GREEDYHASH_CACHE") or Path.home() / ".cache" / "greedyhash")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` that replaces it if the block succeeds and vanishes if not.
+
+    Raises UserError when the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        make_folder(path.parent)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; choose a writable place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> Path:
+    """Create ``folder`` and its parents; UserError when that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot create the folder {folder}: {error.strerror or error}; choose a writable place"
+        ) from error
+    return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` atomically as indented JSON; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in ``path``; UserError when it is missing, damaged or no object."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}; expected a JSON file written by this project") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object, received {type(value).__name__}")
+    return value
+
+
+def sha256_of(*chunks: bytes | memoryview) -> str:
+    """Hex SHA-256 of the chunks one after the other."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold ``folder/.lock`` while the block runs; the system frees it even when the process is killed.
+
+    Raises UserError when another process still holds it after ``wait_seconds``.
+    """
+    deadline = time.monotonic() + wait_seconds
+    with open(make_folder(folder) / ".lock", "w") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise UserError(
+                        f"{folder} is in use by another process; wait for it, or choose another folder"
+                    ) from error
+                time.sleep(0.1)
+        yield

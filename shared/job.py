@@ -1,0 +1,199 @@
+"""One training run as a worker sees it: the part of the work that is the same in both frameworks."""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, SupportsFloat
+
+import numpy as np
+
+from shared import cifar, weights
+from shared.cifar import Dataset, Split
+from shared.codes import Codes, encoded_index
+from shared.errors import UserError
+from shared.progress import Progress
+from shared.randomness import batch_order, dropout_mask
+from shared.recipe import Recipe, hidden_units, pooled_units
+from shared.runs import Run
+
+_LOSSES = ("loss", "cross_entropy", "penalty")
+
+
+class Batch(NamedTuple):
+    """One training step: global ``step`` (from 0), image ``index`` int64 (B,), and dropout keep-masks.
+
+    ``masks`` are uint8 (B, units) before fc6 and before fc7, or None where the framework draws its own.
+    """
+
+    step: int
+    index: np.ndarray
+    masks: tuple[np.ndarray, np.ndarray] | None
+
+
+class Encoded(NamedTuple):
+    """Codes and the seconds it took to compute them."""
+
+    codes: Codes
+    seconds: float
+
+
+# index int64 (N,) -> features float32 (N, bits) and predicted classes int64 (N,)
+EncodeImages = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def encode(encode_images: EncodeImages, dataset: Dataset, split: Split) -> Encoded:
+    """Encode queries and database."""
+    started = time.monotonic()
+    features, predicted = encode_images(encoded_index(split))
+    return Encoded(Codes.from_features(features, predicted, dataset, split), time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a framework needs in order to train, and where it reports."""
+
+    run: Run
+    recipe: Recipe
+    dataset: Dataset
+    split: Split
+    initial_weights: weights.Arrays
+    device: str
+    environment: dict
+    progress: Progress
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the last one possibly smaller."""
+        return math.ceil(len(self.split.train) / self.recipe.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of ``epoch`` (from 1), the same in both frameworks."""
+        order = self.split.train[batch_order(self.recipe.seed, epoch, len(self.split.train))]
+        for position in range(self.steps_per_epoch):
+            index = order[position * self.recipe.batch_size :][: self.recipe.batch_size]
+            step = (epoch - 1) * self.steps_per_epoch + position
+            yield Batch(step, index, self._masks(step, len(index)))
+
+    def _masks(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+        if self.recipe.dropout == "native":
+            return None
+        units = (pooled_units(self.recipe), hidden_units(self.recipe))
+        return tuple(dropout_mask(self.recipe.seed, step, layer, (size, n)) for layer, n in enumerate(units))
+
+    def report_step(self, step: int, epoch: int, loss: SupportsFloat) -> None:
+        """Show progress after global ``step``; the loss is read from its device only when it is shown."""
+        done, total = step + 1, self.recipe.epochs * self.steps_per_epoch
+        if self.progress.due("train", done, total):
+            self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=float(loss))
+
+    def resume_after(self, epoch: int) -> None:
+        """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start)."""
+        self.run.rewind_log(epoch)
+        if epoch:
+            self.progress.note(f"  going on after epoch {epoch}/{self.recipe.epochs}")
+
+    def encode(self, encode_images: EncodeImages) -> Encoded:
+        """Encode the queries and the database of this job."""
+        return encode(encode_images, self.dataset, self.split)
+
+    def finish_epoch(
+        self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+    ) -> dict:
+        """Log one epoch and return its record.
+
+        ``rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
+        epoch's images; ``seconds`` is training alone. Raises FloatingPointError for a loss that is not finite.
+        """
+        if not all(map(math.isfinite, mean_losses)):
+            raise FloatingPointError(f"the loss is not finite in epoch {epoch}: {mean_losses}; is the rate too high?")
+        record = {"epoch": epoch, "lr": rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
+        record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
+        if encoded is not None:
+            score = encoded.codes.score()
+            record |= {"map": score.summary(), "accuracy": encoded.codes.accuracy(), "encode_seconds": encoded.seconds}
+        self.run.append_log(record)
+        self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
+        return record
+
+    def finish(self, encoded: "Encoded", final_weights: weights.Arrays) -> None:
+        """Write codes, checkpoint and result, in this order, and remove the state kept for resuming.
+
+        The score comes from the codes as read back from their file.
+        """
+        encoded.codes.save(self.run.codes_file)
+        metadata = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
+        weights.save(self.run.checkpoint_file, final_weights, {**metadata, "epoch": self.recipe.epochs})
+        self.run.write_result(self._result(Codes.load(self.run.codes_file), final_weights))
+        shutil.rmtree(self.run.resume_folder, ignore_errors=True)
+
+    def _result(self, codes: Codes, final_weights: weights.Arrays) -> dict:
+        log, score, recipe = self.run.log(), codes.score(), self.recipe
+        best = max((record for record in log if "map" in record), key=lambda record: record["map"]["expected"])
+        train_seconds = sum(record["seconds"] for record in log)
+        return {
+            "framework": self.environment["framework"],
+            "preset": recipe.preset,
+            "dataset": recipe.dataset,
+            "bits": recipe.bits,
+            "seed": recipe.seed,
+            "epochs": recipe.epochs,
+            "map_last": score.summary(),
+            "map_best": best["map"],
+            "best_epoch": best["epoch"],
+            "accuracy": codes.accuracy(),
+            "queries_without_relevant": score.queries_without_relevant,
+            "zeros": codes.zeros,
+            "weights_moved": _relative_change(self.initial_weights, final_weights),
+            "train_seconds": train_seconds,
+            "encode_seconds": log[-1]["encode_seconds"],
+            "images_per_second": len(self.split.train) * recipe.epochs / train_seconds,
+            "device": self.environment["device_name"],
+            "versions": self.environment["packages"],
+            "recipe_digest": recipe.digest(),
+            "data_sha256": recipe.data_sha256,
+            "split_sha256": recipe.split_sha256,
+            "initial_weights_sha256": weights.digest(self.initial_weights),
+            "checkpoint_sha256": weights.digest(final_weights),
+        }
+
+
+def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
+    """The data set and split a recipe was made for; UserError if ``data`` holds other images."""
+    dataset = cifar.load(data)
+    if recipe.data_sha256 != dataset.digest():
+        raise UserError(
+            f"{data}: expected the images the recipe was made for (SHA-256 {recipe.data_sha256[:12]}), "
+            f"received others ({dataset.digest()[:12]}); pass the same --data"
+        )
+    parts = cifar.split(dataset.labels, recipe.protocol, recipe.seed)
+    if recipe.split_sha256 != parts.digest():
+        raise UserError(f"split: expected SHA-256 {recipe.split_sha256}, received {parts.digest()}")
+    return dataset, parts
+
+
+def open_job(folder: Path, data: str, initial_weights: Path, device: str, environment: dict, progress: Progress) -> Job:
+    """The job in a prepared run folder; UserError if data or weights are not the recipe's."""
+    run = Run(folder)
+    recipe = run.recipe()
+    dataset, parts = load_data(recipe, data)
+    initial, _ = weights.load_exactly(initial_weights, recipe)
+    return Job(run, recipe, dataset, parts, initial, device, environment, progress)
+
+
+def describe_epoch(record: Mapping[str, object], epochs: int) -> str:
+    """One line for one record of ``log.jsonl``."""
+    text = f"epoch {record['epoch']}/{epochs} lr {record['lr']:.3g} loss {record['loss']:.4f}"
+    text += f" (cross-entropy {record['cross_entropy']:.4f}, penalty {record['penalty']:.4f})"
+    text += f" {record['images_per_second']:.0f} images/s"
+    if "map" in record:
+        text += f" mAP {record['map']['expected']:.4f} accuracy {record['accuracy']:.4f}"
+    return text
+
+
+def _relative_change(before: weights.Arrays, after: weights.Arrays) -> float:
+    change = sum(float(((after[name] - before[name]).astype(np.float64) ** 2).sum()) for name in before)
+    size = sum(float((before[name].astype(np.float64) ** 2).sum()) for name in before)
+    return math.sqrt(change / size)

@@ -1,0 +1,93 @@
+"""Facts about the machine and the process that belong to every measured number."""
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from shared.files import PROJECT_ROOT
+
+# from glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_AVX512 = {"avx512f", "avx512dq", "avx512bw", "avx512vl"}
+
+
+def num_threads() -> int:
+    """Threads for arithmetic: ``OMP_NUM_THREADS`` if set, else the cores this process may use."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+
+
+def cpu_info() -> dict[str, str]:
+    """Vendor, model name and flags of the first processor ({} where /proc/cpuinfo does not exist)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return {}
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in fields.items()}
+
+
+def mkl_code_path(cpu: dict[str, str]) -> str | None:
+    """The ``MKL_DEBUG_CPU_TYPE`` that gives an AMD processor the fast code path of Paddle's bundled MKL.
+
+    None leaves the library's own choice: on other makes, or without AVX2.
+    """
+    flags = set(cpu.get("flags", "").split())
+    if cpu.get("vendor_id") != "AuthenticAMD":
+        return None
+    if flags >= _AVX512:
+        return "7"
+    return "5" if flags >= {"avx2", "fma"} else None
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep large freed blocks instead of returning them to the system after every operation.
+
+    Without it each activation tensor is mapped, zeroed page by page and unmapped again, which costs more than the
+    arithmetic of the light layers. Other C libraries are left alone.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def describe_machine(packages: tuple[str, ...]) -> dict:
+    """Processor, threads, Python, package versions and the project's git revision, for ``environment.json``."""
+    return {
+        "platform": platform.platform(),
+        "cpu": cpu_info().get("model name", platform.machine()),
+        "threads": num_threads(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in ("numpy", "safetensors", *packages)},
+        "numpy_simd": _numpy_simd(),
+        "git_revision": _git_revision(),
+        "command": sys.argv,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numpy_simd() -> list[str]:
+    return list(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", []))
+
+
+def _git_revision() -> str | None:
+    """The commit, with "+changes" if the tree differs from it; None outside a checkout."""
+    git = ["git", "-C", str(PROJECT_ROOT)]
+    try:
+        revision = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return revision.strip() + ("+changes" if changes.strip() else "")

@@ -1,0 +1,146 @@
+"""Progress of long work: a bar on a terminal, plain lines in a log, JSON events for a parent process."""
+
+import json
+import sys
+import time
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+MODES = ("auto", "bar", "lines", "json")
+_SECONDS_BETWEEN_LINES = 20.0
+_SECONDS_BETWEEN_EVENTS = 0.2
+
+
+class Progress:
+    """Receives ``update`` (a phase moved on) and ``note`` (a line worth keeping); subclasses show them."""
+
+    def __init__(self, seconds_between: float = 0.0) -> None:
+        """Show at most one update of a phase every ``seconds_between`` seconds, and always its last."""
+        self._seconds_between = seconds_between
+        self._phase, self._started, self._started_at, self._shown = "", 0, 0.0, 0.0
+
+    def due(self, phase: str, done: int, total: int) -> bool:
+        """Whether an update would be shown now; ask before computing facts that cost something."""
+        if phase != self._phase or done < self._started:
+            self._phase, self._started, self._started_at, self._shown = phase, done, time.monotonic(), -1e9
+        return done >= total or time.monotonic() - self._shown >= self._seconds_between
+
+    def update(self, phase: str, done: int, total: int, **facts: float) -> None:
+        """Report that ``done`` of ``total`` units of ``phase`` are finished, with facts such as ``loss``."""
+        if self.due(phase, done, total):
+            self._shown = time.monotonic()
+            self._show(phase, done, total, facts)
+
+    def note(self, text: str, detail: bool = False) -> None:
+        """Print a line; a ``detail`` is left out where a bar shows the same."""
+        print(text, file=sys.stderr, flush=True)
+
+    def seconds_left(self, done: int, total: int) -> float | None:
+        """Estimate from the pace since the phase began; None before there is one."""
+        advanced = done - self._started
+        return (time.monotonic() - self._started_at) * (total - done) / advanced if advanced > 0 else None
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+        """Show nothing."""
+
+
+class LineProgress(Progress):
+    """Plain lines, few enough for a log file."""
+
+    def __init__(self) -> None:
+        super().__init__(_SECONDS_BETWEEN_LINES)
+
+    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+        left = self.seconds_left(done, total)
+        if left:  # neither the first update, which knows no pace, nor the last, which a note follows
+            self.note(f"  {phase} {done}/{total} {format_facts(facts)} {format_seconds(left)} left")
+
+
+class BarProgress(Progress):
+    """One rich progress bar on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(_SECONDS_BETWEEN_EVENTS)
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[facts]}"),
+        )
+        self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._task: TaskID | None = None
+        self._task_phase = ""
+
+    def note(self, text: str, detail: bool = False) -> None:
+        if not detail:
+            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._bar.stop()
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+        self._bar.start()
+        if self._task is None or phase != self._task_phase:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task, self._task_phase = self._bar.add_task(phase, total=total, facts=""), phase
+        self._bar.update(self._task, completed=done, total=total, facts=format_facts(facts))
+
+
+class JsonProgress(Progress):
+    """One JSON object a line on stdout, for the process that started this one."""
+
+    def __init__(self) -> None:
+        super().__init__(_SECONDS_BETWEEN_EVENTS)
+
+    def note(self, text: str, detail: bool = False) -> None:
+        self._emit({"event": "note", "text": text, "detail": detail})
+
+    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+        self._emit({"event": "update", "phase": phase, "done": done, "total": total, "facts": facts})
+
+    def _emit(self, event: dict) -> None:
+        print(json.dumps(event), flush=True)
+
+
+def make_progress(mode: str, stream: TextIO = sys.stderr) -> Progress:
+    """The progress display for ``mode``; "auto" is a bar where ``stream`` is a terminal and lines elsewhere."""
+    if mode == "auto":
+        mode = "bar" if stream.isatty() else "lines"
+    return {"bar": BarProgress, "lines": LineProgress, "json": JsonProgress}[mode]()
+
+
+def replay(line: str, progress: Progress) -> bool:
+    """Show one line of a JsonProgress on ``progress``; False if the line is no such event."""
+    if not line.startswith('{"event": '):
+        return False
+    event = json.loads(line)
+    if event["event"] == "note":
+        progress.note(event["text"], detail=event["detail"])
+    else:
+        progress.update(event["phase"], event["done"], event["total"], **event["facts"])
+    return True
+
+
+def format_facts(facts: dict[str, float]) -> str:
+    """ "epoch 3 loss 1.234": whole numbers as they are, others to four significant digits."""
+    return " ".join(f"{name} {value:.4g}" for name, value in facts.items())
+
+
+def format_seconds(seconds: float) -> str:
+    """ "45 s", "3 min 20 s" or "2 h 05 min"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes} min {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

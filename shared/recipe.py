@@ -1,0 +1,155 @@
+"""The recipe of a run: every setting that may change its numbers, the presets, and the network's parameter table."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.errors import UserError
+from shared.files import read_json, sha256_of
+
+DROPOUT_PROBABILITY = 0.5
+NUM_CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of one run, shared by both frameworks; the defaults are the published CIFAR-10 (I) protocol.
+
+    ``learning_rate`` holds for epochs 1..``lr_drop_epoch`` and is multiplied by ``lr_drop_factor`` afterwards.
+    ``width`` scales AlexNet's channels and units; ``input_px`` is the side of the upsampled square image.
+    ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
+    ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
+    """
+
+    preset: str
+    dataset: str = "cifar10"
+    protocol: str = "cifar10-1"
+    bits: int = 48
+    seed: int = 2000
+    epochs: int = 50
+    eval_every: int = 1
+    input_px: int = 224
+    width: float = 1.0
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    lr_drop_epoch: int = 30
+    lr_drop_factor: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    penalty_weight: float = 0.1
+    dropout: str = "shared"
+    backbone: str = "imagenet"
+    backbone_layers: tuple[str, ...] = ()
+    backbone_sha256: str = ""
+    data_sha256: str = ""
+    split_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Check types and ranges; UserError names the field."""
+        for field in dataclasses.fields(self):
+            _check_type(field.name, field.type, getattr(self, field.name))
+        for name in ("bits", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: expected at least 1, received {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed: expected 0 to 4294967295, received {self.seed}")
+        if self.eval_every < 0:
+            raise UserError(f"eval_every: expected 0 (last epoch only) or more, received {self.eval_every}")
+        if self.input_px < 63:
+            raise UserError(f"input_px: AlexNet's pools need at least 63, received {self.input_px}")
+        if self.dropout not in ("shared", "native"):
+            raise UserError(f"dropout: expected shared or native, received {self.dropout!r}")
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of ``epoch`` (counted from 1)."""
+        return self.learning_rate * (self.lr_drop_factor if epoch > self.lr_drop_epoch else 1.0)
+
+    def evaluates(self, epoch: int) -> bool:
+        """Whether the model is scored after ``epoch`` (counted from 1)."""
+        return epoch == self.epochs or (self.eval_every > 0 and epoch % self.eval_every == 0)
+
+    def digest(self) -> str:
+        """SHA-256 of the settings in canonical form; two runs with one digest must give the same numbers."""
+        return sha256_of(json.dumps(dataclasses.asdict(self), sort_keys=True).encode())
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a ``recipe.json``; UserError names unknown, missing or mistyped fields."""
+    return recipe_from_dict(read_json(path), where=str(path))
+
+
+def recipe_from_dict(values: dict, where: str) -> Recipe:
+    """The recipe in a plain dict; UserError names unknown, missing or mistyped fields."""
+    expected = {field.name for field in dataclasses.fields(Recipe)}
+    if values.keys() != expected:
+        missing, extra = sorted(expected - values.keys()), sorted(values.keys() - expected)
+        raise UserError(
+            f"{where}: missing fields {missing}, unknown fields {extra}; was it written by another version?"
+        )
+    return Recipe(**{**values, "backbone_layers": tuple(values["backbone_layers"])})
+
+
+def _check_type(name: str, expected: object, value: object) -> None:
+    kinds = {str: str, int: int, float: (int, float), tuple[str, ...]: tuple}[expected]
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise UserError(f"{name}: expected {getattr(expected, '__name__', expected)}, received {value!r}")
+
+
+PRESETS: dict[str, Recipe] = {
+    "paper": Recipe(preset="paper"),
+    "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
+    "demo": Recipe(
+        preset="demo",
+        dataset="digits",
+        protocol="digits-1",
+        epochs=15,
+        eval_every=3,
+        input_px=64,
+        width=1 / 8,
+        learning_rate=5e-3,
+        lr_drop_epoch=12,
+        backbone="none",
+    ),
+}
+
+
+class Parameter(NamedTuple):
+    """One trainable array in the neutral layout: torch orientation, (out, in) for linear layers."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str  # "conv", "linear" or "bias"; only "linear" is stored transposed by Paddle
+
+
+# name, kernel side; AlexNet as in torchvision (Krizhevsky 2014, "One weird trick"), which GreedyHash fine-tunes
+_CONVOLUTIONS = (("conv1", 64, 11), ("conv2", 192, 5), ("conv3", 384, 3), ("conv4", 256, 3), ("conv5", 256, 3))
+_HIDDEN_UNITS = 4096
+POOLED_PX = 6
+RELU_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+
+
+def hidden_units(recipe: Recipe) -> int:
+    """Outputs of fc6 and of fc7 (4096 at full width)."""
+    return round(_HIDDEN_UNITS * recipe.width)
+
+
+def pooled_units(recipe: Recipe) -> int:
+    """Inputs of fc6: channels of conv5 times 6 x 6 (9216 at full width)."""
+    return round(_CONVOLUTIONS[-1][1] * recipe.width) * POOLED_PX**2
+
+
+def parameters(recipe: Recipe) -> tuple[Parameter, ...]:
+    """Every trainable parameter of the network, input side first; the order is part of the file format."""
+    table, channels = [], 3
+    for name, full_width, side in _CONVOLUTIONS:
+        out = round(full_width * recipe.width)
+        table += [Parameter(f"{name}.weight", (out, channels, side, side), "conv")]
+        table += [Parameter(f"{name}.bias", (out,), "bias")]
+        channels = out
+    hidden = hidden_units(recipe)
+    linears = (("fc6", hidden, pooled_units(recipe)), ("fc7", hidden, hidden), ("hash", recipe.bits, hidden))
+    for name, out, inputs in linears:
+        table += [Parameter(f"{name}.weight", (out, inputs), "linear"), Parameter(f"{name}.bias", (out,), "bias")]
+    return (*table, Parameter("classifier.weight", (NUM_CLASSES, recipe.bits), "linear"))

@@ -1,0 +1,127 @@
+"""The command line of both workers: one parser, so verbs, options, defaults and output keys are the same."""
+
+import argparse
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from shared import weights
+from shared.codes import Codes
+from shared.errors import UserError, exit_status
+from shared.files import folder_lock, write_json
+from shared.job import encode, load_data, open_job
+from shared.progress import MODES, Progress, make_progress
+from shared.recipe import Recipe, recipe_from_dict
+
+_WAIT_FOR_ORPHAN_SECONDS = 30.0
+
+
+class Implementation(NamedTuple):
+    """What a framework provides; the two implementations mirror each other."""
+
+    runtime: ModuleType  # has_gpu(), resolve_device(name), environment(device)
+    fit: Callable  # (job) -> None
+    from_neutral: Callable  # (recipe, arrays, device) -> network
+    device_images: Callable  # (dataset, input_px, device) -> images
+    encode_images: Callable  # (network, images, index, progress) -> (features, predicted)
+
+
+def run_worker(program: str, framework_name: str, load: Callable[[], Implementation]) -> None:
+    """Parse the command line, import the framework with ``load``, run the verb and exit with its status."""
+    arguments = build_parser(program).parse_args()
+    sys.exit(exit_status(lambda: _run(arguments, framework_name, load)))
+
+
+def build_parser(program: str) -> argparse.ArgumentParser:
+    """The parser of ``python -m <program>``."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description="One framework's side of the comparison.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    train = verbs.add_parser("train", help="train the run whose recipe.json lies in a run folder, and score it")
+    train.add_argument("--run", type=Path, required=True, help="run folder holding recipe.json")
+    train.add_argument("--initial-weights", type=Path, required=True, help="neutral weights to start from")
+    encode_verb = verbs.add_parser("encode", help="write the codes of a checkpoint")
+    encode_verb.add_argument("--out", type=Path, required=True, help=".npz file to write")
+    evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
+    info = verbs.add_parser("info", help="print framework, device, versions and a checkpoint's origin as JSON")
+    info.add_argument("--checkpoint", type=Path, help="neutral checkpoint to describe")
+    for verb in (encode_verb, evaluate):
+        verb.add_argument("--checkpoint", type=Path, required=True, help="neutral checkpoint of a finished run")
+    for verb in (train, encode_verb, evaluate):
+        verb.add_argument("--data", required=True, help="'digits' or a path to CIFAR-10 in a supported layout")
+        verb.add_argument("--progress", choices=MODES, default="auto", help="json is for a parent process")
+    for verb in (train, encode_verb, evaluate, info):
+        verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    return parser
+
+
+def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], Implementation]) -> None:
+    try:
+        implementation = load()
+    except ImportError as error:
+        raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
+    device = implementation.runtime.resolve_device(arguments.device)
+    if arguments.verb == "info":
+        _info(arguments, implementation, device)
+        return
+    if arguments.progress == "json":
+        threading.Thread(target=_die_with_parent, daemon=True).start()
+    progress = make_progress(arguments.progress)
+    try:
+        {"train": _train, "encode": _encode, "eval": _eval}[arguments.verb](arguments, implementation, device, progress)
+    finally:
+        progress.close()
+
+
+def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
+    environment = implementation.runtime.environment(device)
+    # a worker whose parent was killed may need a moment to notice
+    with folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS):
+        job = open_job(arguments.run, arguments.data, arguments.initial_weights, device, environment, progress)
+        write_json(job.run.environment_file, environment)
+        implementation.fit(job)
+
+
+def _encode(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
+    _codes_of(arguments, implementation, device, progress).save(arguments.out)
+
+
+def _eval(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
+    codes = _codes_of(arguments, implementation, device, progress)
+    print(json.dumps({"map": codes.score().summary(), "accuracy": codes.accuracy()}))
+
+
+def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
+    facts = {"gpu": implementation.runtime.has_gpu(), "environment": implementation.runtime.environment(device)}
+    if arguments.checkpoint:
+        recipe, arrays, metadata = _open_checkpoint(arguments.checkpoint)
+        origin = {"framework": metadata["framework"], "epoch": metadata["epoch"], "sha256": weights.digest(arrays)}
+        facts["checkpoint"] = {**origin, "recipe": json.loads(metadata["recipe"]), "bits": recipe.bits}
+    print(json.dumps(facts))
+
+
+def _codes_of(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> Codes:
+    recipe, arrays, _ = _open_checkpoint(arguments.checkpoint)
+    dataset, split = load_data(recipe, arguments.data)
+    network = implementation.from_neutral(recipe, arrays, device)
+    images = implementation.device_images(dataset, recipe.input_px, device)
+    return encode(lambda index: implementation.encode_images(network, images, index, progress), dataset, split).codes
+
+
+def _open_checkpoint(path: Path) -> tuple[Recipe, weights.Arrays, dict]:
+    _, metadata = weights.load(path)
+    if "recipe" not in metadata:
+        raise UserError(f"{path}: expected a checkpoint of a finished run, which carries its recipe; received none")
+    recipe = recipe_from_dict(json.loads(metadata["recipe"]), where=str(path))
+    return recipe, weights.load_exactly(path, recipe)[0], metadata
+
+
+def _die_with_parent() -> None:
+    # the parent holds the other end of stdin open for as long as it lives
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(1)

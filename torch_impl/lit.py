@@ -1,0 +1,150 @@
+"""Training with PyTorch Lightning: module, data module, and ``fit``."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from shared.job import Batch, Encoded, Job
+from shared.randomness import native_seed
+from torch_impl import convert
+from torch_impl.encode import encode_images
+from torch_impl.images import DeviceImages
+from torch_impl.model import losses
+
+
+class LitGreedyHash(lightning.LightningModule):
+    """One training run of the network; reports each epoch to the job."""
+
+    def __init__(self, job: Job, images: DeviceImages) -> None:
+        super().__init__()
+        self.job, self.images = job, images
+        self.network = convert.from_neutral(job.recipe, job.initial_weights, job.device)
+        self.encoded: Encoded | None = None
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # coefficients rounded to float32, as Paddle keeps them, so that both sides use the same numbers
+        momentum, decay = (
+            float(np.float32(value)) for value in (self.job.recipe.momentum, self.job.recipe.weight_decay)
+        )
+        rate = self.job.recipe.learning_rate
+        return torch.optim.SGD(self.network.parameters(), rate, momentum=momentum, weight_decay=decay)
+
+    def on_train_epoch_start(self) -> None:
+        self._epoch = self.current_epoch + 1
+        torch.manual_seed(native_seed(self.job.recipe.seed, self._epoch))
+        for group in self.optimizers().param_groups:
+            group["lr"] = self.job.recipe.rate(self._epoch)
+        self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        self._started = time.monotonic()
+
+    def training_step(self, batch: tuple[Batch, Tensor, Tensor]) -> Tensor:
+        step, pixels, labels = batch
+        terms = losses(self.network(pixels, step.masks), labels, self.job.recipe.penalty_weight)
+        self._sums += torch.stack([term.detach() for term in terms]).double() * len(labels)
+        self.job.report_step(step.step, self._epoch, terms.loss.detach())
+        return terms.loss
+
+    def on_train_epoch_end(self) -> None:
+        means = (self._sums / len(self.job.split.train)).tolist()
+        seconds = time.monotonic() - self._started
+        evaluates = self.job.recipe.evaluates(self._epoch)
+        self.encoded = self.job.encode(self.encode_images) if evaluates else None
+        rate = self.optimizers().param_groups[0]["lr"]
+        record = self.job.finish_epoch(self._epoch, rate, means, seconds, self.encoded)
+        self.log_dict({name: value for name, value in record.items() if isinstance(value, float)})
+
+    def encode_images(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features and predicted classes of the images at ``index``."""
+        return encode_images(self.network, self.images, index, self.job.progress)
+
+
+class EpochBatches(IterableDataset):
+    """The job's batches of one epoch; it must not be shuffled again."""
+
+    def __init__(self, job: Job, epoch: int) -> None:
+        self._job, self._epoch = job, epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._job.batches(self._epoch)
+
+    def __len__(self) -> int:
+        return self._job.steps_per_epoch
+
+
+class CifarDataModule(lightning.LightningDataModule):
+    """Batches of image indices in the shared order; their pixels are made on the device."""
+
+    def __init__(self, job: Job, images: DeviceImages) -> None:
+        super().__init__()
+        self._job, self._images = job, images
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(EpochBatches(self._job, self.trainer.current_epoch + 1), batch_size=None)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Batch, Tensor, Tensor]:
+        return batch, self._images.normalised(batch.index), self._images.labels.index_select(0, batch.index)
+
+
+class JobProgressBar(ProgressBar):
+    """Takes the place of Lightning's bar: the job shows progress, the same way for both frameworks."""
+
+    def disable(self) -> None:
+        """Nothing to silence: the job's display decides."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target and renames; Lightning's own goes through the system's temporary folder."""
+
+    def save_checkpoint(self, checkpoint: dict, path: str | Path, storage_options: object | None = None) -> None:
+        temporary = f"{path}.tmp"
+        super().save_checkpoint(checkpoint, temporary, storage_options)
+        os.replace(temporary, path)
+
+
+def fit(job: Job) -> None:
+    """Train to the last epoch, from the last finished one if there is any, and finish the run."""
+    images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
+    module = LitGreedyHash(job, images)
+    state = job.run.resume_folder / "last.ckpt"
+    done = _finished_epochs(state)
+    job.resume_after(done)
+    if done < job.recipe.epochs:
+        trainer = _trainer(job, done)
+        trainer.fit(module, CifarDataModule(job, images), ckpt_path=state if done else None, weights_only=True)
+    else:
+        module.load_state_dict(torch.load(state, weights_only=True)["state_dict"])
+    job.finish(module.encoded or job.encode(module.encode_images), convert.to_neutral(job.recipe, module.network))
+
+
+def _finished_epochs(state: Path) -> int:
+    if not state.exists():
+        return 0
+    return torch.load(state, weights_only=True, mmap=True)["loops"]["fit_loop"]["epoch_progress"]["current"][
+        "processed"
+    ]
+
+
+def _trainer(job: Job, done: int) -> lightning.Trainer:
+    state = ModelCheckpoint(job.run.resume_folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    return lightning.Trainer(
+        accelerator="gpu" if job.device == "cuda" else "cpu",
+        devices=1,
+        max_epochs=job.recipe.epochs,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        logger=CSVLogger(job.run.folder, name="lightning", version=f"after-epoch-{done}"),
+        callbacks=[state, JobProgressBar()],
+        plugins=[AtomicCheckpointIO()],
+        enable_model_summary=False,
+        log_every_n_steps=job.steps_per_epoch,
+    )

@@ -1,0 +1,58 @@
+"""This framework's process: import, threads, precision, device, and the record of them."""
+
+import logging
+import os
+import warnings
+
+# cuBLAS and cuDNN read it once, when their first handle is made; TF32 off in forward and backward
+os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
+
+import torch
+
+from shared.errors import UserError
+from shared.machine import describe_machine, keep_freed_memory, num_threads
+
+FRAMEWORK = "torch"
+
+
+def configure() -> None:
+    """Set memory, threads and precision, and leave terminal output to this project's own progress display."""
+    keep_freed_memory()
+    torch.set_num_threads(num_threads())
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")
+
+
+def has_gpu() -> bool:
+    """Whether a CUDA device can be used."""
+    return torch.cuda.is_available()
+
+
+def resolve_device(name: str) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; UserError for cuda without a GPU."""
+    if name == "cuda" and not has_gpu():
+        raise UserError("--device cuda: expected an NVIDIA GPU that PyTorch can use, found none; use --device cpu")
+    return ("cuda" if has_gpu() else "cpu") if name == "auto" else name
+
+
+def environment(device: str) -> dict:
+    """The contents of ``environment.json``."""
+    facts = describe_machine(("torch", "lightning", "torchvision"))
+    precision = {
+        "dtype": "float32",
+        "cuda.matmul.allow_tf32": torch.backends.cuda.matmul.allow_tf32,
+        "cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
+        "NVIDIA_TF32_OVERRIDE": os.environ["NVIDIA_TF32_OVERRIDE"],
+    }
+    return {
+        "framework": FRAMEWORK,
+        "device": device,
+        "device_name": torch.cuda.get_device_name() if device == "cuda" else facts["cpu"],
+        "framework_threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if device == "cuda" else None,
+        "precision": precision,
+        **facts,
+    }
