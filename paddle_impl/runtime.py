@@ -68,7 +68,6 @@ def environment(device: str) -> dict:
         "dtype": "float32",
         "cublas_switch": paddle.base.core.get_cublas_switch(),
         "cudnn_switch": paddle.base.core.get_cudnn_switch(),
-        "NVIDIA_TF32_OVERRIDE": os.environ["NVIDIA_TF32_OVERRIDE"],
     }
     return {
         "framework": FRAMEWORK,
@@ -78,6 +77,5 @@ def environment(device: str) -> dict:
         "cuda": paddle.version.cuda(),
         "cudnn": paddle.version.cudnn(),
         "precision": precision,
-        "MKL_DEBUG_CPU_TYPE": os.environ.get("MKL_DEBUG_CPU_TYPE"),
         **facts,
     }

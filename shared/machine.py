@@ -14,6 +14,8 @@ from shared.files import PROJECT_ROOT
 
 # from glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+# environment variables that may change the low bits of a result
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
 _AVX512 = {"avx512f", "avx512dq", "avx512bw", "avx512vl"}
 
 
@@ -66,6 +68,7 @@ def describe_machine(packages: tuple[str, ...]) -> dict:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in ("numpy", "safetensors", *packages)},
         "numpy_simd": _numpy_simd(),
+        "variables": {name: os.environ.get(name) for name in _VARIABLES},
         "git_revision": _git_revision(),
         "command": sys.argv,
     }

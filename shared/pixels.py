@@ -5,8 +5,6 @@ to uint8 (``Resample.c``). The workers do the same as two products with ``matrix
 is a multiple of 2**-22 below 2**9, hence exact in any order of summation, and all sides get the same integers.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from shared.errors import UserError
@@ -19,45 +17,21 @@ SCALE = (1 / (255 * np.array(IMAGENET_STD))).astype(np.float32)
 SHIFT = (-np.array(IMAGENET_MEAN) / np.array(IMAGENET_STD)).astype(np.float32)
 
 
-class _Taps(NamedTuple):
-    """Output pixel i is round((source[low[i]] * low_weight[i] + source[high[i]] * high_weight[i]) / 2**22)."""
-
-    low: np.ndarray  # int64 (target,)
-    high: np.ndarray  # int64 (target,)
-    low_weight: np.ndarray  # int32 (target,)
-    high_weight: np.ndarray  # int32 (target,)
-
-
-def _taps(source: int, target: int) -> _Taps:
-    if target < source:
-        raise UserError(f"input_px: expected at least the image size {source}, received {target}")
-    centre = (np.arange(target) + 0.5) * (source / target)
-    low = np.maximum((centre - 0.5).astype(np.int64), 0)
-    high = np.minimum((centre + 1.5).astype(np.int64), source) - 1
-    weights = [np.maximum(1 - np.abs(index - centre + 0.5), 0.0) for index in (low, high)]
-    weights[1][high == low] = 0.0
-    total = weights[0] + weights[1]
-    fixed = [(0.5 + weight / total * (1 << _WEIGHT_BITS)).astype(np.int32) for weight in weights]
-    return _Taps(low, high, *fixed)
-
-
 def matrix(source: int, target: int) -> np.ndarray:
-    """Bilinear weights float64 (target, source), multiples of 2**-22: pass = floor(matrix @ pixels + 1/2).
+    """Bilinear weights float64 (target, source), multiples of 2**-22: one pass is floor(matrix @ pixels + 1/2).
 
-    Raises UserError when ``target`` is smaller than ``source``: two taps do for upsampling only.
+    Raises UserError when ``target`` is smaller than ``source``, where Pillow's filter would be wider.
     """
-    axis, rows = _taps(source, target), np.arange(target)
-    weights = np.zeros((target, source))
-    np.add.at(weights, (rows, axis.low), axis.low_weight / (1 << _WEIGHT_BITS))
-    np.add.at(weights, (rows, axis.high), axis.high_weight / (1 << _WEIGHT_BITS))
-    return weights
+    return _fixed_point(source, target) / (1 << _WEIGHT_BITS)
 
 
 def upsample(images: np.ndarray, target: int) -> np.ndarray:
-    """uint8 (N, H, W, C) -> uint8 (N, C, target, target)."""
-    columns = _resize_last(images.transpose(0, 3, 1, 2), _taps(images.shape[2], target))
-    rows = _resize_last(columns.swapaxes(2, 3), _taps(images.shape[1], target))
-    return np.ascontiguousarray(rows.swapaxes(2, 3))
+    """uint8 (N, H, W, C) -> uint8 (N, C, target, target), in integer arithmetic."""
+    half = 1 << (_WEIGHT_BITS - 1)
+    rows, columns = (_fixed_point(side, target) for side in images.shape[1:3])
+    x = images.transpose(0, 3, 1, 2).astype(np.int64)
+    x = (x @ columns.T + half) >> _WEIGHT_BITS
+    return ((rows @ x + half) >> _WEIGHT_BITS).astype(np.uint8)
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
@@ -65,7 +39,13 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) * SCALE.reshape(3, 1, 1) + SHIFT.reshape(3, 1, 1)
 
 
-def _resize_last(values: np.ndarray, axis: _Taps) -> np.ndarray:
-    total = values[..., axis.low].astype(np.int32) * axis.low_weight
-    total += values[..., axis.high].astype(np.int32) * axis.high_weight
-    return ((total + (1 << (_WEIGHT_BITS - 1))) >> _WEIGHT_BITS).astype(np.uint8)
+def _fixed_point(source: int, target: int) -> np.ndarray:
+    """Weights times 2**22 as Pillow rounds them, int64 (target, source)."""
+    if target < source:
+        raise UserError(f"input_px: expected at least the image size {source}, received {target}")
+    centre = ((np.arange(target) + 0.5) * (source / target))[:, None]
+    position = np.arange(source)
+    # truncation and order of additions as in Pillow: they decide where a centre falls between two pixels
+    inside = (position >= np.trunc(centre - 1.0 + 0.5)) & (position < np.trunc(centre + 1.0 + 0.5))
+    weights = np.where(inside, np.maximum(1 - np.abs(position - centre + 0.5), 0.0), 0.0)
+    return (0.5 + weights / weights.sum(axis=1, keepdims=True) * (1 << _WEIGHT_BITS)).astype(np.int64)

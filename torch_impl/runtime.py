@@ -44,7 +44,6 @@ def environment(device: str) -> dict:
         "dtype": "float32",
         "cuda.matmul.allow_tf32": torch.backends.cuda.matmul.allow_tf32,
         "cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
-        "NVIDIA_TF32_OVERRIDE": os.environ["NVIDIA_TF32_OVERRIDE"],
     }
     return {
         "framework": FRAMEWORK,

@@ -1,0 +1,59 @@
+"""Fixtures: which frameworks to test, a finished small suite, and the real images where they lie beside the project."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import helpers
+
+REAL_DATA = helpers.PROJECT_ROOT.parent / "shared" / "data"
+
+
+def pytest_generate_tests(metafunc):
+    if "framework" in metafunc.fixturenames:
+        metafunc.parametrize("framework", ["torch", "paddle"])
+
+
+@pytest.fixture(autouse=True)
+def _only_installed(request):
+    """Skip a framework that is not installed, unless GREEDYHASH_TEST_FRAMEWORKS says that it must be."""
+    framework = request.node.callspec.params.get("framework") if hasattr(request.node, "callspec") else None
+    if framework is None:
+        return
+    required = os.environ.get("GREEDYHASH_TEST_FRAMEWORKS", "").split(",")
+    if framework not in required and not helpers.is_installed(framework):
+        pytest.skip(f"{framework} is not installed")
+
+
+@pytest.fixture(scope="session")
+def small_suite(tmp_path_factory):
+    """A finished suite: the demo with 12 bits, both frameworks, three epochs, scored after each."""
+    out = tmp_path_factory.mktemp("small")
+    helpers.benchmark("--out", out, *helpers.SMALL)
+    return out
+
+
+@pytest.fixture(scope="session")
+def real_images(tmp_path_factory):
+    """Folder with all 60,000 real images as cifar10.npz, cifar-10-batches-bin/ and images/."""
+    if not (REAL_DATA / "prepare.py").exists():
+        pytest.skip("the real images are not beside the project (../shared/data)")
+    folder = tmp_path_factory.mktemp("real")
+    command = [sys.executable, REAL_DATA / "prepare.py", folder, "--formats", "npz", "bin", "images"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fake_cifar(tmp_path_factory) -> tuple[Path, np.ndarray, np.ndarray]:
+    """60,000 random images with CIFAR-10's class counts, in the official binary layout."""
+    generator = np.random.RandomState(7)
+    pixels = generator.randint(0, 256, size=(60_000, 32, 32, 3), dtype=np.uint8)
+    labels = np.concatenate([generator.permutation(np.repeat(np.arange(10), n)) for n in (5000, 1000)])
+    folder = tmp_path_factory.mktemp("fake") / "cifar-10-batches-bin"
+    helpers.write_binary_layout(folder, pixels, labels)
+    return folder, pixels, labels

@@ -1,0 +1,58 @@
+"""Starting the project's commands as a user would, and writing the files they read."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+MODULES = {"torch": "torch", "paddle": "paddle"}
+SMALL = ("--preset", "demo", "--bits", "12", "--epochs", "3", "--eval-every", "1")
+# one thread each: tests run side by side, and threads that wait for a busy core spin
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+
+
+def is_installed(framework):
+    return importlib.util.find_spec(MODULES[framework]) is not None
+
+
+def run(*command, status=0, environment=None, timeout=500):
+    """Run a command of this interpreter and check its exit status."""
+    words = [sys.executable, *map(str, command)]
+    env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
+    done = subprocess.run(
+        words, capture_output=True, text=True, env=env, timeout=timeout, cwd=PROJECT_ROOT, check=False
+    )
+    assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def worker(framework, *arguments, **options):
+    return run("-m", f"{framework}_impl", *arguments, **options)
+
+
+def benchmark(*arguments, **options):
+    return run("compare/benchmark.py", *arguments, **options)
+
+
+def start_benchmark(*arguments):
+    """Start the command in the background, to be killed."""
+    words = [sys.executable, "compare/benchmark.py", *map(str, arguments)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": PROJECT_ROOT, "env": ENVIRONMENT}
+    return subprocess.Popen(words, **quiet)
+
+
+def child(name, *arguments, **options):
+    """Run a program of ``tests/children`` in a process of its own, where it may import a framework."""
+    return run("-m", f"tests.children.{name}", *arguments, **options)
+
+
+def write_binary_layout(folder, pixels, labels):
+    folder.mkdir(parents=True)
+    records = np.concatenate([labels.astype(np.uint8)[:, None], pixels.transpose(0, 3, 1, 2).reshape(-1, 3072)], axis=1)
+    for name, part in zip([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"], np.split(records, 6), strict=True):
+        (folder / f"{name}.bin").write_bytes(part.tobytes())

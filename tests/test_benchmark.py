@@ -1,0 +1,269 @@
+"""``compare/benchmark.py`` as a user runs it: the demo learns, suites are kept and resumed, bad input is refused."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared import weights
+from shared.runs import Run, finished_runs
+from tests import helpers
+from tests.test_workers import BLOCKING, check_same_numbers, wait_until
+
+CSV_COLUMNS = [
+    "preset",
+    "dataset",
+    "framework",
+    "bits",
+    "seed",
+    "epochs",
+    "map_last",
+    "map_best",
+    "accuracy",
+    "train_seconds",
+    "encode_seconds",
+    "device",
+]
+
+
+def test_demo_learns_at_every_length_in_both_frameworks(tmp_path):
+    done = helpers.benchmark("--preset", "demo", "--out", tmp_path)
+    rows = pd.read_csv(tmp_path / "table.csv")
+    assert set(CSV_COLUMNS) <= set(rows.columns)
+    assert len(rows) == 8
+    assert set(rows.framework) == {"torch", "paddle"}
+    assert set(rows.bits) == {12, 24, 32, 48}
+    assert (rows.map_last >= 0.80).all(), rows[["framework", "bits", "map_last"]]
+    assert (rows.map_best >= rows.map_last).all()
+    text = (tmp_path / "table.md").read_text()
+    assert text.strip() in done.stdout
+    assert "0.774" not in text  # CIFAR-10's published numbers do not stand beside digits
+    assert len(json.loads((tmp_path / "table.json").read_text())["runs"]) == 8
+
+
+def test_first_line_names_the_preset_and_the_other():
+    done = helpers.benchmark("--bits", "0", status=2)
+    assert done.stdout.splitlines()[0].startswith(("PRESET DEMO", "PRESET PAPER"))
+    assert "python compare/benchmark.py --preset" in done.stdout.splitlines()[0]
+
+
+def test_finished_suite_is_kept(small_suite):
+    def stamps():
+        return {run.folder: run.result_file.stat().st_mtime_ns for run in finished_runs(small_suite)}
+
+    before, table = stamps(), (small_suite / "table.md").read_bytes()
+    assert len(before) == 2
+    done = helpers.benchmark("--out", small_suite, *helpers.SMALL)
+    assert done.stderr.count(": kept, mAP") == 2
+    assert stamps() == before
+    assert (small_suite / "table.md").read_bytes() == table
+
+
+def test_both_frameworks_start_from_the_same(small_suite):
+    first, second = (run.result() for run in finished_runs(small_suite))
+    for name in ("recipe_digest", "data_sha256", "split_sha256", "initial_weights_sha256"):
+        assert first[name] == second[name]
+    first, second = (run.log()[0] for run in finished_runs(small_suite))
+    assert first["loss"] == pytest.approx(second["loss"], rel=0.02)
+
+
+def test_another_recipe_is_refused_then_forced(tmp_path):
+    small = ("--preset", "demo", "--bits", "12", "--frameworks", "paddle", "--out", tmp_path)
+    helpers.benchmark(*small, "--epochs", "1")
+    done = helpers.benchmark(*small, "--epochs", "2", status=2)
+    assert "epochs 1 instead of 2" in done.stderr
+    assert "--force" in done.stderr
+    assert len(finished_runs(tmp_path)[0].log()) == 1
+    helpers.benchmark(*small, "--epochs", "2", "--force")
+    assert len(finished_runs(tmp_path)[0].log()) == 2
+
+
+def test_several_seeds_give_mean_and_deviation(tmp_path):
+    options = ("--bits", "12", "--epochs", "1", "--frameworks", "paddle", "--seeds", "1", "2")
+    done = helpers.benchmark("--preset", "demo", *options, "--out", tmp_path)
+    values = pd.read_csv(tmp_path / "table.csv").map_last
+    assert f"{values.mean():.4f} +- {values.std():.4f} (n=2)" in done.stdout
+    digests = {run.result()["split_sha256"] for run in finished_runs(tmp_path)}
+    assert len(digests) == 2
+
+
+def blocked_python(folder, framework):
+    """An interpreter like this one, in which ``framework`` is not installed."""
+    (folder / "sitecustomize.py").write_text(BLOCKING.format(framework=framework))
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+def test_missing_framework_leaves_the_other_running(tmp_path):
+    python = blocked_python(tmp_path, "paddle")
+    options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--out", tmp_path / "out")
+    done = helpers.benchmark(*options, "--paddle-python", python)
+    assert [run.result()["framework"] for run in finished_runs(tmp_path / "out")] == ["torch"]
+    assert "PaddlePaddle: not run; PaddlePaddle cannot be imported by" in (tmp_path / "out" / "table.md").read_text()
+    assert "PaddlePaddle is left out" in done.stderr
+
+
+def test_no_framework_at_all(tmp_path):
+    missing = tmp_path / "no-such-python"
+    done = helpers.benchmark("--preset", "demo", "--torch-python", missing, "--paddle-python", missing, status=2)
+    assert "no framework can be used" in done.stderr
+
+
+def bad_npz(folder):
+    np.savez(folder / "c.npz", x_train=np.zeros(1))
+    return folder / "c.npz"
+
+
+def bad_weights(folder):
+    (folder / "w.safetensors").write_bytes(b"nothing")
+    return folder / "w.safetensors"
+
+
+def a_file(folder):
+    (folder / "file").write_text("")
+    return folder / "file" / "out"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "demo", "--bits", "0"], "bits: expected at least 1, received 0"),
+        (["--preset", "demo", "--bits", "12", "12"], "--bits: expected different values"),
+        (["--preset", "demo", "--seeds", "-1"], "seed: expected 0 to 4294967295"),
+        (["--preset", "demo", "--epochs", "0"], "epochs: expected at least 1"),
+        (["--preset", "demo", "--eval-every", "-1"], "eval_every: expected 0"),
+        (["--preset", "demo", "--data", "x"], "--data goes with --preset cpu or paper"),
+        (["--preset", "demo", "--out", a_file], "cannot create the folder"),
+        (["--preset", "cpu", "--data", "no-such-file"], "no such data: no-such-file"),
+        (["--preset", "cpu", "--data", bad_npz], "missing y_train, x_test, y_test"),
+        (["--preset", "cpu"], r"cannot download .*--data PATH .*--preset demo"),
+        (["--preset", "paper", "--data", "download"], r"cannot download .*--data PATH .*--preset demo"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_bad_input_is_refused_before_training(options, message, tmp_path):
+    words = [option(tmp_path) if callable(option) else option for option in options]
+    if "--out" not in words:
+        words += ["--out", tmp_path / "out"]
+    environment = helpers.OFFLINE | {"GREEDYHASH_CACHE": tmp_path / "cache"}
+    done = helpers.benchmark("--frameworks", "paddle", *words, status=2, environment=environment)
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("out/*/*/log.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("no-such-file", "expected imagenet, none or a file"),
+        (bad_weights, "expected a safetensors file"),
+        ("imagenet", "cannot get torchvision's AlexNet weights"),
+    ],
+)
+def test_bad_backbone_weights_are_refused(choice, message, fake_cifar, tmp_path):
+    choice = choice(tmp_path) if callable(choice) else choice
+    options = ("--preset", "cpu", "--data", fake_cifar[0], "--backbone-weights", choice, "--out", tmp_path / "out")
+    environment = helpers.OFFLINE | {"GREEDYHASH_CACHE": tmp_path / "cache", "TORCH_HOME": tmp_path / "hub"}
+    done = helpers.benchmark(*options, "--frameworks", "paddle", status=2, environment=environment)
+    assert message in done.stderr
+
+
+def test_cuda_without_a_gpu(tmp_path):
+    if json.loads(helpers.worker("paddle", "info").stdout.splitlines()[-1])["gpu"]:
+        pytest.skip("this machine has a GPU")
+    options = ("--preset", "demo", "--frameworks", "paddle", "--device", "cuda", "--out", tmp_path)
+    done = helpers.benchmark(*options, status=2)
+    assert "expected an NVIDIA GPU that PaddlePaddle can use, found none; use --device cpu" in done.stderr
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+TWO_CELLS = ("--preset", "demo", "--bits", "12", "--epochs", "3", "--eval-every", "1")
+
+
+def test_killed_suite_goes_on_to_the_same_numbers(small_suite, tmp_path):
+    """Killed in the first run, killed again in the second, then left alone."""
+    for name in ("paddle", "torch"):
+        process = helpers.start_benchmark("--out", tmp_path, *TWO_CELLS)
+        run = Run(tmp_path / name / "bits12-seed2000")
+        wait_until(lambda run=run: len(run.log()) >= 1, seconds=120)
+        workers = children_of(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_until(lambda workers=workers: not any(map(is_running, workers)), seconds=20)
+    done = helpers.benchmark("--out", tmp_path, *TWO_CELLS)
+    assert "PaddlePaddle, 12 bits, seed 2000: kept" in done.stderr
+    assert "going on after epoch" in done.stderr
+    for name in ("paddle", "torch"):
+        check_same_numbers(Run(tmp_path / name / "bits12-seed2000"), Run(small_suite / name / "bits12-seed2000"))
+
+
+def test_dead_worker_is_reported_and_finished_runs_are_kept(tmp_path):
+    words = [sys.executable, "compare/benchmark.py", "--out", str(tmp_path), *TWO_CELLS]
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=helpers.PROJECT_ROOT,
+        env=helpers.ENVIRONMENT,
+    )
+    first, second = (Run(tmp_path / name / "bits12-seed2000") for name in ("paddle", "torch"))
+    wait_until(second.environment_file.exists, seconds=120)
+    os.kill(children_of(process.pid)[0], signal.SIGKILL)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "the PyTorch Lightning worker died (signal 9); finished runs are kept" in errors
+    assert str(second.worker_log_file) in errors
+    assert first.is_finished()
+    assert not second.is_finished()
+    assert "1 of 1 runs not finished" in output or "no run finished yet" in output
+
+
+def test_diverging_training_is_a_dead_worker_with_the_reason(small_suite, tmp_path):
+    """A start whose penalty overflows: the worker's own words reach the user."""
+    source = Run(small_suite / "paddle" / "bits12-seed2000")
+    recipe = dataclasses.replace(source.recipe(), learning_rate=1e6)
+    run = Run(tmp_path)
+    run.prepare(recipe)
+    initial = weights.initial_weights(recipe, {})
+    weights.save(tmp_path / "start.safetensors", initial, {})
+    words = ("train", "--run", tmp_path, "--data", "digits", "--initial-weights", tmp_path / "start.safetensors")
+    done = helpers.worker("paddle", *words, status=1)
+    assert "the loss is not finite in epoch 1" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_real_images_at_full_width(real_images, tmp_path):
+    """The acceptance run: one epoch on all 60,000 real images, both frameworks, ImageNet convolutions."""
+    backbone = helpers.PROJECT_ROOT.parent / "shared" / "data" / "alexnet_imagenet_features.safetensors"
+    options = ("--preset", "cpu", "--bits", "12", "--epochs", "1", "--out", tmp_path, "--backbone-weights", backbone)
+    started = time.monotonic()
+    helpers.benchmark(
+        *options, "--data", real_images / "cifar10.npz", timeout=7200, environment={"OMP_NUM_THREADS": ""}
+    )
+    paddle, torch = (run.log()[0] for run in finished_runs(tmp_path))
+    assert paddle["loss"] == pytest.approx(torch["loss"], rel=0.02)
+    assert min(paddle["map"]["expected"], torch["map"]["expected"]) > 0.2
+    assert time.monotonic() - started < 3600
+    assert "random: fc6, fc7, hash, classifier" in (tmp_path / "table.md").read_text()

@@ -1,0 +1,71 @@
+"""The dependency rule: no framework in shared, compare and the tests; no implementation needs the other's."""
+
+import ast
+import sys
+
+import pytest
+
+from tests import helpers
+
+FRAMEWORKS = {"torch", "torchvision", "lightning", "pytorch_lightning", "torchmetrics", "paddle"}
+FORBIDDEN = {
+    "shared": FRAMEWORKS | {"torch_impl", "paddle_impl", "compare"},
+    "compare": FRAMEWORKS | {"torch_impl", "paddle_impl"},
+    "tests": FRAMEWORKS | {"torch_impl", "paddle_impl"},
+    "torch_impl": {"paddle", "paddle_impl", "compare"},
+    "paddle_impl": FRAMEWORKS - {"paddle"} | {"torch_impl", "compare"},
+}
+BLOCK = """
+import runpy, sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked}:
+            raise ImportError(f"{{name}} is blocked")
+sys.meta_path.insert(0, Blocker())
+"""
+OTHERS = {"torch": {"paddle"}, "paddle": FRAMEWORKS - {"paddle"}}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_imports_obey_the_rule(package):
+    files = [f for f in (helpers.PROJECT_ROOT / package).rglob("*.py") if "children" not in f.parts]
+    assert files
+    found = {(file.name, name) for file in files for name in imports(file) if name in FORBIDDEN[package]}
+    assert not found
+
+
+def test_scanner_sees_a_forbidden_import(tmp_path):
+    (tmp_path / "a.py").write_text("def f():\n    from torch.nn import Linear\n    import paddle as p\n")
+    assert set(imports(tmp_path / "a.py")) == {"torch", "paddle"}
+
+
+def test_pytest_process_has_no_framework():
+    assert not FRAMEWORKS & set(sys.modules)
+
+
+def test_shared_and_compare_import_without_any_framework():
+    modules = [
+        f"{package}.{file.stem}"
+        for package in ("shared", "compare")
+        for file in (helpers.PROJECT_ROOT / package).glob("[a-z]*.py")
+    ]
+    assert len(modules) > 15
+    helpers.run("-c", BLOCK.format(blocked=FRAMEWORKS) + f"for name in {modules}: __import__(name)")
+
+
+def test_worker_trains_with_the_other_framework_blocked(framework, small_suite, tmp_path):
+    source = small_suite / framework / "bits12-seed2000"
+    (tmp_path / "recipe.json").write_text((source / "recipe.json").read_text())
+    initial = small_suite / "init" / "bits12-seed2000.safetensors"
+    arguments = ["worker", "train", "--run", str(tmp_path), "--data", "digits", "--initial-weights", str(initial)]
+    program = f"sys.argv = {arguments}\nrunpy.run_module('{framework}_impl', run_name='__main__')"
+    helpers.run("-c", BLOCK.format(blocked=OTHERS[framework]) + program)
+    assert (tmp_path / "result.json").exists()

@@ -1,0 +1,60 @@
+"""Progress lines are few and readable, events survive the trip from worker to parent."""
+
+import json
+
+import pytest
+
+from shared.progress import JsonProgress, LineProgress, Progress, format_seconds, replay
+
+
+class Recorder(Progress):
+    def __init__(self):
+        super().__init__()
+        self.updates, self.notes = [], []
+
+    def _show(self, phase, done, total, facts):
+        self.updates.append((phase, done, total, facts))
+
+    def note(self, text, detail=False):
+        self.notes.append((text, detail))
+
+
+def test_events_are_replayed(capsys):
+    events = JsonProgress()
+    events.update("train", 1, 10, loss=0.5, epoch=2)
+    events.note("epoch 2", detail=True)
+    recorder = Recorder()
+    lines = capsys.readouterr().out.splitlines()
+    assert all(replay(line, recorder) for line in lines)
+    assert recorder.updates == [("train", 1, 10, {"loss": 0.5, "epoch": 2})]
+    assert recorder.notes == [("epoch 2", True)]
+    assert not replay("a warning of some library", recorder)
+
+
+def test_events_are_bounded_in_rate_but_the_last_comes_through(capsys):
+    events = JsonProgress()
+    for done in range(1, 10_001):
+        events.update("encode", done, 10_000)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) < 100
+    assert lines[-1]["done"] == 10_000
+
+
+def test_a_log_gets_few_lines(capsys):
+    lines = LineProgress()
+    for done in range(1, 1001):
+        lines.update("train", done, 1000, loss=1.0)
+    assert len(capsys.readouterr().err.splitlines()) <= 1
+
+
+def test_remaining_time_counts_from_where_the_phase_began():
+    progress = Progress()
+    progress.update("train", 900, 1000)
+    assert progress.seconds_left(900, 1000) is None
+    progress._started_at -= 10
+    assert progress.seconds_left(950, 1000) == pytest.approx(10, rel=0.1)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
+def test_seconds_are_readable(seconds, text):
+    assert format_seconds(seconds) == text

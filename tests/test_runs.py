@@ -1,0 +1,96 @@
+"""The run folder: another recipe is refused, damage is named, nothing half-written counts."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from shared.codes import Codes
+from shared.errors import UserError
+from shared.files import atomic_path, folder_lock
+from shared.recipe import PRESETS
+from shared.runs import Run, finished_runs, run_of
+
+RECIPE = dataclasses.replace(PRESETS["demo"], bits=12)
+OTHER = dataclasses.replace(RECIPE, epochs=7)
+
+
+def test_another_recipe_needs_force(tmp_path):
+    run = run_of(tmp_path, "torch", 12, 2000)
+    run.prepare(RECIPE)
+    run.prepare(RECIPE)
+    run.append_log({"epoch": 1})
+    with pytest.raises(UserError, match=r"epochs 15 instead of 7.*--force"):
+        run.prepare(OTHER)
+    assert run.log() == [{"epoch": 1}]
+    run.prepare(OTHER, force=True)
+    assert run.recipe() == OTHER
+    assert run.log() == []
+
+
+def test_log_survives_a_cut_off_line_and_can_be_rewound(tmp_path):
+    run = Run(tmp_path)
+    for epoch in (1, 2, 3):
+        run.append_log({"epoch": epoch})
+    with run.log_file.open("a") as file:
+        file.write('{"epoch": 4, "lo')
+    assert [record["epoch"] for record in run.log()] == [1, 2, 3]
+    run.rewind_log(2)
+    run.append_log({"epoch": 3})
+    assert [record["epoch"] for record in run.log()] == [1, 2, 3]
+
+
+def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
+    good = finished_runs(small_suite)[0]
+    run = Run(tmp_path / "run")
+    run.prepare(good.recipe())
+    result = good.result()
+    run.write_result(result)
+    assert run.result() == result
+    for spoiled, message in (
+        ({k: v for k, v in result.items() if k != "accuracy"}, r"missing \['accuracy'\]"),
+        (result | {"accuracy": "high"}, "accuracy: expected float, received 'high'"),
+        (result | {"map_last": {"expected": 1.0}}, "map_last"),
+        (result | {"recipe_digest": "0"}, "another recipe"),
+    ):
+        run.result_file.write_text(json.dumps(spoiled))
+        with pytest.raises(UserError, match=message):
+            run.result()
+    run.result_file.write_text('{"accuracy": ')
+    with pytest.raises(UserError, match="cannot read"):
+        run.result()
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(UnicodeEncodeError), atomic_path(target) as temporary:
+        temporary.write_text("half\ud800", encoding="utf-8")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_lock_keeps_a_second_process_out(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(UserError, match="in use by another process"), folder_lock(tmp_path):
+        pass
+    with folder_lock(tmp_path):
+        pass
+
+
+def test_damaged_codes_are_refused(small_suite, tmp_path):
+    source = finished_runs(small_suite)[0].codes_file.read_bytes()
+    for content in (b"", source[: len(source) // 2], b"\x00" * 1000):
+        (tmp_path / "codes.npz").write_bytes(content)
+        with pytest.raises(UserError, match="expected the codes of a finished run"):
+            Codes.load(tmp_path / "codes.npz")
+
+
+def test_codes_hold_what_they_promise(small_suite):
+    for run in finished_runs(small_suite):
+        codes = Codes.load(run.codes_file)
+        assert codes.bits == 12
+        assert codes.codes.dtype == np.uint64
+        assert len(np.unique(codes.index)) == len(codes.index) == 1797
+        assert codes.margin.shape == (1797, 12)
+        assert codes.zeros == 0

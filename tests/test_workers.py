@@ -1,0 +1,191 @@
+"""The workers as commands: the same options on both sides, verbs that agree with each other, exact resuming."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from shared import weights
+from shared.codes import Codes
+from shared.runs import Run
+from tests import helpers
+
+BLOCKING = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "{framework}":
+            raise ImportError("No module named '{framework}'")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+@pytest.mark.parametrize("verb", [[], ["train"], ["encode"], ["eval"], ["info"]])
+def test_command_lines_are_the_same(verb):
+    texts = [helpers.worker(name, *verb, "--help").stdout.replace(f"{name}_impl", "X") for name in ("torch", "paddle")]
+    assert texts[0] == texts[1]
+
+
+def test_outputs_have_the_same_keys(small_suite):
+    folders = [small_suite / name / "bits12-seed2000" for name in ("torch", "paddle")]
+    for file in ("environment.json", "result.json", "recipe.json"):
+        first, second = (json.loads((folder / file).read_text()) for folder in folders)
+        assert first.keys() == second.keys()
+    assert [r.keys() for r in Run(folders[0]).log()] == [r.keys() for r in Run(folders[1]).log()]
+
+
+def test_environment_is_recorded(framework, small_suite):
+    facts = json.loads((small_suite / framework / "bits12-seed2000" / "environment.json").read_text())
+    assert facts["framework"] == framework
+    assert facts["device"] == "cpu"
+    assert facts["threads"] == facts["framework_threads"] == 1
+    assert facts["packages"][{"torch": "torch", "paddle": "paddlepaddle"}[framework]]
+    assert facts["precision"]["dtype"] == "float32"
+    assert facts["variables"]["NVIDIA_TF32_OVERRIDE"] == "0"
+
+
+def test_every_parameter_was_trained(framework, small_suite):
+    before, _ = weights.load(small_suite / "init" / "bits12-seed2000.safetensors")
+    after, _ = weights.load(small_suite / framework / "bits12-seed2000" / "checkpoint.safetensors")
+    assert before.keys() == after.keys()
+    assert all(not np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_log_holds_the_rate_and_the_loss_terms(framework, small_suite):
+    run = Run(small_suite / framework / "bits12-seed2000")
+    log, recipe = run.log(), run.recipe()
+    assert [record["epoch"] for record in log] == [1, 2, 3]
+    for record in log:
+        assert record["lr"] == pytest.approx(recipe.rate(record["epoch"]), rel=1e-6)
+        assert record["loss"] == pytest.approx(record["cross_entropy"] + 0.1 * record["penalty"], rel=1e-6)
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_eval_and_encode_reproduce_the_result(framework, small_suite, tmp_path):
+    run = Run(small_suite / framework / "bits12-seed2000")
+    source = ["--checkpoint", run.checkpoint_file, "--data", "digits"]
+    scores = json.loads(helpers.worker(framework, "eval", *source).stdout.splitlines()[-1])
+    assert scores["map"] == run.result()["map_last"]
+    assert scores["accuracy"] == run.result()["accuracy"]
+    helpers.worker(framework, "encode", *source, "--out", tmp_path / "codes.npz")
+    first, second = Codes.load(tmp_path / "codes.npz"), Codes.load(run.codes_file)
+    assert all(np.array_equal(a, b) for a, b in zip(vars(first).values(), vars(second).values(), strict=True))
+
+
+def test_either_worker_reads_the_others_checkpoint(framework, small_suite, tmp_path):
+    other = {"torch": "paddle", "paddle": "torch"}[framework]
+    run = Run(small_suite / other / "bits12-seed2000")
+    out = tmp_path / "codes.npz"
+    helpers.worker(framework, "encode", "--checkpoint", run.checkpoint_file, "--data", "digits", "--out", out)
+    here, there = Codes.load(out), Codes.load(run.codes_file)
+    differing = (here.codes != there.codes).sum()
+    assert np.abs(here.margin - there.margin).max() < 1e-4 * there.margin.max()
+    assert differing <= (there.margin < 1e-4 * there.margin.max()).sum()
+
+
+def test_info_describes_a_checkpoint(framework, small_suite):
+    run = Run(small_suite / framework / "bits12-seed2000")
+    facts = json.loads(helpers.worker(framework, "info", "--checkpoint", run.checkpoint_file).stdout.splitlines()[-1])
+    assert facts["checkpoint"]["framework"] == framework
+    assert facts["checkpoint"]["epoch"] == 3
+    assert facts["checkpoint"]["sha256"] == run.result()["checkpoint_sha256"]
+
+
+def test_other_images_than_the_recipes_are_refused(framework, small_suite, fake_cifar):
+    checkpoint = small_suite / framework / "bits12-seed2000" / "checkpoint.safetensors"
+    done = helpers.worker(framework, "eval", "--checkpoint", checkpoint, "--data", fake_cifar[0], status=2)
+    assert "expected the images the recipe was made for" in done.stderr
+
+
+def test_foreign_checkpoint_is_refused(framework, small_suite):
+    initial = small_suite / "init" / "bits12-seed2000.safetensors"
+    done = helpers.worker(framework, "eval", "--checkpoint", initial, "--data", "digits", status=2)
+    assert "expected a checkpoint of a finished run" in done.stderr
+
+
+def test_missing_framework_is_one_line(framework, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(framework=framework))
+    done = helpers.worker(framework, "info", status=2, environment={"PYTHONPATH": tmp_path})
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be imported by" in done.stderr
+
+
+def test_cuda_without_a_gpu_is_refused(framework):
+    if json.loads(helpers.worker(framework, "info").stdout.splitlines()[-1])["gpu"]:
+        pytest.skip("this machine has a GPU")
+    assert "found none; use --device cpu" in helpers.worker(framework, "info", "--device", "cuda", status=2).stderr
+
+
+def start_training(framework, folder, initial, *options):
+    words = [sys.executable, "-m", f"{framework}_impl", "train", "--run", folder, "--data", "digits"]
+    words += ["--initial-weights", initial, *options]
+    return subprocess.Popen(
+        list(map(str, words)),
+        env=helpers.ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("epochs_before_the_kill", [0, 1, 2])
+def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp_path, epochs_before_the_kill):
+    whole = Run(small_suite / framework / "bits12-seed2000")
+    initial = small_suite / "init" / "bits12-seed2000.safetensors"
+    run = Run(tmp_path)
+    run.prepare(whole.recipe())
+    process = start_training(framework, tmp_path, initial)
+    ready = lambda: len(run.log()) >= epochs_before_the_kill and run.environment_file.exists()  # noqa: E731
+    wait_until(ready)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not run.is_finished()
+    assert start_training(framework, tmp_path, initial).wait() == 0
+    check_same_numbers(run, whole)
+
+
+def check_same_numbers(run, whole):
+    for ours, theirs in zip(run.log(), whole.log(), strict=True):
+        for name in ("epoch", "lr", "loss", "cross_entropy", "penalty", "map", "accuracy"):
+            assert ours[name] == theirs[name]
+    for name in ("map_last", "map_best", "accuracy", "checkpoint_sha256", "initial_weights_sha256"):
+        assert run.result()[name] == whole.result()[name]
+
+
+def test_native_dropout_resumes_to_the_same_numbers_too(framework, tmp_path):
+    options = (*helpers.SMALL, "--frameworks", framework, "--dropout", "native")
+    helpers.benchmark("--out", tmp_path / "whole", *options)
+    whole = Run(tmp_path / "whole" / framework / "bits12-seed2000")
+    run = Run(tmp_path / "killed")
+    run.prepare(whole.recipe())
+    initial = tmp_path / "whole" / "init" / "bits12-seed2000.safetensors"
+    process = start_training(framework, run.folder, initial)
+    wait_until(lambda: len(run.log()) >= 1)
+    process.kill()
+    process.wait()
+    assert start_training(framework, run.folder, initial).wait() == 0
+    check_same_numbers(run, whole)
+
+
+def test_worker_ends_when_its_parent_is_gone(framework, small_suite, tmp_path):
+    run = Run(tmp_path)
+    run.prepare(Run(small_suite / framework / "bits12-seed2000").recipe())
+    initial = small_suite / "init" / "bits12-seed2000.safetensors"
+    process = start_training(framework, tmp_path, initial, "--progress", "json")
+    wait_until(run.environment_file.exists)
+    os.close(process.stdin.fileno())
+    process.stdin = None
+    assert process.wait(timeout=10) == 1
+    assert not run.is_finished()
