@@ -13,7 +13,7 @@ benchmark: $(INSTALLED)  ## the comparison table; pass options with ARGS="--pres
 test: $(INSTALLED)  ## every test but the slow ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(INSTALLED)  ## the long tests alone
 	$(BIN)/pytest -m slow $(ARGS)

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 from compare.suite import Suite, read_backbone
@@ -74,8 +75,8 @@ def plan(arguments: argparse.Namespace, progress: Progress) -> Suite:
     for name, reason in unavailable.items():
         progress.note(f"{NAMES[name]} is left out: {reason}")
     recipe = _recipe(arguments, preset)
-    for bits in arguments.bits:
-        dataclasses.replace(recipe, bits=bits)
+    for bits, seed in product(arguments.bits, arguments.seeds):
+        dataclasses.replace(recipe, bits=bits, seed=seed)  # refuses what is out of range
     devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
     out = make_folder(arguments.out or Path("runs") / preset)
     data = _data(arguments.data, preset, progress)

@@ -1,13 +1,20 @@
 """From images to features and predicted classes."""
 
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash
 from paddle_impl.runtime import paddle
+from shared.machine import num_threads
 from shared.progress import Progress
 
 BATCH_SIZE = 128
+Tensor = paddle.Tensor
 
 
 @paddle.no_grad()
@@ -17,12 +24,33 @@ def encode_images(
     """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
     was_training = network.training
     network.eval()
+    forward = _predictor(network) if paddle.get_device() == "cpu" else network
     features, predicted = [], []
     for start in range(0, len(index), BATCH_SIZE):
         batch = paddle.to_tensor(index[start : start + BATCH_SIZE])
-        output = network(images.normalised(batch))
-        features.append(output.feature.numpy())
-        predicted.append(output.logits.argmax(axis=1).numpy())
+        feature, _, logits = forward(images.normalised(batch))
+        features.append(feature.numpy())
+        predicted.append(logits.argmax(axis=1).numpy())
         progress.update("encode", start + len(batch), len(index))
     network.train() if was_training else network.eval()
     return np.concatenate(features), np.concatenate(predicted)
+
+
+def _predictor(network: GreedyHash) -> Callable[[Tensor], list[Tensor]]:
+    """The network through Paddle Inference with oneDNN, about three times as fast on a CPU as layer by layer.
+
+    Its features differ from the network's by the rounding of another order of summation.
+    """
+    folder = Path(tempfile.mkdtemp())
+    try:
+        pixels = paddle.static.InputSpec([None, 3, None, None], "float32", name="pixels")
+        paddle.jit.save(network, str(folder / "network"), input_spec=[pixels])
+        config = paddle.inference.Config(str(folder / "network.json"), str(folder / "network.pdiparams"))
+        config.disable_gpu()
+        config.enable_mkldnn()
+        config.set_cpu_math_library_num_threads(num_threads())
+        config.disable_glog_info()
+        predictor = paddle.inference.create_predictor(config)
+    finally:
+        shutil.rmtree(folder)
+    return lambda batch: predictor.run([batch])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,6 +79,11 @@ class Run:
         """The state to go on from, in the framework's own form; removed when the run is finished."""
         return self.folder / "resume"
 
+    @property
+    def lightning_folder(self) -> Path:
+        """Metrics as Lightning's own CSV logger writes them (torch only)."""
+        return self.folder / "lightning"
+
     def prepare(self, recipe: Recipe, force: bool = False) -> None:
         """Make the folder ready for ``recipe``: new, half-finished with the same recipe, or emptied by ``force``.
 
@@ -135,8 +141,11 @@ class Run:
     def _empty(self) -> None:
         # the result goes first, so a kill in between never leaves a folder that looks finished
         files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
-        for file in (*files, *self.resume_folder.glob("*"), self.recipe_file):
+        for file in files:
             file.unlink(missing_ok=True)
+        for folder in (self.resume_folder, self.lightning_folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.recipe_file.unlink()
 
 
 def run_of(out: Path, framework: str, bits: int, seed: int) -> Run:

@@ -19,26 +19,14 @@ from shared.runs import Run, finished_runs
 from tests import helpers
 from tests.test_workers import BLOCKING, check_same_numbers, wait_until
 
-CSV_COLUMNS = [
-    "preset",
-    "dataset",
-    "framework",
-    "bits",
-    "seed",
-    "epochs",
-    "map_last",
-    "map_best",
-    "accuracy",
-    "train_seconds",
-    "encode_seconds",
-    "device",
-]
+CSV_COLUMNS = {"preset", "dataset", "framework", "bits", "seed", "epochs", "map_last", "map_best"}
+CSV_COLUMNS |= {"accuracy", "train_seconds", "encode_seconds", "device"}
 
 
 def test_demo_learns_at_every_length_in_both_frameworks(tmp_path):
     done = helpers.benchmark("--preset", "demo", "--out", tmp_path)
     rows = pd.read_csv(tmp_path / "table.csv")
-    assert set(CSV_COLUMNS) <= set(rows.columns)
+    assert set(rows.columns) >= CSV_COLUMNS
     assert len(rows) == 8
     assert set(rows.framework) == {"torch", "paddle"}
     assert set(rows.bits) == {12, 24, 32, 48}

@@ -142,7 +142,7 @@ def _trainer(job: Job, done: int) -> lightning.Trainer:
         max_epochs=job.recipe.epochs,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
-        logger=CSVLogger(job.run.folder, name="lightning", version=f"after-epoch-{done}"),
+        logger=CSVLogger(job.run.lightning_folder, name="", version=f"after-epoch-{done}"),
         callbacks=[state, JobProgressBar()],
         plugins=[AtomicCheckpointIO()],
         enable_model_summary=False,

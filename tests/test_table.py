@@ -1,0 +1,180 @@
+"""The table is a pure function of run folders, and published numbers stand only beside their own protocol."""
+
+import csv
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from compare.published import departures
+from compare.table import write_table
+from shared.errors import UserError
+from shared.files import write_json
+from shared.recipe import PRESETS, RELU_LAYERS
+from shared.runs import run_of
+from tests import helpers
+
+PAPER = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
+RESULT = {
+    "dataset": "cifar10",
+    "best_epoch": 40,
+    "accuracy": 0.9,
+    "queries_without_relevant": 0,
+    "zeros": 0,
+    "weights_moved": 0.5,
+    "train_seconds": 10.0,
+    "encode_seconds": 2.0,
+    "images_per_second": 500.0,
+    "device": "a device",
+    "versions": {"torch": "2.15.0", "paddlepaddle-gpu": None},
+    "data_sha256": "d",
+    "split_sha256": "s",
+    "initial_weights_sha256": "i",
+    "checkpoint_sha256": "c",
+}
+
+
+def finish(out, recipe, framework, score, **changes):
+    run = run_of(out, framework, recipe.bits, recipe.seed)
+    run.prepare(recipe)
+    result = RESULT | {name: getattr(recipe, name) for name in ("preset", "bits", "seed", "epochs")}
+    result |= {"framework": framework, "recipe_digest": recipe.digest()}
+    result["map_last"] = {"expected": score, "worst": score - 0.01, "best": score + 0.01}
+    result["map_best"] = {"expected": score + 0.005, "worst": score, "best": score + 0.02}
+    run.write_result(result | changes)
+
+
+def plan(out, **changes):
+    suite = {"bits": [12], "seeds": [2000], "frameworks": ["paddle", "torch"], "unavailable": {}}
+    write_json(out / "suite.json", suite | changes)
+
+
+def cells(text):
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+
+
+def test_paper_protocol_stands_beside_the_published_numbers(tmp_path):
+    plan(tmp_path, bits=[12, 48])
+    for bits, torch, paddle in ((12, 0.771, 0.78), (48, 0.82, 0.815)):
+        finish(tmp_path, dataclasses.replace(PAPER, bits=bits), "torch", torch)
+        finish(tmp_path, dataclasses.replace(PAPER, bits=bits), "paddle", paddle)
+    assert cells(write_table(tmp_path)) == [
+        {
+            "bits": "12",
+            "paper": "0.774",
+            "published PyTorch: last / best": "0.779 / 0.789",
+            "published Paddle: last / best": "0.796 / 0.798",
+            "this PyTorch Lightning: last / best": "0.7710 / 0.7760",
+            "this PaddlePaddle: last / best": "0.7800 / 0.7850",
+            "Paddle - PyTorch, last": "+0.0090",
+        },
+        {
+            "bits": "48",
+            "paper": "0.822",
+            "published PyTorch: last / best": "0.822 / 0.824",
+            "published Paddle: last / best": "0.818 / 0.819",
+            "this PyTorch Lightning: last / best": "0.8200 / 0.8250",
+            "this PaddlePaddle: last / best": "0.8150 / 0.8200",
+            "Paddle - PyTorch, last": "-0.0050",
+        },
+    ]
+
+
+def test_shorter_run_stands_beside_the_published_curves_at_its_epoch(tmp_path):
+    plan(tmp_path)
+    finish(tmp_path, dataclasses.replace(PAPER, preset="cpu", epochs=5, eval_every=0, bits=12), "torch", 0.7)
+    row = cells(write_table(tmp_path))[0]
+    assert row["published PyTorch at epoch 5"] == "0.718"
+    assert row["published Paddle at epoch 5"] == "0.700"
+    assert row["this PaddlePaddle: last / best"] == row["Paddle - PyTorch, last"] == "-"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": "custom"},
+        {"protocol": "cifar10-2"},
+        {"backbone": "file"},
+        {"backbone_layers": RELU_LAYERS[:5]},
+        {"learning_rate": 2e-3},
+        {"width": 0.5},
+    ],
+)
+def test_any_departure_from_the_protocol_hides_the_published_numbers(tmp_path, change):
+    recipe = dataclasses.replace(PAPER, bits=12, **change)
+    assert departures(recipe) == list(change)
+    plan(tmp_path)
+    finish(tmp_path, recipe, "torch", 0.7)
+    text = write_table(tmp_path)
+    assert not any("published" in heading or heading == "paper" for heading in cells(text)[0])
+    assert f"No published numbers here: this is not the published protocol ({next(iter(change))} differ)" in text
+
+
+def test_seeds_are_averaged_and_paired(tmp_path):
+    plan(tmp_path, seeds=[1, 2, 3])
+    scores = {1: (0.70, 0.71), 2: (0.72, 0.74), 3: (0.74, None)}
+    for seed, (torch, paddle) in scores.items():
+        recipe = dataclasses.replace(PAPER, bits=12, seed=seed)
+        finish(tmp_path, recipe, "torch", torch)
+        if paddle is not None:
+            finish(tmp_path, recipe, "paddle", paddle)
+    text = write_table(tmp_path)
+    row = cells(text)[0]
+    assert row["this PyTorch Lightning: last / best"].startswith("0.7200 +- 0.0200 (n=3) / ")
+    assert row["Paddle - PyTorch, last"] == "+0.0150 +- 0.0071 (n=2)"  # seed 3 has no partner
+    assert "1 of 3 runs not finished" in text
+
+
+def test_regenerates_byte_for_byte(small_suite):
+    names = ("table.md", "table.csv", "table.json")
+    before = [(small_suite / name).read_bytes() for name in names]
+    for name in names:
+        (small_suite / name).unlink()
+    write_table(small_suite)
+    assert [(small_suite / name).read_bytes() for name in names] == before
+
+
+def test_csv_has_one_row_per_run(tmp_path):
+    plan(tmp_path)
+    for framework in ("torch", "paddle"):
+        finish(tmp_path, dataclasses.replace(PAPER, bits=12), framework, 0.7)
+    write_table(tmp_path)
+    rows = pd.read_csv(tmp_path / "table.csv")
+    assert rows.framework.tolist() == ["paddle", "torch"]
+    assert rows.map_last.tolist() == [0.7, 0.7]
+    assert rows.map_last_ties_worst.tolist() == pytest.approx([0.69, 0.69])
+
+
+def test_nothing_finished_yet(tmp_path):
+    plan(tmp_path)
+    assert write_table(tmp_path) == "No run is finished yet."
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"initial_weights_sha256": "j"}, "initial weights differ"), ({"weights_moved": 0.0}, "weights did not move")],
+)
+def test_runs_that_do_not_belong_together_are_refused(tmp_path, changes, message):
+    plan(tmp_path)
+    recipe = dataclasses.replace(PAPER, bits=12)
+    finish(tmp_path, recipe, "paddle", 0.7)
+    finish(tmp_path, recipe, "torch", 0.7, **changes)
+    with pytest.raises(UserError, match=message):
+        write_table(tmp_path)
+
+
+def test_reference_files_agree_with_each_other():
+    """The last-epoch rows of the table are the last points of the curves."""
+    folder = helpers.PROJECT_ROOT / "results" / "reference"
+    with (folder / "published_map.csv").open() as maps, (folder / "published_curves.csv").open() as curves:
+        table = {row["source"]: row for row in csv.DictReader(maps) if row["selection"].startswith("last")}
+        last = {(row["source"], row["bits"]): row["map"] for row in csv.DictReader(curves) if row["epoch"] == "50"}
+    names = {
+        "paddle_greedyhash: PyTorch rerun": "pytorch_rerun",
+        "paddle_greedyhash: Paddle 2.2.2": "paddle_greedyhash",
+    }
+    for source, curve in names.items():
+        assert [table[source][bits] for bits in ("12", "24", "32", "48")] == [
+            last[curve, bits] for bits in ("12", "24", "32", "48")
+        ]
