@@ -8,6 +8,7 @@ from paddle_impl import convert
 from paddle_impl.encode import encode_images
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, losses
+from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import paddle
 from shared import weights
 from shared.job import Job
@@ -22,9 +23,7 @@ def fit(job: Job) -> None:
     recipe = job.recipe
     images = DeviceImages(job.dataset, recipe.input_px, job.device)
     network = convert.from_neutral(recipe, job.initial_weights, job.device)
-    optimizer = paddle.optimizer.Momentum(
-        recipe.learning_rate, recipe.momentum, parameters=network.parameters(), weight_decay=recipe.weight_decay
-    )
+    optimizer = make_optimizer(recipe, network)
 
     def encode(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return encode_images(network, images, index, job.progress)
@@ -34,11 +33,11 @@ def fit(job: Job) -> None:
     encoded = None
     for epoch in range(done + 1, recipe.epochs + 1):
         started = time.monotonic()
-        optimizer.set_lr(recipe.rate(epoch))
+        set_rate(optimizer, recipe.rate(epoch))
         means = train_epoch(job, epoch, network, optimizer, images)
         seconds = time.monotonic() - started
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
-        job.finish_epoch(epoch, optimizer.get_lr(), means, seconds, encoded)
+        job.finish_epoch(epoch, rate_of(optimizer), means, seconds, encoded)
         keep(job, epoch, network, optimizer)
     job.finish(encoded or job.encode(encode), convert.to_neutral(recipe, network))
 

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ SMALL = ("--preset", "demo", "--bits", "12", "--epochs", "3", "--eval-every", "1
 # one thread each: tests run side by side, and threads that wait for a busy core spin
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+
+
+# as sitecustomize.py: makes a framework look as if it were not installed
+BLOCKING = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "{framework}":
+            raise ImportError("No module named '{framework}'")
+sys.meta_path.insert(0, Blocker())
+"""
 
 
 def is_installed(framework):
@@ -56,3 +68,18 @@ def write_binary_layout(folder, pixels, labels):
     records = np.concatenate([labels.astype(np.uint8)[:, None], pixels.transpose(0, 3, 1, 2).reshape(-1, 3072)], axis=1)
     for name, part in zip([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"], np.split(records, 6), strict=True):
         (folder / f"{name}.bin").write_bytes(part.tobytes())
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def check_same_numbers(run, whole):
+    for ours, theirs in zip(run.log(), whole.log(), strict=True):
+        for name in ("epoch", "lr", "loss", "cross_entropy", "penalty", "map", "accuracy"):
+            assert ours[name] == theirs[name]
+    for name in ("map_last", "map_best", "accuracy", "checkpoint_sha256", "initial_weights_sha256"):
+        assert run.result()[name] == whole.result()[name]

@@ -17,7 +17,7 @@ import pytest
 from shared import weights
 from shared.runs import Run, finished_runs
 from tests import helpers
-from tests.test_workers import BLOCKING, check_same_numbers, wait_until
+from tests.helpers import BLOCKING, check_same_numbers, wait_until
 
 CSV_COLUMNS = {"preset", "dataset", "framework", "bits", "seed", "epochs", "map_last", "map_best"}
 CSV_COLUMNS |= {"accuracy", "train_seconds", "encode_seconds", "device"}
@@ -138,7 +138,7 @@ def a_file(folder):
         (["--preset", "cpu"], r"cannot download .*--data PATH .*--preset demo"),
         (["--preset", "paper", "--data", "download"], r"cannot download .*--data PATH .*--preset demo"),
     ],
-    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(getattr(w, "__name__", w) for w in value) if isinstance(value, list) else "",
 )
 def test_bad_input_is_refused_before_training(options, message, tmp_path):
     words = [option(tmp_path) if callable(option) else option for option in options]

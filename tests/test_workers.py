@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -14,15 +13,7 @@ from shared import weights
 from shared.codes import Codes
 from shared.runs import Run
 from tests import helpers
-
-BLOCKING = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "{framework}":
-            raise ImportError("No module named '{framework}'")
-sys.meta_path.insert(0, Blocker())
-"""
+from tests.helpers import BLOCKING, check_same_numbers, wait_until
 
 
 @pytest.mark.parametrize("verb", [[], ["train"], ["encode"], ["eval"], ["info"]])
@@ -133,13 +124,6 @@ def start_training(framework, folder, initial, *options):
     )
 
 
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("epochs_before_the_kill", [0, 1, 2])
 def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp_path, epochs_before_the_kill):
     whole = Run(small_suite / framework / "bits12-seed2000")
@@ -154,14 +138,6 @@ def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp
     assert not run.is_finished()
     assert start_training(framework, tmp_path, initial).wait() == 0
     check_same_numbers(run, whole)
-
-
-def check_same_numbers(run, whole):
-    for ours, theirs in zip(run.log(), whole.log(), strict=True):
-        for name in ("epoch", "lr", "loss", "cross_entropy", "penalty", "map", "accuracy"):
-            assert ours[name] == theirs[name]
-    for name in ("map_last", "map_best", "accuracy", "checkpoint_sha256", "initial_weights_sha256"):
-        assert run.result()[name] == whole.result()[name]
 
 
 def test_native_dropout_resumes_to_the_same_numbers_too(framework, tmp_path):

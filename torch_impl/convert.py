@@ -23,3 +23,19 @@ def to_neutral(recipe: Recipe, network: GreedyHash) -> dict[str, np.ndarray]:
     """Copies of the network's parameters as neutral float32 arrays."""
     state = network.state_dict()
     return {p.name: state[p.name].cpu().numpy().copy() for p in parameters(recipe)}
+
+
+def momentum_from_neutral(
+    recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, momentum: dict[str, np.ndarray]
+) -> None:
+    """Give ``optimizer`` the neutral ``momentum`` arrays as its buffers."""
+    names = dict(network.named_parameters())
+    for p in parameters(recipe):
+        optimizer.state[names[p.name]]["momentum_buffer"] = torch.from_numpy(momentum[p.name].copy()).to(names[p.name])
+
+
+def momentum_to_neutral(recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    """Copies of the optimizer's momentum buffers as neutral arrays."""
+    names = dict(network.named_parameters())
+    buffers = {p.name: optimizer.state[names[p.name]]["momentum_buffer"] for p in parameters(recipe)}
+    return {name: buffer.cpu().numpy().copy() for name, buffer in buffers.items()}

@@ -20,6 +20,7 @@ from torch_impl import convert
 from torch_impl.encode import encode_images
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
+from torch_impl.optimizer import make_optimizer, rate_of, set_rate
 
 
 class LitGreedyHash(lightning.LightningModule):
@@ -32,18 +33,12 @@ class LitGreedyHash(lightning.LightningModule):
         self.encoded: Encoded | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        # coefficients rounded to float32, as Paddle keeps them, so that both sides use the same numbers
-        momentum, decay = (
-            float(np.float32(value)) for value in (self.job.recipe.momentum, self.job.recipe.weight_decay)
-        )
-        rate = self.job.recipe.learning_rate
-        return torch.optim.SGD(self.network.parameters(), rate, momentum=momentum, weight_decay=decay)
+        return make_optimizer(self.job.recipe, self.network)
 
     def on_train_epoch_start(self) -> None:
         self._epoch = self.current_epoch + 1
         torch.manual_seed(native_seed(self.job.recipe.seed, self._epoch))
-        for group in self.optimizers().param_groups:
-            group["lr"] = self.job.recipe.rate(self._epoch)
+        set_rate(self.optimizers(), self.job.recipe.rate(self._epoch))
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._started = time.monotonic()
 
@@ -59,7 +54,7 @@ class LitGreedyHash(lightning.LightningModule):
         seconds = time.monotonic() - self._started
         evaluates = self.job.recipe.evaluates(self._epoch)
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
-        rate = self.optimizers().param_groups[0]["lr"]
+        rate = rate_of(self.optimizers())
         record = self.job.finish_epoch(self._epoch, rate, means, seconds, self.encoded)
         self.log_dict({name: value for name, value in record.items() if isinstance(value, float)})
 

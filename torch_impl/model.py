@@ -1,5 +1,6 @@
 """The network, the straight-through sign and the loss, as in GreedyHash (Su et al., NeurIPS 2018, eqs. 4-8)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.recipe import DROPOUT_PROBABILITY, POOLED_PX, Recipe, parameters
+
+Stage = Callable[[Tensor], Tensor]
 
 
 class SignStraightThrough(torch.autograd.Function):
@@ -59,18 +62,38 @@ class GreedyHash(nn.Module):
 
         Without masks, dropout is the framework's own in training and off in evaluation.
         """
+        x = pixels
+        for _, stage in self.stages(masks):
+            x = stage(x)
+        code = SignStraightThrough.apply(x)
+        return Output(x, code, self.classifier(code))
+
+    def stages(self, masks: tuple[Tensor, Tensor] | None = None) -> list[tuple[str, Stage]]:
+        """The named steps from pixels to feature, in order."""
         mask6, mask7 = masks or (None, None)
-        x = F.max_pool2d(F.relu(self.conv1(pixels)), 3, 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 3, 2)
-        x = F.relu(self.conv3(x))
-        x = F.relu(self.conv4(x))
-        x = F.max_pool2d(F.relu(self.conv5(x)), 3, 2)
-        x = torch.flatten(_pool_to_fixed_size(x), 1)
-        x = F.relu(self.fc6(self._dropout(x, mask6)))
-        x = F.relu(self.fc7(self._dropout(x, mask7)))
-        feature = self.hash(x)
-        code = SignStraightThrough.apply(feature)
-        return Output(feature, code, self.classifier(code))
+        return [
+            ("conv1", self.conv1),
+            ("relu1", F.relu),
+            ("pool1", _max_pool),
+            ("conv2", self.conv2),
+            ("relu2", F.relu),
+            ("pool2", _max_pool),
+            ("conv3", self.conv3),
+            ("relu3", F.relu),
+            ("conv4", self.conv4),
+            ("relu4", F.relu),
+            ("conv5", self.conv5),
+            ("relu5", F.relu),
+            ("pool5", _max_pool),
+            ("flatten", _flatten),
+            ("dropout6", lambda x: self._dropout(x, mask6)),
+            ("fc6", self.fc6),
+            ("relu6", F.relu),
+            ("dropout7", lambda x: self._dropout(x, mask7)),
+            ("fc7", self.fc7),
+            ("relu7", F.relu),
+            ("hash", self.hash),
+        ]
 
     def _dropout(self, x: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None:
@@ -78,9 +101,14 @@ class GreedyHash(nn.Module):
         return x * mask.to(x.dtype) * (1 / (1 - DROPOUT_PROBABILITY))
 
 
-def _pool_to_fixed_size(x: Tensor) -> Tensor:
+def _max_pool(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 3, 2)
+
+
+def _flatten(x: Tensor) -> Tensor:
     # at 224 px it already has that size; the CUDA backward of this pool is not deterministic
-    return x if x.shape[-1] == POOLED_PX else F.adaptive_avg_pool2d(x, POOLED_PX)
+    pooled = x if x.shape[-1] == POOLED_PX else F.adaptive_avg_pool2d(x, POOLED_PX)
+    return torch.flatten(pooled, 1)
 
 
 class Losses(NamedTuple):

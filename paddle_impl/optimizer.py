@@ -1,0 +1,22 @@
+"""SGD as both frameworks compute it: v = momentum*v + gradient + decay*p; p -= rate*v."""
+
+from paddle_impl.model import GreedyHash
+from paddle_impl.runtime import paddle
+from shared.recipe import Recipe
+
+
+def make_optimizer(recipe: Recipe, network: GreedyHash) -> paddle.optimizer.Momentum:
+    """The optimiser of all parameters, at the rate of the first epoch."""
+    return paddle.optimizer.Momentum(
+        recipe.rate(1), recipe.momentum, parameters=network.parameters(), weight_decay=recipe.weight_decay
+    )
+
+
+def set_rate(optimizer: paddle.optimizer.Optimizer, rate: float) -> None:
+    """Use ``rate`` from the next step on."""
+    optimizer.set_lr(rate)
+
+
+def rate_of(optimizer: paddle.optimizer.Optimizer) -> float:
+    """The rate the optimiser holds."""
+    return optimizer.get_lr()
