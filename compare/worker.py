@@ -19,10 +19,11 @@ _QUOTED_LINES = 15
 
 @dataclass(frozen=True)
 class Worker:
-    """One framework in one Python interpreter."""
+    """One framework in one Python interpreter, on ``threads`` threads (None: its own choice)."""
 
     framework: str
     python: str = sys.executable
+    threads: int | None = None
 
     def run(self, arguments: list[str], log: Path, progress: Progress) -> None:
         """Run a verb to its end, show its progress, and append everything else it prints to ``log``.
@@ -47,7 +48,11 @@ class Worker:
 
     def info(self) -> dict:
         """What the ``info`` verb prints; UserError when the framework cannot be used."""
-        return json.loads(self.output_of("-m", MODULES[self.framework], "info").splitlines()[-1])
+        return json.loads(self.output_of_verb("info").splitlines()[-1])
+
+    def output_of_verb(self, *arguments: str) -> str:
+        """Standard output of a verb that shows no progress; raises like ``run``."""
+        return self.output_of("-m", MODULES[self.framework], *arguments)
 
     def output_of(self, *arguments: str) -> str:
         """Standard output of the interpreter with these arguments; raises like ``run``."""
@@ -59,6 +64,8 @@ class Worker:
     def _start(self, arguments: list[str], stderr: int = subprocess.STDOUT) -> subprocess.Popen:
         # the project need not be installed in the worker's interpreter; stdin stays open as the sign of our life
         environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONUNBUFFERED": "1"}
+        if self.threads:
+            environment["OMP_NUM_THREADS"] = str(self.threads)
         try:
             return subprocess.Popen(
                 [self.python, *arguments],

@@ -1,14 +1,32 @@
-"""``python -m paddle_impl VERB``: train, encode, eval and info; the same options as ``python -m torch_impl``."""
+"""``python -m paddle_impl VERB``: train, encode, eval, info and probe; the same options as ``python -m torch_impl``."""
 
+from pathlib import Path
+
+from shared.job import Job
+from shared.probe import run_probes
 from shared.worker_cli import Implementation, run_worker
 
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from paddle_impl import convert, encode, images, runtime, train
+    from paddle_impl import convert, encode, images, runtime
 
     runtime.configure()
-    return Implementation(runtime, train.fit, convert.from_neutral, images.DeviceImages, encode.encode_images)
+    return Implementation(runtime, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, probe)
+
+
+def fit(job: Job) -> None:
+    """Train; imported only here, because other verbs need no training."""
+    from paddle_impl.train import fit
+
+    fit(job)
+
+
+def probe(files: list[Path], out: Path, device: str) -> None:
+    """Answer the alignment ladder's requests."""
+    from paddle_impl.probe import Side
+
+    run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device))
 
 
 if __name__ == "__main__":

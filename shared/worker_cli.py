@@ -29,6 +29,7 @@ class Implementation(NamedTuple):
     from_neutral: Callable  # (recipe, arrays, device) -> network
     device_images: Callable  # (dataset, input_px, device) -> images
     encode_images: Callable  # (network, images, index, progress) -> (features, predicted)
+    probe: Callable  # (request files, folder for the answers, device) -> None
 
 
 def run_worker(program: str, framework_name: str, load: Callable[[], Implementation]) -> None:
@@ -49,12 +50,15 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
     info = verbs.add_parser("info", help="print framework, device, versions and a checkpoint's origin as JSON")
     info.add_argument("--checkpoint", type=Path, help="neutral checkpoint to describe")
+    probe = verbs.add_parser("probe", help="answer the alignment ladder's requests")
+    probe.add_argument("files", type=Path, nargs="+", help="request files")
+    probe.add_argument("--out", type=Path, required=True, help="folder for the answers")
     for verb in (encode_verb, evaluate):
         verb.add_argument("--checkpoint", type=Path, required=True, help="neutral checkpoint of a finished run")
     for verb in (train, encode_verb, evaluate):
         verb.add_argument("--data", required=True, help="'digits' or a path to CIFAR-10 in a supported layout")
         verb.add_argument("--progress", choices=MODES, default="auto", help="json is for a parent process")
-    for verb in (train, encode_verb, evaluate, info):
+    for verb in (train, encode_verb, evaluate, info, probe):
         verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     return parser
 
@@ -67,6 +71,9 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
     device = implementation.runtime.resolve_device(arguments.device)
     if arguments.verb == "info":
         _info(arguments, implementation, device)
+        return
+    if arguments.verb == "probe":
+        implementation.probe(arguments.files, arguments.out, device)
         return
     if arguments.progress == "json":
         threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -194,7 +194,7 @@ def test_killed_suite_goes_on_to_the_same_numbers(small_suite, tmp_path):
     for name in ("paddle", "torch"):
         process = helpers.start_benchmark("--out", tmp_path, *TWO_CELLS)
         run = Run(tmp_path / name / "bits12-seed2000")
-        wait_until(lambda run=run: len(run.log()) >= 1, seconds=120)
+        wait_until(lambda run=run: any(run.resume_folder.glob("last.[cs]*")), seconds=120)
         workers = children_of(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()

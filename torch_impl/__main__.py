@@ -1,14 +1,36 @@
-"""``python -m torch_impl VERB``: train, encode, eval and info; the same options as ``python -m paddle_impl``."""
+"""``python -m torch_impl VERB``: train, encode, eval, info and probe; the same options as ``python -m paddle_impl``."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
+from shared.job import Job
+from shared.probe import run_probes
 from shared.worker_cli import Implementation, run_worker
 
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from torch_impl import convert, encode, images, lit, runtime
+    from torch_impl import convert, encode, images, runtime
 
+    if find_spec("lightning") is None:
+        raise ImportError("No module named 'lightning'")
     runtime.configure()
-    return Implementation(runtime, lit.fit, convert.from_neutral, images.DeviceImages, encode.encode_images)
+    return Implementation(runtime, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, probe)
+
+
+def fit(job: Job) -> None:
+    """Train; imported only here, because Lightning takes seconds."""
+    from torch_impl.lit import fit
+
+    fit(job)
+
+
+def probe(files: list[Path], out: Path, device: str) -> None:
+    """Answer the alignment ladder's requests."""
+    from torch_impl.faults import plant
+    from torch_impl.probe import Side
+
+    run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device), plant)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,69 @@
+"""Strict comparison of arrays: same names, shapes and types, all finite, before any tolerance."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from compare.limits import LIMITS
+
+
+class Record(NamedTuple):
+    """One comparison. ``max_relative`` is the largest difference over the reference's largest magnitude."""
+
+    rung: str
+    name: str
+    passed: bool
+    limit: float | None
+    max_abs: float | None = None
+    max_relative: float | None = None
+    cosine: float | None = None
+    worst_index: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
+    note: str = ""
+
+
+def compare(rung: str, name: str, ours: np.ndarray, reference: np.ndarray, limit: str) -> Record:
+    """Compare one array with its reference; ``limit`` names a row of the limits table."""
+    bound = LIMITS[limit].value
+    fault = _structural_fault(ours, reference)
+    if fault:
+        return Record(rung, name, False, bound, shape=reference.shape, note=fault)
+    if not reference.size:
+        return Record(rung, name, True, bound, 0.0, 0.0, 1.0, (), reference.shape)
+    a, b = ours.astype(np.float64), reference.astype(np.float64)
+    difference, scale = np.abs(a - b), np.abs(b).max()
+    worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+    largest = float(difference.max())
+    relative = 0.0 if largest == 0 else largest / max(scale, np.finfo(np.float64).tiny)
+    return Record(rung, name, bool(relative <= bound), bound, largest, relative, _cosine(a, b), worst, reference.shape)
+
+
+def compare_sets(
+    rung: str, ours: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], limit: str
+) -> list[Record]:
+    """Compare two sets of arrays name by name, in the reference's order; missing and extra names fail."""
+    missing = [Record(rung, name, False, 0.0, note="missing on one side") for name in reference.keys() ^ ours.keys()]
+    common = [compare(rung, name, ours[name], reference[name], limit) for name in reference if name in ours]
+    return sorted(missing) + common
+
+
+def check(rung: str, name: str, passed: bool, note: str = "") -> Record:
+    """A yes-or-no comparison."""
+    return Record(rung, name, bool(passed), 0.0, note=note)
+
+
+def _structural_fault(ours: np.ndarray, reference: np.ndarray) -> str:
+    if ours.dtype != reference.dtype:
+        return f"dtype {ours.dtype}, expected {reference.dtype}"
+    if ours.shape != reference.shape:
+        return f"shape {ours.shape}, expected {reference.shape}"
+    for array, which in ((ours, "one side"), (reference, "the reference")):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return f"{int((~np.isfinite(array)).sum())} values of {which} are not finite"
+    return ""
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum() / norms) if norms else float(np.array_equal(a, b))

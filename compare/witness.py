@@ -1,0 +1,43 @@
+"""NumPy as the third witness: closed forms that neither framework computed."""
+
+import numpy as np
+
+from shared.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, prefixed, take
+from shared.recipe import Recipe, parameters
+
+
+def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
+    """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= rate*v.
+
+    ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as Paddle keeps them.
+    """
+    mu, decay = (np.dtype(dtype).type(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
+    weights = {name: array.astype(dtype) for name, array in take(start, WEIGHT).items()}
+    momentum = {name: array.astype(dtype) for name, array in take(start, MOMENTUM).items()}
+    for step, rate in enumerate(rates):
+        gradients = injected_gradients(recipe, step, dtype)
+        for p in parameters(recipe):
+            momentum[p.name] = mu * momentum[p.name] + gradients[p.name] + decay * weights[p.name]
+            weights[p.name] = weights[p.name] - np.dtype(dtype).type(rate) * momentum[p.name]
+    return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
+
+
+def feature_gradient(answer: Arrays, start: Arrays, labels: np.ndarray, penalty_weight: float) -> np.ndarray:
+    """dL/dh of a straight-through sign: the classifier's dL/dcode, plus the penalty's own gradient (0 at h = 0)."""
+    logits, h = answer["logits"].astype(np.float64), answer["feature"].astype(np.float64)
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax = shifted / shifted.sum(axis=1, keepdims=True)
+    through = (softmax - np.eye(logits.shape[1])[labels]) / len(labels) @ start["weight.classifier.weight"]
+    distance = np.abs(h) - 1
+    return through + penalty_weight * 3 * distance**2 * np.sign(distance) * np.sign(h) / h.size
+
+
+def losses(answer: Arrays, labels: np.ndarray, penalty_weight: float) -> Arrays:
+    """Loss terms from logits and features by their definition, in float64."""
+    logits, h = answer["logits"].astype(np.float64), answer["feature"].astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    cross_entropy = -log_softmax[np.arange(len(labels)), labels].mean()
+    penalty = (np.abs(np.abs(h) - 1) ** 3).mean()
+    total = cross_entropy + penalty_weight * penalty
+    return {"cross_entropy": cross_entropy, "penalty": penalty, "loss": total}

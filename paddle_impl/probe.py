@@ -1,0 +1,100 @@
+"""This framework's side of the alignment ladder, spoken to in neutral arrays."""
+
+import numpy as np
+
+from paddle_impl import convert
+from paddle_impl.images import DeviceImages
+from paddle_impl.model import GreedyHash, SignStraightThrough, losses
+from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
+from paddle_impl.runtime import paddle
+from shared.cifar import Dataset
+from shared.probe import Arrays, Masks
+from shared.recipe import Recipe, parameters
+
+
+class Side:
+    """Network and optimiser of a recipe in one dtype on one device."""
+
+    def __init__(self, recipe: Recipe, dtype: str, device: str) -> None:
+        self._recipe, self._device = recipe, device
+        paddle.set_default_dtype(dtype)
+        self._network = GreedyHash(recipe)
+        self._optimizer = make_optimizer(recipe, self._network)
+        self._kinds = {p.name: p.kind for p in parameters(recipe)}
+
+    def load(self, state: Arrays, momentum: Arrays | None) -> None:
+        """Set weights and momentum; None is no momentum yet."""
+        convert.load_neutral(self._recipe, self._network, state)
+        still = {name: np.zeros_like(array) for name, array in self.weights().items()}
+        convert.momentum_from_neutral(self._recipe, self._network, self._optimizer, momentum or still)
+
+    def weights(self) -> Arrays:
+        """Neutral weights."""
+        return convert.to_neutral(self._recipe, self._network)
+
+    def momentum(self) -> Arrays:
+        """Neutral momentum buffers."""
+        return convert.momentum_to_neutral(self._recipe, self._network, self._optimizer)
+
+    def pixels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Upsampled integers and normalised float32 pixels of uint8 images (N, H, W, 3)."""
+        dataset = Dataset("custom", images, np.zeros(len(images), np.int64))
+        on_device = DeviceImages(dataset, self._recipe.input_px, self._device)
+        index = paddle.arange(len(images), dtype="int64")
+        return on_device.upsampled(index).numpy(), on_device.normalised(index).numpy()
+
+    @paddle.no_grad()
+    def forward(self, pixels: np.ndarray, masks: Masks, training: bool) -> Arrays:
+        """Output of every stage, of the sign and of the classifier."""
+        self._network.train() if training else self._network.eval()
+        x, outputs = self._put(pixels), {}
+        for name, stage in self._network.stages(self._put_masks(masks)):
+            outputs[name] = x = stage(x)
+        outputs["sign"] = SignStraightThrough.apply(x)
+        outputs["classifier"] = self._network.classifier(outputs["sign"])
+        return {name: output.numpy() for name, output in outputs.items()}
+
+    @paddle.no_grad()
+    def stage(self, name: str, x: np.ndarray, masks: Masks) -> np.ndarray:
+        """Output of one stage for a given input."""
+        self._network.train()
+        stages = dict(self._network.stages(self._put_masks(masks)))
+        stages |= {"sign": SignStraightThrough.apply, "classifier": self._network.classifier}
+        return stages[name](self._put(x)).numpy()
+
+    def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: Masks) -> Arrays:
+        """Feature, losses, and gradients of every parameter, of the feature and of the pixels."""
+        self._network.train()
+        self._network.clear_gradients()
+        x = self._put(pixels)
+        x.stop_gradient = False
+        output = self._network(x, self._put_masks(masks))
+        output.feature.retain_grads()
+        terms = losses(output, self._put(labels), self._recipe.penalty_weight)
+        terms.loss.backward()
+        names = dict(self._network.named_parameters())
+        found = {f"gradient.{p.name}": names[p.name].grad for p in parameters(self._recipe)}
+        found |= {"gradient.feature": output.feature.grad, "gradient.pixels": x.grad, "feature": output.feature}
+        found |= terms._asdict() | {"logits": output.logits}
+        arrays = {name: value.detach().numpy() for name, value in found.items()}
+        return {n: convert.turned(a, self._kinds.get(n.removeprefix("gradient."), "")) for n, a in arrays.items()}
+
+    def step(self, rate: float, gradients: Arrays | None = None) -> float:
+        """One optimiser step with the last or the given gradients; the rate read back."""
+        names = dict(self._network.named_parameters())
+        for name, gradient in (gradients or {}).items():
+            names[name].grad = self._put(convert.turned(gradient, self._kinds[name]))
+        set_rate(self._optimizer, rate)
+        self._optimizer.step()
+        return rate_of(self._optimizer)
+
+    def set_rate(self, rate: float) -> float:
+        """Set the rate and read it back."""
+        set_rate(self._optimizer, rate)
+        return rate_of(self._optimizer)
+
+    def _put(self, array: np.ndarray) -> paddle.Tensor:
+        return paddle.to_tensor(np.ascontiguousarray(array))
+
+    def _put_masks(self, masks: Masks) -> tuple[paddle.Tensor, paddle.Tensor] | None:
+        return masks and tuple(map(self._put, masks))

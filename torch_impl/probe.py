@@ -1,0 +1,96 @@
+"""This framework's side of the alignment ladder, spoken to in neutral arrays."""
+
+import numpy as np
+import torch
+
+from shared.cifar import Dataset
+from shared.probe import Arrays, Masks
+from shared.recipe import Recipe, parameters
+from torch_impl import convert
+from torch_impl.images import DeviceImages
+from torch_impl.model import GreedyHash, SignStraightThrough, losses
+from torch_impl.optimizer import make_optimizer, rate_of, set_rate
+
+
+class Side:
+    """Network and optimiser of a recipe in one dtype on one device."""
+
+    def __init__(self, recipe: Recipe, dtype: str, device: str) -> None:
+        self._recipe, self._device = recipe, device
+        self._network = GreedyHash(recipe).to(device, getattr(torch, dtype))
+        self._optimizer = make_optimizer(recipe, self._network)
+
+    def load(self, state: Arrays, momentum: Arrays | None) -> None:
+        """Set weights and momentum; None is no momentum yet."""
+        convert.load_neutral(self._recipe, self._network, state)
+        still = {name: np.zeros_like(array) for name, array in self.weights().items()}
+        convert.momentum_from_neutral(self._recipe, self._network, self._optimizer, momentum or still)
+
+    def weights(self) -> Arrays:
+        """Neutral weights."""
+        return convert.to_neutral(self._recipe, self._network)
+
+    def momentum(self) -> Arrays:
+        """Neutral momentum buffers."""
+        return convert.momentum_to_neutral(self._recipe, self._network, self._optimizer)
+
+    def pixels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Upsampled integers and normalised float32 pixels of uint8 images (N, H, W, 3)."""
+        dataset = Dataset("custom", images, np.zeros(len(images), np.int64))
+        on_device = DeviceImages(dataset, self._recipe.input_px, self._device)
+        index = torch.arange(len(images), device=self._device)
+        return on_device.upsampled(index).cpu().numpy(), on_device.normalised(index).cpu().numpy()
+
+    @torch.no_grad()
+    def forward(self, pixels: np.ndarray, masks: Masks, training: bool) -> Arrays:
+        """Output of every stage, of the sign and of the classifier."""
+        self._network.train(training)
+        x, outputs = self._put(pixels), {}
+        for name, stage in self._network.stages(self._put_masks(masks)):
+            outputs[name] = x = stage(x)
+        outputs["sign"] = SignStraightThrough.apply(x)
+        outputs["classifier"] = self._network.classifier(outputs["sign"])
+        return {name: output.cpu().numpy() for name, output in outputs.items()}
+
+    @torch.no_grad()
+    def stage(self, name: str, x: np.ndarray, masks: Masks) -> np.ndarray:
+        """Output of one stage for a given input."""
+        self._network.train()
+        stages = dict(self._network.stages(self._put_masks(masks)))
+        stages |= {"sign": SignStraightThrough.apply, "classifier": self._network.classifier}
+        return stages[name](self._put(x)).cpu().numpy()
+
+    def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: Masks) -> Arrays:
+        """Feature, losses, and gradients of every parameter, of the feature and of the pixels."""
+        self._network.train()
+        self._network.zero_grad()
+        x = self._put(pixels).requires_grad_()
+        output = self._network(x, self._put_masks(masks))
+        output.feature.retain_grad()
+        terms = losses(output, self._put(labels), self._recipe.penalty_weight)
+        terms.loss.backward()
+        names = dict(self._network.named_parameters())
+        found = {f"gradient.{p.name}": names[p.name].grad for p in parameters(self._recipe)}
+        found |= {"gradient.feature": output.feature.grad, "gradient.pixels": x.grad, "feature": output.feature}
+        found |= terms._asdict() | {"logits": output.logits}
+        return {name: value.detach().cpu().numpy().copy() for name, value in found.items()}
+
+    def step(self, rate: float, gradients: Arrays | None = None) -> float:
+        """One optimiser step with the last or the given gradients; the rate read back."""
+        names = dict(self._network.named_parameters())
+        for name, gradient in (gradients or {}).items():
+            names[name].grad = self._put(gradient)
+        set_rate(self._optimizer, rate)
+        self._optimizer.step()
+        return rate_of(self._optimizer)
+
+    def set_rate(self, rate: float) -> float:
+        """Set the rate and read it back."""
+        set_rate(self._optimizer, rate)
+        return rate_of(self._optimizer)
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+    def _put_masks(self, masks: Masks) -> tuple[torch.Tensor, torch.Tensor] | None:
+        return masks and tuple(map(self._put, masks))
