@@ -21,11 +21,12 @@ from compare.limits import LIMITS
 from compare.records import Record
 from compare.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.rungs import RUNGS
+from compare.table import ALIGN_FILE
 from compare.worker import Worker
 from shared.errors import EXIT_CHECK_FAILED, UserError, exit_status
 from shared.files import make_folder, write_json
 
-STRICT_STEPS = 200
+STRICT_STEPS, ALIGN_STEPS = 200, 50
 QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16
 FULL_STEPS, FULL_BATCH = 4, 8
 
@@ -36,7 +37,13 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--bits", type=int, default=48, metavar="N", help="code length")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--steps", type=int, default=50, metavar="N", help="steps of the float32 trajectory; float64 takes 200 or more")
+    add(
+        "--steps",
+        type=int,
+        default=ALIGN_STEPS,
+        metavar="N",
+        help="steps of the float32 trajectory; float64 takes 200 or more",
+    )
     add("--full", action="store_true", help="the full-width network too, for a few steps")
     add("--plant", default="", metavar="FAULT", help="plant a fault; 'list' shows them")
     add("--out", type=Path, metavar="DIR", help="folder for align.json; default: runs/align")
@@ -80,7 +87,7 @@ def align(scale: Scale, bits: int, workers: dict[str, Worker], device: str, out:
     limits = {name: limit._asdict() for name, limit in LIMITS.items()}
     report = {"scale": dataclasses.asdict(scale), "bits": bits, "planted": fault.name, "passed": passed}
     report |= {"verdict": verdict, "rungs": rungs, "limits": limits}
-    write_json(out / ("align.json" if scale.name == "quick" else f"align-{scale.name}.json"), report)
+    write_json(out / (ALIGN_FILE if scale.name == "quick" else f"align-{scale.name}.json"), report)
     return report
 
 

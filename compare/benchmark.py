@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
+from compare.align import ALIGN_STEPS, align, quick_scale
 from compare.suite import Suite, read_backbone
-from compare.table import write_table
+from compare.table import ALIGN_FILE, write_table
 from compare.worker import NAMES, Worker
 from shared import cifar
 from shared.download import fetch_cifar10
-from shared.errors import UserError, WorkerDied, exit_status
-from shared.files import make_folder
+from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
+from shared.files import make_folder, read_json
 from shared.progress import Progress, make_progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--paddle-python", default=sys.executable, metavar="EXE", help="interpreter that has PaddlePaddle")
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
+    add("--skip-align", action="store_true", help="leave out the quick alignment ladder that runs first")
     return parser
 
 
@@ -54,6 +56,7 @@ def main() -> None:
     progress = make_progress("auto")
     try:
         suite = plan(arguments, progress)
+        aligned = arguments.skip_align or _align(suite, progress)
         try:
             suite.run(progress)
         except (WorkerDied, KeyboardInterrupt):
@@ -62,6 +65,22 @@ def main() -> None:
         print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json")
     finally:
         progress.close()
+    if not aligned:
+        print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
+        sys.exit(EXIT_CHECK_FAILED)
+
+
+def _align(suite: Suite, progress: Progress) -> bool:
+    """Climb the quick ladder unless it passed in this folder and nothing is left to train."""
+    report = suite.out / ALIGN_FILE
+    if len(suite.workers) < len(FRAMEWORKS):
+        progress.note("alignment ladder: left out, since it compares two frameworks")
+        return True
+    if report.exists() and suite.is_finished() and read_json(report)["passed"]:
+        return True
+    workers = {worker.framework: dataclasses.replace(worker, threads=1) for worker in suite.workers}
+    device = "cuda" if set(suite.devices.values()) == {"cuda"} else "cpu"
+    return align(quick_scale(ALIGN_STEPS), suite.bits[-1], workers, device, suite.out)["passed"]
 
 
 def plan(arguments: argparse.Namespace, progress: Progress) -> Suite:

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from compare.worker import NAMES, Worker
@@ -33,6 +34,11 @@ class Suite:
     data: str
     backbone: weights.Arrays
     force: bool
+
+    def is_finished(self) -> bool:
+        """Whether every run of the suite has its result."""
+        cells = product(self.workers, self.bits, self.seeds)
+        return all(run_of(self.out, worker.framework, bits, seed).is_finished() for worker, bits, seed in cells)
 
     def run(self, progress: Progress) -> None:
         """Train and score every run that is not finished; what is finished is kept.

@@ -16,6 +16,7 @@ from shared.runs import FRAMEWORKS, Run, finished_runs
 _OURS = {framework: f"this {NAMES[framework]}: last / best" for framework in ("torch", "paddle")}
 _DIFFERENCE = "Paddle - PyTorch, last"
 _NOTHING = "-"
+ALIGN_FILE = "align.json"
 _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")
 
 
@@ -32,7 +33,7 @@ def write_table(out: Path) -> str:
     else:
         recipe = runs[0].recipe()
         _check_pairs(runs)
-        cells, notes = _cells(rows, recipe, suite["bits"]), _notes(suite, runs, recipe)
+        cells, notes = _cells(rows, recipe, suite["bits"]), [*_notes(suite, runs, recipe), _alignment_note(out)]
         text = _markdown(cells) + "\n\n" + "\n".join(f"- {note}" for note in notes)
     write_text(out / "table.md", text + "\n")
     write_json(out / "table.json", {"table": cells, "runs": json.loads(rows.to_json(orient="records")), "notes": notes})
@@ -124,6 +125,12 @@ def _start(recipe: Recipe) -> str:
     random = [layer for layer in RELU_LAYERS if layer not in recipe.backbone_layers]
     source = "ImageNet AlexNet" if recipe.backbone == "imagenet" else "the layers of a weights file"
     return f"{source} ({', '.join(recipe.backbone_layers)}); random: {', '.join([*random, 'hash', 'classifier'])}"
+
+
+def _alignment_note(out: Path) -> str:
+    if not (out / ALIGN_FILE).exists():
+        return "Alignment: not checked (compare/align.py)."
+    return f"Alignment: {read_json(out / ALIGN_FILE)['verdict']}."
 
 
 def _framework_note(framework: str, suite: dict, runs: list[Run]) -> str:

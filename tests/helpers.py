@@ -47,13 +47,14 @@ def worker(framework, *arguments, **options):
     return run("-m", f"{framework}_impl", *arguments, **options)
 
 
-def benchmark(*arguments, **options):
-    return run("compare/benchmark.py", *arguments, **options)
+def benchmark(*arguments, align=False, **options):
+    skip = [] if align else ["--skip-align"]
+    return run("compare/benchmark.py", *arguments, *skip, **options)
 
 
 def start_benchmark(*arguments):
     """Start the command in the background, to be killed."""
-    words = [sys.executable, "compare/benchmark.py", *map(str, arguments)]
+    words = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": PROJECT_ROOT, "env": ENVIRONMENT}
     return subprocess.Popen(words, **quiet)
 

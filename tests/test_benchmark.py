@@ -24,7 +24,7 @@ CSV_COLUMNS |= {"accuracy", "train_seconds", "encode_seconds", "device"}
 
 
 def test_demo_learns_at_every_length_in_both_frameworks(tmp_path):
-    done = helpers.benchmark("--preset", "demo", "--out", tmp_path)
+    done = helpers.benchmark("--preset", "demo", "--out", tmp_path, align=True)
     rows = pd.read_csv(tmp_path / "table.csv")
     assert set(rows.columns) >= CSV_COLUMNS
     assert len(rows) == 8
@@ -34,6 +34,7 @@ def test_demo_learns_at_every_length_in_both_frameworks(tmp_path):
     assert (rows.map_best >= rows.map_last).all()
     text = (tmp_path / "table.md").read_text()
     assert text.strip() in done.stdout
+    assert "Alignment: quick ladder (64 px, width x0.125, 48 bits): aligned: every rung passed" in text
     assert "0.774" not in text  # CIFAR-10's published numbers do not stand beside digits
     assert len(json.loads((tmp_path / "table.json").read_text())["runs"]) == 8
 
@@ -207,7 +208,7 @@ def test_killed_suite_goes_on_to_the_same_numbers(small_suite, tmp_path):
 
 
 def test_dead_worker_is_reported_and_finished_runs_are_kept(tmp_path):
-    words = [sys.executable, "compare/benchmark.py", "--out", str(tmp_path), *TWO_CELLS]
+    words = [sys.executable, "compare/benchmark.py", "--skip-align", "--out", str(tmp_path), *TWO_CELLS]
     process = subprocess.Popen(
         words,
         stdout=subprocess.PIPE,

@@ -1,0 +1,36 @@
+"""plain_loop RECIPE INITIAL OUT: train as torch_impl does, but in a loop without Lightning, and write the weights."""
+
+import sys
+from pathlib import Path
+
+from shared import cifar, weights
+from shared.job import Job
+from shared.progress import Progress
+from shared.recipe import read_recipe
+from shared.runs import Run
+from torch_impl import convert
+from torch_impl.images import DeviceImages
+from torch_impl.model import losses
+from torch_impl.optimizer import make_optimizer, set_rate
+from torch_impl.runtime import configure, torch
+
+recipe_file, initial, target = map(Path, sys.argv[1:])
+configure()
+recipe = read_recipe(recipe_file)
+dataset = cifar.load("digits")
+start, _ = weights.load_exactly(initial, recipe)
+split = cifar.split(dataset.labels, recipe.protocol, recipe.seed)
+job = Job(Run(target.parent), recipe, dataset, split, start, "cpu", {}, Progress())
+
+images = DeviceImages(dataset, recipe.input_px, "cpu")
+network = convert.from_neutral(recipe, start, "cpu")
+optimizer = make_optimizer(recipe, network)
+for epoch in range(1, recipe.epochs + 1):
+    set_rate(optimizer, recipe.rate(epoch))
+    for batch in job.batches(epoch):
+        index = torch.from_numpy(batch.index)
+        output = network(images.normalised(index), tuple(map(torch.from_numpy, batch.masks)))
+        optimizer.zero_grad()
+        losses(output, images.labels[index], recipe.penalty_weight).loss.backward()
+        optimizer.step()
+weights.save(target, convert.to_neutral(recipe, network), {})

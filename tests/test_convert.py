@@ -1,0 +1,251 @@
+"""Every format into every format, bit for bit; names decide; what is ambiguous, damaged or hostile is refused."""
+
+import dataclasses
+import json
+import pickle
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from compare import convert
+from shared import checkpoint
+from shared.checkpoint import Checkpoint, read_checkpoint
+from shared.errors import UserError
+from shared.files import write_json
+from shared.names import spelled
+from shared.recipe import PRESETS, parameters
+from tests import helpers
+
+RECIPE = dataclasses.replace(PRESETS["demo"], bits=12, width=1 / 64)
+FORMS = {
+    "neutral": (".safetensors", "ours"),
+    "lightning": (".ckpt", "ours"),
+    "torch": (".pt", "ours"),
+    "greedyhash": (".pkl", "greedyhash"),
+    "deephash": (".pth", "deephash"),
+    "paddle": (".pdparams", "ours"),
+    "paddle_greedyhash": (".pdparams", "paddle_greedyhash"),
+}
+WITH_MOMENTUM = {"neutral", "lightning", "paddle", "paddle_greedyhash"}
+
+
+class TorchWriter:
+    """Stands in for ``compare.worker.Worker``: one process for all files, because importing PyTorch takes seconds."""
+
+    def __init__(self):
+        words = [sys.executable, "-m", "tests.children.torch_writer"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
+
+    def output_of(self, _module_option, _module, *arguments):
+        self._process.stdin.write(json.dumps(arguments) + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "written\n"
+
+    def close(self):
+        self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def torch_writer():
+    if not helpers.is_installed("torch"):
+        pytest.skip("torch is not installed")
+    writer = TorchWriter()
+    yield writer
+    writer.close()
+
+
+def numbers(seed):
+    generator = np.random.default_rng(seed)
+    return {p.name: generator.standard_normal(p.shape).astype(np.float32) for p in parameters(RECIPE)}
+
+
+@pytest.fixture(scope="session")
+def original():
+    text = json.dumps(dataclasses.asdict(RECIPE))
+    return Checkpoint(numbers(0), numbers(1), epoch=2, rate=0.005, recipe=text, framework="torch")
+
+
+@pytest.fixture(scope="session")
+def files(original, torch_writer, tmp_path_factory):
+    """The original in every form."""
+    return {form: written(form, original, tmp_path_factory.mktemp(form), torch_writer) for form in FORMS}
+
+
+@pytest.fixture(scope="session")
+def neutral(original, tmp_path_factory):
+    path = tmp_path_factory.mktemp("neutral") / "model.safetensors"
+    checkpoint.save(path, original)
+    return path
+
+
+def written(form, found, folder, writer=None):
+    suffix, names = FORMS[form]
+    path = folder / f"model{suffix}"
+    convert.write(path, found, names, writer)
+    return path
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(first[n].tobytes() == second[n].tobytes() for n in first)
+
+
+@pytest.mark.parametrize(("source", "target"), product(FORMS, FORMS))
+def test_every_format_to_every_format_and_back(source, target, files, original, torch_writer, tmp_path):
+    found = read_checkpoint(written(target, read_checkpoint(files[source]), tmp_path, torch_writer))
+    assert same(found.weights, original.weights)
+    if {source, target} <= WITH_MOMENTUM:
+        assert same(found.momentum, original.momentum)
+        assert found.facts() == original.facts()
+    else:
+        assert found.momentum is None
+        assert found.facts() == {}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_form_is_recognised(form, files):
+    assert checkpoint.TITLES[FORMS[form][1]] in read_checkpoint(files[form]).form
+
+
+def test_files_pytorch_itself_writes(original, neutral, files, tmp_path):
+    helpers.child("torch_checkpoints", neutral, tmp_path, files["torch"])
+    for name in ("legacy.pkl", "parallel.pth", "nested.pt", "views.pt", "legacy_views.pt"):
+        assert same(read_checkpoint(tmp_path / name).weights, original.weights), name
+    for name, message in (
+        ("two.pt", r"expected one state dict, received 'net' .*; or 'ema'"),
+        ("bfloat16.pt", "expected float32, received bfloat16"),
+        ("double.pt", "expected float32, received float64"),
+        ("module.pt", "it asks for torch.nn.modules.linear.Linear"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_checkpoint(tmp_path / name)
+
+
+def test_paddle_loads_what_was_converted_and_saves_it_again(files, original, tmp_path):
+    if not helpers.is_installed("paddle"):
+        pytest.skip("paddle is not installed")
+    write_json(tmp_path / "recipe.json", dataclasses.asdict(RECIPE))
+    prefix = files["paddle"].with_suffix("")
+    done = helpers.child("paddle_checkpoints", tmp_path / "recipe.json", prefix, tmp_path / "out")
+    assert done.stdout.splitlines()[-1] == "2 0.005"
+    found = read_checkpoint(tmp_path / "out.pdopt")
+    assert same(found.weights, original.weights)
+    assert found.epoch == 2
+    for name, velocity in found.momentum.items():
+        assert np.allclose(velocity, original.momentum[name] * np.float32(0.9), rtol=1e-6, atol=0)
+
+
+def state(family, arrays=None, **changes):
+    return {spelled(family)[name]: array for name, array in (arrays or numbers(0)).items()} | changes
+
+
+def pickled(path, content):
+    path.write_bytes(pickle.dumps(content, 4))
+    return path
+
+
+def in_paddle(arrays):
+    return {name: array.T if array.ndim == 2 else array for name, array in arrays.items()}
+
+
+DEEPHASH, PADDLE = (in_paddle(state(family)) for family in ("deephash", "paddle_greedyhash"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (DEEPHASH | PADDLE, "DeepHash-pytorch's names, not expected .*; or paddle_greedyhash's names, not expected"),
+        (PADDLE | {f"module.{name}": array for name, array in PADDLE.items()}, "; or paddle_greedyhash's names after"),
+        (
+            {n: a for n, a in PADDLE.items() if "_plus" not in n},
+            "DeepHash-pytorch's names, missing .*; or paddle_greed",
+        ),
+        (PADDLE | {"fc.bias": np.zeros(10, np.float32)}, r"not expected \['fc.bias'\]"),
+        ({n: a for n, a in PADDLE.items() if n != "features.3.bias"}, r"missing \['features.3.bias'\]"),
+        ({"layer4.weight": np.zeros(1, np.float32)}, "expected GreedyHash's parameters, received"),
+        ({}, "expected GreedyHash's parameters, received"),
+        (state("ours"), "as Paddle stores them, by their shapes as PyTorch does .*fc6.weight"),
+        (PADDLE | {"fc.weight": np.zeros((12, 9), np.float32)}, "expected the shapes .*classifier.weight"),
+        (PADDLE | {"features.0.bias": np.zeros(9, np.float32)}, "expected AlexNet's layer sizes"),
+        (PADDLE | {"features.0.bias": np.float32([np.nan])}, "expected finite values"),
+        (PADDLE | {"features.0.bias": np.zeros(1)}, "expected float32, received float64"),
+        (PADDLE | {"features.0.bias": [0.0]}, "expected an array, received list"),
+        (
+            {n: a for n, a in DEEPHASH.items() if n != "fc.weight"},
+            "classifier.weight is missing; DeepHash-pytorch keeps",
+        ),
+    ],
+)
+def test_names_and_shapes_that_do_not_decide(content, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        read_checkpoint(pickled(tmp_path / "model.pdparams", content))
+
+
+def test_suffix_and_content_must_agree(files, tmp_path):
+    for source, suffix in (("torch", ".pdparams"), ("paddle", ".pkl"), ("neutral", ".pt")):
+        path = tmp_path / f"model{suffix}"
+        path.write_bytes(files[source].read_bytes())
+        with pytest.raises(UserError, match=r"it can be read as .* by its suffix or as .* by its content"):
+            read_checkpoint(path)
+    path = tmp_path / "model.backup"
+    path.write_bytes(files["lightning"].read_bytes())
+    assert read_checkpoint(path).epoch == 2
+
+
+def test_expected_bits(files):
+    assert read_checkpoint(files["torch"], bits=12).bits == 12
+    with pytest.raises(UserError, match="expected 48 bits, received 12"):
+        read_checkpoint(files["torch"], bits=48)
+
+
+def test_optimizer_of_other_parameters_is_refused(files, tmp_path):
+    other = dataclasses.replace(read_checkpoint(files["paddle"]), weights=numbers(5))
+    path = written("paddle", other, tmp_path)
+    (tmp_path / "model.pdopt").write_bytes(files["paddle"].with_suffix(".pdopt").read_bytes())
+    with pytest.raises(UserError, match="belongs to other parameters"):
+        read_checkpoint(path)
+
+
+def test_stale_optimizer_does_not_survive(files, tmp_path):
+    path = written("paddle", read_checkpoint(files["paddle"]), tmp_path)
+    written("paddle", read_checkpoint(files["torch"]), tmp_path)
+    assert not path.with_suffix(".pdopt").exists()
+    assert read_checkpoint(path).momentum is None
+
+
+def test_model_without_classifier(files, original, tmp_path):
+    arrays = {name: array for name, array in DEEPHASH.items() if name != "fc.weight"}
+    source = pickled(tmp_path / "model.pdparams", arrays)
+    assert "missing ['fc.weight']" in helpers.run("compare/convert.py", source, "--inspect").stdout
+    for target in ("x.safetensors", "x.pdparams"):
+        done = helpers.run("compare/convert.py", source, tmp_path / target, status=2)
+        assert "classifier.weight is missing" in done.stderr
+    helpers.run("compare/convert.py", source, tmp_path / "x.pt", "--names", "deephash")
+    found = read_checkpoint(tmp_path / "x.pt", need_classifier=False)
+    assert same(found.weights, {n: a for n, a in original.weights.items() if n != "classifier.weight"})
+
+
+def test_inspect_needs_no_framework(files, original, tmp_path):
+    for name in helpers.MODULES:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(helpers.BLOCKING.format(framework=name))
+        for source in files.values():
+            path = {"PYTHONPATH": f"{folder}:{helpers.PROJECT_ROOT}"}
+            done = helpers.run("compare/convert.py", source, "--inspect", "--bits", "12", environment=path)
+            assert convert.weights.digest(original.weights) in done.stdout
+            assert "fc6.weight        64x144" in done.stdout
+            assert f"{original.weights['fc6.weight'].max():>11.3g}" in done.stdout
+
+
+def test_duplicate_entries_are_refused(tmp_path):
+    save_file({"conv1.bias": np.zeros(1, np.float32)}, tmp_path / "a.safetensors")
+    header = json.loads((tmp_path / "a.safetensors").read_bytes()[8:-4])["conv1.bias"]
+    text = '{"conv1.bias":%s,"conv1.bias":%s}' % ((json.dumps(header),) * 2)
+    (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text.encode() + bytes(4))
+    with pytest.raises(UserError, match="two entries have one name"):
+        read_checkpoint(tmp_path / "a.safetensors")
