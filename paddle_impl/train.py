@@ -1,6 +1,7 @@
 """Training with PaddlePaddle: one explicit loop, ``fit``."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -10,11 +11,11 @@ from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import paddle
-from shared import weights
+from shared import checkpoint
+from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.job import Job
 from shared.randomness import native_seed
 
-_MOMENTUM = "momentum."
 Optimizer = paddle.optimizer.Optimizer
 
 
@@ -39,7 +40,7 @@ def fit(job: Job) -> None:
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
         job.finish_epoch(epoch, rate_of(optimizer), means, seconds, encoded)
         keep(job, epoch, network, optimizer)
-    job.finish(encoded or job.encode(encode), convert.to_neutral(recipe, network))
+    job.finish(encoded or job.encode(encode), _state(job))
 
 
 def train_epoch(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer, images: DeviceImages) -> list[float]:
@@ -62,18 +63,21 @@ def train_epoch(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer,
 
 def keep(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:
     """Write the state to go on from after ``epoch``: neutral weights, and momentum beside them."""
+    arrays = convert.to_neutral(job.recipe, network)
     momentum = convert.momentum_to_neutral(job.recipe, network, optimizer)
-    arrays = convert.to_neutral(job.recipe, network) | {_MOMENTUM + name: array for name, array in momentum.items()}
-    weights.save(job.run.resume_folder / "last.safetensors", arrays, {"epoch": epoch})
+    checkpoint.save(_state(job), Checkpoint(arrays, momentum, epoch, rate_of(optimizer)))
 
 
 def restore(job: Job, network: GreedyHash, optimizer: Optimizer) -> int:
-    """Load what ``keep`` wrote, if anything; the number of epochs it had finished."""
-    state = job.run.resume_folder / "last.safetensors"
-    if not state.exists():
+    """Load what ``keep`` wrote, else the job's start, if any; the number of epochs it had finished."""
+    state = _state(job)
+    start = read_checkpoint(state) if state.exists() else job.start
+    if start is None:
         return 0
-    arrays, metadata = weights.load(state)
-    convert.load_neutral(job.recipe, network, arrays)
-    momentum = {name.removeprefix(_MOMENTUM): array for name, array in arrays.items() if name.startswith(_MOMENTUM)}
-    convert.momentum_from_neutral(job.recipe, network, optimizer, momentum)
-    return metadata["epoch"]
+    convert.load_neutral(job.recipe, network, start.weights)
+    convert.momentum_from_neutral(job.recipe, network, optimizer, start.momentum)
+    return start.epoch
+
+
+def _state(job: Job) -> Path:
+    return job.run.resume_folder / "last.safetensors"

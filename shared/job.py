@@ -1,5 +1,6 @@
 """One training run as a worker sees it: the part of the work that is the same in both frameworks."""
 
+import dataclasses
 import math
 import shutil
 import time
@@ -10,7 +11,8 @@ from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
-from shared import cifar, weights
+from shared import checkpoint, cifar, weights
+from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.cifar import Dataset, Split
 from shared.codes import Codes, encoded_index
 from shared.errors import UserError
@@ -53,7 +55,10 @@ def encode(encode_images: EncodeImages, dataset: Dataset, split: Split) -> Encod
 
 @dataclass(frozen=True)
 class Job:
-    """What a framework needs in order to train, and where it reports."""
+    """What a framework needs in order to train, and where it reports.
+
+    ``start`` is a checkpoint to go on from, unless the run folder holds a later state of its own.
+    """
 
     run: Run
     recipe: Recipe
@@ -63,6 +68,7 @@ class Job:
     device: str
     environment: dict
     progress: Progress
+    start: Checkpoint | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -118,15 +124,17 @@ class Job:
         self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
         return record
 
-    def finish(self, encoded: "Encoded", final_weights: weights.Arrays) -> None:
+    def finish(self, encoded: "Encoded", kept: Path) -> None:
         """Write codes, checkpoint and result, in this order, and remove the state kept for resuming.
 
-        The score comes from the codes as read back from their file.
+        The score comes from the codes as read back from their file, the checkpoint from ``kept``, the state after
+        the last epoch in the framework's own form.
         """
         encoded.codes.save(self.run.codes_file)
-        metadata = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
-        weights.save(self.run.checkpoint_file, final_weights, {**metadata, "epoch": self.recipe.epochs})
-        self.run.write_result(self._result(Codes.load(self.run.codes_file), final_weights))
+        origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
+        final = dataclasses.replace(read_checkpoint(kept), **origin)
+        checkpoint.save(self.run.checkpoint_file, final)
+        self.run.write_result(self._result(Codes.load(self.run.codes_file), final.weights))
         shutil.rmtree(self.run.resume_folder, ignore_errors=True)
 
     def _result(self, codes: Codes, final_weights: weights.Arrays) -> dict:
@@ -149,7 +157,7 @@ class Job:
             "weights_moved": _relative_change(self.initial_weights, final_weights),
             "train_seconds": train_seconds,
             "encode_seconds": log[-1]["encode_seconds"],
-            "images_per_second": len(self.split.train) * recipe.epochs / train_seconds,
+            "images_per_second": len(self.split.train) * len(log) / train_seconds,
             "device": self.environment["device_name"],
             "versions": self.environment["packages"],
             "recipe_digest": recipe.digest(),
@@ -174,13 +182,28 @@ def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
     return dataset, parts
 
 
-def open_job(folder: Path, data: str, initial_weights: Path, device: str, environment: dict, progress: Progress) -> Job:
-    """The job in a prepared run folder; UserError if data or weights are not the recipe's."""
+def open_job(
+    folder: Path,
+    data: str,
+    initial_weights: Path | None,
+    resume_from: Path | None,
+    device: str,
+    environment: dict,
+    progress: Progress,
+) -> Job:
+    """The job in a prepared run folder; UserError if data, weights or checkpoint are not the recipe's.
+
+    One of ``initial_weights`` and ``resume_from`` may be None; without the first, the checkpoint's weights stand for
+    those the run began with.
+    """
     run = Run(folder)
     recipe = run.recipe()
+    start = read_checkpoint(resume_from) if resume_from else None
+    if start:
+        start.check_resumable(recipe, str(resume_from))
+    initial = weights.load_exactly(initial_weights, recipe)[0] if initial_weights else start.weights
     dataset, parts = load_data(recipe, data)
-    initial, _ = weights.load_exactly(initial_weights, recipe)
-    return Job(run, recipe, dataset, parts, initial, device, environment, progress)
+    return Job(run, recipe, dataset, parts, initial, device, environment, progress, start)
 
 
 def describe_epoch(record: Mapping[str, object], epochs: int) -> str:

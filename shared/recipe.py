@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -142,14 +143,26 @@ def pooled_units(recipe: Recipe) -> int:
 
 def parameters(recipe: Recipe) -> tuple[Parameter, ...]:
     """Every trainable parameter of the network, input side first; the order is part of the file format."""
-    table, channels = [], 3
-    for name, full_width, side in _CONVOLUTIONS:
-        out = round(full_width * recipe.width)
-        table += [Parameter(f"{name}.weight", (out, channels, side, side), "conv")]
+    channels = tuple(round(full_width * recipe.width) for _, full_width, _ in _CONVOLUTIONS)
+    return parameter_table(channels, hidden_units(recipe), recipe.bits)
+
+
+def parameter_table(channels: Sequence[int], hidden: int, bits: int) -> tuple[Parameter, ...]:
+    """``parameters`` of a network with these ``channels`` per convolution, ``hidden`` units and code length."""
+    table, inputs = [], 3
+    for (name, _, side), out in zip(_CONVOLUTIONS, channels, strict=True):
+        table += [Parameter(f"{name}.weight", (out, inputs, side, side), "conv")]
         table += [Parameter(f"{name}.bias", (out,), "bias")]
-        channels = out
-    hidden = hidden_units(recipe)
-    linears = (("fc6", hidden, pooled_units(recipe)), ("fc7", hidden, hidden), ("hash", recipe.bits, hidden))
+        inputs = out
+    linears = (("fc6", hidden, inputs * POOLED_PX**2), ("fc7", hidden, hidden), ("hash", bits, hidden))
     for name, out, inputs in linears:
         table += [Parameter(f"{name}.weight", (out, inputs), "linear"), Parameter(f"{name}.bias", (out,), "bias")]
-    return (*table, Parameter("classifier.weight", (NUM_CLASSES, recipe.bits), "linear"))
+    return (*table, Parameter("classifier.weight", (NUM_CLASSES, bits), "linear"))
+
+
+def width_of(channels: Sequence[int], hidden: int) -> float | None:
+    """The width that makes AlexNet of these sizes, or None if there is none."""
+    width = hidden / _HIDDEN_UNITS
+    # one more or less where a rounded unit count does not give the channels' rounding back
+    fits = all(abs(out - full * width) <= 1 for (_, full, _), out in zip(_CONVOLUTIONS, channels, strict=True))
+    return width if fits and hidden else None

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +11,14 @@ from safetensors.numpy import save_file
 
 from shared.errors import UserError
 from shared.files import atomic_path, sha256_of
+from shared.names import TORCHVISION, layer_renamed
 from shared.randomness import uniform_weights
 from shared.recipe import DROPOUT_PROBABILITY, RELU_LAYERS, Parameter, Recipe, parameters
 
 Arrays = dict[str, np.ndarray]
 
-# torchvision's names of AlexNet's layers; classifier.6 maps to ImageNet's 1,000 classes and has no place here
-_TORCHVISION = {
-    "features.0": "conv1",
-    "features.3": "conv2",
-    "features.6": "conv3",
-    "features.8": "conv4",
-    "features.10": "conv5",
-    "classifier.1": "fc6",
-    "classifier.4": "fc7",
-}
 _IMAGENET_HEAD = {"classifier.6.weight", "classifier.6.bias"}
+_MOMENTUM = "momentum."  # before the name of the parameter it belongs to
 _AFTER_DROPOUT = ("fc6", "fc7")
 _CONV_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
@@ -65,29 +57,56 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
     return sha256_of(*parts)
 
 
-def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> None:
-    """Write ``arrays`` atomically as float32 safetensors, with ``metadata`` as one JSON string."""
-    contiguous = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+def save(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    metadata: Mapping[str, object],
+    momentum: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write ``arrays`` and their ``momentum`` atomically as float32 safetensors, ``metadata`` as one JSON string."""
+    every = {**arrays, **{_MOMENTUM + name: array for name, array in (momentum or {}).items()}}
+    contiguous = {name: np.ascontiguousarray(array, np.float32) for name, array in every.items()}
     with atomic_path(path) as temporary:
         save_file(contiguous, temporary, metadata={"greedyhash": json.dumps(metadata, sort_keys=True)})
 
 
 def load(path: Path) -> tuple[Arrays, dict]:
-    """The float32 arrays and the metadata ({} if foreign) of a safetensors file.
+    """The float32 arrays, without momentum, and the metadata ({} if foreign) of a safetensors file.
 
     Raises UserError for a missing or damaged file, another dtype, or a value that is not finite.
     """
+    arrays, metadata = _read(path, lambda name: not name.startswith(_MOMENTUM))
+    return arrays, metadata
+
+
+def load_momentum(path: Path) -> Arrays:
+    """The momentum that ``save`` wrote beside the arrays, under their names; empty if there is none.
+
+    Raises UserError like ``load``.
+    """
+    arrays, _ = _read(path, lambda name: name.startswith(_MOMENTUM))
+    return {name.removeprefix(_MOMENTUM): array for name, array in arrays.items()}
+
+
+def check_values(name: str, array: np.ndarray, where: str) -> None:
+    """Raise UserError unless ``array`` is float32 and finite."""
+    if array.dtype != np.float32:
+        raise UserError(f"{where}: {name}: expected float32, received {array.dtype}")
+    if not np.isfinite(array).all():
+        raise UserError(f"{where}: {name}: expected finite values, received NaN or infinity")
+
+
+def _read(path: Path, wanted: Callable[[str], bool]) -> tuple[Arrays, dict]:
     try:
         with safe_open(path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            arrays = {name: file.get_tensor(name) for name in filter(wanted, file.keys())}
             metadata = json.loads((file.metadata() or {}).get("greedyhash", "{}"))
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        if not isinstance(metadata, dict):
+            raise ValueError("its metadata is no JSON object")
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: expected a safetensors file, received one that fails: {error}") from error
     for name, array in arrays.items():
-        if array.dtype != np.float32:
-            raise UserError(f"{path}: {name}: expected float32, received {array.dtype}")
-        if not np.isfinite(array).all():
-            raise UserError(f"{path}: {name}: expected finite values, received NaN or infinity")
+        check_values(name, array, str(path))
     return arrays, metadata
 
 
@@ -104,7 +123,7 @@ def load_backbone(path: Path, recipe: Recipe) -> Arrays:
     Raises UserError for missing, extra, misshapen or non-finite entries.
     """
     arrays, _ = load(path)
-    renamed = {_our_name(name): array for name, array in arrays.items() if name not in _IMAGENET_HEAD}
+    renamed = {layer_renamed(name, TORCHVISION): array for name, array in arrays.items() if name not in _IMAGENET_HEAD}
     has_linear = any(name.startswith(("fc6.", "fc7.")) for name in renamed)
     layers = RELU_LAYERS if has_linear else _CONV_LAYERS
     expected = [p for p in parameters(recipe) if p.name.split(".")[0] in layers]
@@ -115,11 +134,6 @@ def load_backbone(path: Path, recipe: Recipe) -> Arrays:
 def layers_of(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     """The names of the layers in ``arrays``, input side first."""
     return tuple(layer for layer in RELU_LAYERS if f"{layer}.weight" in arrays)
-
-
-def _our_name(name: str) -> str:
-    layer, _, what = name.rpartition(".")
-    return f"{_TORCHVISION.get(layer, layer)}.{what}"
 
 
 def _check(arrays: Arrays, expected: list[Parameter] | tuple[Parameter, ...], where: str) -> None:

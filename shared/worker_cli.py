@@ -44,7 +44,12 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train the run whose recipe.json lies in a run folder, and score it")
     train.add_argument("--run", type=Path, required=True, help="run folder holding recipe.json")
-    train.add_argument("--initial-weights", type=Path, required=True, help="neutral weights to start from")
+    train.add_argument("--initial-weights", type=Path, help="neutral weights to start from")
+    train.add_argument(
+        "--resume-from",
+        type=Path,
+        help="go on from a checkpoint of either framework, in any form convert.py reads",
+    )
     encode_verb = verbs.add_parser("encode", help="write the codes of a checkpoint")
     encode_verb.add_argument("--out", type=Path, required=True, help=".npz file to write")
     evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
@@ -85,11 +90,15 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
 
 
 def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
+    if arguments.initial_weights is None and arguments.resume_from is None:
+        raise UserError("expected --initial-weights or --resume-from, received neither")
     environment = implementation.runtime.environment(device)
     # a worker whose parent was killed may need a moment to notice
     with folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS):
-        job = open_job(arguments.run, arguments.data, arguments.initial_weights, device, environment, progress)
-        write_json(job.run.environment_file, environment)
+        sources = (arguments.initial_weights, arguments.resume_from)
+        job = open_job(arguments.run, arguments.data, *sources, device, environment, progress)
+        origin = job.start and job.start.origin()
+        write_json(job.run.environment_file, environment | {"resumed_from": origin})
         implementation.fit(job)
 
 

@@ -94,7 +94,7 @@ def same(first, second):
     return first.keys() == second.keys() and all(first[n].tobytes() == second[n].tobytes() for n in first)
 
 
-@pytest.mark.parametrize(("source", "target"), product(FORMS, FORMS))
+@pytest.mark.parametrize(("source", "target"), list(product(FORMS, FORMS)))
 def test_every_format_to_every_format_and_back(source, target, files, original, torch_writer, tmp_path):
     found = read_checkpoint(written(target, read_checkpoint(files[source]), tmp_path, torch_writer))
     assert same(found.weights, original.weights)
@@ -119,7 +119,7 @@ def test_files_pytorch_itself_writes(original, neutral, files, tmp_path):
         ("two.pt", r"expected one state dict, received 'net' .*; or 'ema'"),
         ("bfloat16.pt", "expected float32, received bfloat16"),
         ("double.pt", "expected float32, received float64"),
-        ("module.pt", "it asks for torch.nn.modules.linear.Linear"),
+        ("module.pt", "it builds objects or the like .NEWOBJ.; a state dict needs plain values"),
     ):
         with pytest.raises(UserError, match=message):
             read_checkpoint(tmp_path / name)

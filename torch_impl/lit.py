@@ -18,6 +18,7 @@ from shared.job import Batch, Encoded, Job
 from shared.randomness import native_seed
 from torch_impl import convert
 from torch_impl.encode import encode_images
+from torch_impl.files import write_lightning
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate
@@ -111,6 +112,8 @@ def fit(job: Job) -> None:
     images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
     module = LitGreedyHash(job, images)
     state = job.run.resume_folder / "last.ckpt"
+    if job.start and not state.exists():
+        write_lightning(state, job.start, job.recipe)
     done = _finished_epochs(state)
     job.resume_after(done)
     if done < job.recipe.epochs:
@@ -118,7 +121,7 @@ def fit(job: Job) -> None:
         trainer.fit(module, CifarDataModule(job, images), ckpt_path=state if done else None, weights_only=True)
     else:
         module.load_state_dict(torch.load(state, weights_only=True)["state_dict"])
-    job.finish(module.encoded or job.encode(module.encode_images), convert.to_neutral(job.recipe, module.network))
+    job.finish(module.encoded or job.encode(module.encode_images), state)
 
 
 def _finished_epochs(state: Path) -> int:

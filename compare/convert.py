@@ -1,0 +1,164 @@
+"""Convert a checkpoint between PyTorch, Lightning, Paddle and the neutral form, or show what is in it.
+
+python compare/convert.py SRC DST          SRC's format is told by suffix, content and names, DST's by suffix
+python compare/convert.py SRC --inspect    names, shapes, dtypes, statistics and the digest of SRC
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from compare.worker import Worker
+from shared import checkpoint, weights
+from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
+from shared.errors import UserError, exit_status
+from shared.files import atomic_path
+from shared.formats import SUFFIXES
+from shared.names import CLASSIFIER, FAMILIES, OURS, TITLES, spelled
+from shared.paddle_files import PaddleState, write_paddle
+
+# suffix of DST -> the families of names it may be written under, and the facts it can hold
+_STATE_DICT = ((OURS, "greedyhash", "deephash"), ())
+_ALL_FACTS = ("momentum", "epoch", "rate", "recipe", "framework")
+_TARGETS = {
+    ".safetensors": ((OURS,), _ALL_FACTS),
+    ".ckpt": ((OURS,), _ALL_FACTS),
+    ".pt": _STATE_DICT,
+    ".pth": _STATE_DICT,
+    ".pkl": _STATE_DICT,
+    ".pdparams": ((OURS, "paddle_greedyhash"), _ALL_FACTS),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/convert.py``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("source", type=Path, metavar="SRC", help=f"a checkpoint: {', '.join(SUFFIXES)}")
+    add("target", type=Path, metavar="DST", nargs="?", help=f"file to write: {', '.join(_TARGETS)}")
+    add("--bits", type=int, metavar="N", help="the code length SRC must have")
+    add("--names", choices=FAMILIES, default=OURS, help="what to call the parameters in a .pt or .pdparams DST")
+    add("--inspect", action="store_true", help="show what is in SRC")
+    add("--torch-python", default=sys.executable, metavar="EXE", help="interpreter that has PyTorch Lightning")
+    return parser
+
+
+def main() -> None:
+    """Convert or inspect as the command line asks."""
+    arguments = build_parser().parse_args()
+    if arguments.target is None and not arguments.inspect:
+        raise UserError("expected DST, a file to write, or --inspect; received neither")
+    found = read_checkpoint(arguments.source, arguments.bits, need_classifier=False)
+    if arguments.inspect:
+        print(inspect(found))
+    if arguments.target:
+        check_target(arguments.source, arguments.target, found, arguments.names)
+        write(arguments.target, found, arguments.names, Worker("torch", arguments.torch_python))
+        print(_summary(arguments.target, found, arguments.names))
+
+
+def check_target(source: Path, target: Path, found: Checkpoint, names: str) -> None:
+    """Raise UserError unless ``target`` can hold ``found`` under ``names``."""
+    if target.suffix.lower() not in _TARGETS:
+        raise UserError(f"{target}: expected a suffix among {', '.join(_TARGETS)}, received {target.suffix!r}")
+    families, _ = _TARGETS[target.suffix.lower()]
+    if names not in families:
+        raise UserError(f"{target}: expected --names among {', '.join(families)} for this suffix, received {names}")
+    if CLASSIFIER not in found.weights and names != "deephash":
+        raise UserError(
+            f"{source}: {CLASSIFIER} is missing, which only a .pt with --names deephash does without; "
+            "DeepHash-pytorch keeps it in the loss: put that module's fc.weight into the state dict"
+        )
+    if _same_file(source, target):
+        raise UserError(f"{target}: expected another file than SRC")
+
+
+def _same_file(source: Path, target: Path) -> bool:
+    # a .pdparams and its .pdopt are one checkpoint
+    one = {
+        path.resolve().with_suffix(".pdparams") if path.suffix == ".pdopt" else path.resolve()
+        for path in (source, target)
+    }
+    return len(one) == 1
+
+
+def write(target: Path, found: Checkpoint, names: str, torch_worker: Worker) -> None:
+    """Write ``found`` to ``target`` atomically; a PyTorch file is written by PyTorch, in a process of its own."""
+    suffix = target.suffix.lower()
+    if suffix == ".safetensors":
+        checkpoint.save(target, found)
+    elif suffix == ".pdparams":
+        _write_paddle(target, found, names)
+    else:
+        with tempfile.TemporaryDirectory() as folder, atomic_path(target) as temporary:
+            neutral, part = Path(folder) / "neutral.safetensors", temporary.with_name(temporary.name + suffix)
+            checkpoint.save(neutral, found)
+            torch_worker.output_of("-m", "torch_impl.files", str(neutral), str(part), names)
+            part.replace(temporary)
+
+
+def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
+    table = spelled(names)
+
+    def in_paddle(arrays: weights.Arrays) -> weights.Arrays:
+        # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
+        turn = {"linear": np.transpose}
+        return {
+            table[name]: np.ascontiguousarray(turn.get(kind, np.asarray)(arrays[name])) for name, kind in KINDS.items()
+        }
+
+    parameters = in_paddle(found.weights)
+    facts = found.facts() | {"weights_sha256": weights.digest(parameters)}
+    velocities = found.momentum and in_paddle(found.momentum)
+    write_paddle(
+        target, PaddleState(parameters, velocities, facts), {table[name]: kind for name, kind in KINDS.items()}
+    )
+
+
+def inspect(found: Checkpoint) -> str:
+    """What ``--inspect`` prints."""
+    unknown = "not in the file"
+    lines = [
+        f"form       {found.form}",
+        f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",
+        f"epoch      {unknown if found.epoch is None else found.epoch}",
+        f"rate       {unknown if found.rate is None else f'{found.rate:g}'}",
+        f"momentum   {'for every parameter' if found.momentum else unknown}",
+        f"recipe     {'in the file' if found.recipe else unknown}",
+        f"SHA-256    {weights.digest(found.weights)} (weights, neutral form)",
+    ]
+    if found.momentum:
+        lines.append(f"           {weights.digest(found.momentum)} (momentum)")
+    heading = f"{'parameter':<18}{'shape':<18}{'dtype':<9}{'min':>11}{'max':>11}{'mean':>11}{'std':>11}{'momentum':>11}"
+    return "\n".join([*lines, "", heading, *(_row(found, name) for name in KINDS if name in found.weights)])
+
+
+def _row(found: Checkpoint, name: str) -> str:
+    array = found.weights[name]
+    values = [array.min(), array.max(), array.mean(dtype=np.float64), array.std(dtype=np.float64)]
+    # root mean square, as the sign of momentum says little
+    values += [np.sqrt(np.mean(np.square(found.momentum[name], dtype=np.float64)))] if found.momentum else []
+    shape = "x".join(map(str, array.shape))
+    return f"{name:<18}{shape:<18}{array.dtype!s:<9}" + "".join(f"{value:>11.3g}" for value in values)
+
+
+def _count(found: Checkpoint) -> int:
+    return sum(array.size for array in found.weights.values())
+
+
+def _summary(target: Path, found: Checkpoint, names: str) -> str:
+    present = {name: value for name, value in vars(found).items() if name in _ALL_FACTS and value is not None}
+    _, held = _TARGETS[target.suffix.lower()]
+    if target.suffix.lower() == ".pdparams" and not found.momentum:
+        held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
+    text = f"{target}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
+    kept, left = [n for n in present if n in held], [n for n in present if n not in held]
+    text += f"; with {', '.join(kept)}" if kept else ""
+    return text + (f"; left out, because the format has no place for it: {', '.join(left)}" if left else "")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

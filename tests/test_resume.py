@@ -1,0 +1,130 @@
+"""Training goes on in the other framework: two epochs in one and two in the other are four epochs in one."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from shared import cifar, weights
+from shared.checkpoint import read_checkpoint
+from shared.errors import UserError
+from shared.recipe import PRESETS
+from shared.runs import Run
+from tests import helpers
+
+# Largest norm of the difference of a parameter, relative to the parameter's. Measured after the two joined epochs
+# (64 steps, one rate drop): 4e-7 (torch, then paddle) and 3e-6 (paddle, then torch), for momentum 2e-6 and 2e-5.
+# The mildest mistake tried, a lost momentum of the hash layer's bias alone, gives 0.1; a transposed momentum of the
+# square fc7 0.13, no momentum 0.3, a wrong epoch 0.6. The limit lies between, a factor 10 from the mistakes.
+TRAJECTORY_LIMIT = 1e-2
+EPOCHS, HALF = 4, 2
+
+
+def recipe_of(epochs):
+    images = cifar.load(cifar.DIGITS)
+    # the rate drops within the second half: what goes on must take its rate from the recipe
+    recipe = dataclasses.replace(PRESETS["demo"], bits=12, epochs=epochs, eval_every=0, lr_drop_epoch=3)
+    recipe = dataclasses.replace(recipe, data_sha256=images.digest())
+    split = cifar.split(images.labels, recipe.protocol, recipe.seed)
+    return dataclasses.replace(recipe, split_sha256=split.digest())
+
+
+@pytest.fixture(scope="module")
+def initial(tmp_path_factory):
+    path = tmp_path_factory.mktemp("init") / "initial.safetensors"
+    weights.save(path, weights.initial_weights(recipe_of(EPOCHS), {}), {})
+    return path
+
+
+def train(framework, folder, epochs, **options):
+    run = Run(folder)
+    run.prepare(recipe_of(epochs))
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    helpers.worker(framework, "train", "--run", folder, "--data", "digits", *words)
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(initial, tmp_path_factory):
+    """Per framework a run of all epochs and one of the first half."""
+    out = tmp_path_factory.mktemp("runs")
+    return {
+        (name, epochs): train(name, out / f"{name}{epochs}", epochs, initial_weights=initial)
+        for name in ("torch", "paddle")
+        for epochs in (EPOCHS, HALF)
+    }
+
+
+def change(first, second):
+    """The largest relative norm of the difference of any parameter."""
+    return max(np.linalg.norm(first[name] - second[name]) / np.linalg.norm(second[name]) for name in second)
+
+
+@pytest.mark.parametrize(("begun", "ended", "suffix"), [("torch", "paddle", ".ckpt"), ("paddle", "torch", ".pdparams")])
+def test_halves_in_two_frameworks_are_a_whole(runs, initial, tmp_path, begun, ended, suffix):
+    source = tmp_path / f"half{suffix}"
+    helpers.run("compare/convert.py", runs[begun, HALF].checkpoint_file, source)
+    run = train(ended, tmp_path / "run", EPOCHS, initial_weights=initial, resume_from=source)
+    assert [record["epoch"] for record in run.log()] == [3, 4]
+    assert [record["lr"] for record in run.log()] == pytest.approx([5e-3, 5e-4], rel=1e-6)
+    joined, whole = (read_checkpoint(r.checkpoint_file) for r in (run, runs[begun, EPOCHS]))
+    assert joined.epoch == whole.epoch == EPOCHS
+    assert change(joined.weights, whole.weights) < TRAJECTORY_LIMIT
+    assert change(joined.momentum, whole.momentum) < TRAJECTORY_LIMIT
+    check_record(run, runs[begun, HALF])
+
+
+def check_record(run, half):
+    origin = json.loads(run.environment_file.read_text())["resumed_from"]
+    assert origin["epoch"] == HALF
+    assert origin["sha256"] == half.result()["checkpoint_sha256"]
+    result, log = run.result(), run.log()
+    assert result["train_seconds"] == sum(record["seconds"] for record in log)
+    assert result["images_per_second"] == pytest.approx(1000 * len(log) / result["train_seconds"])
+    assert result["initial_weights_sha256"] == half.result()["initial_weights_sha256"]
+
+
+def test_resume_state_in_the_folder_wins(framework, runs, tmp_path):
+    """A resumed run that was killed goes on from its own last epoch, also when that is the last of all."""
+    source = runs[framework, HALF].checkpoint_file
+    whole = runs[framework, EPOCHS]
+    run = Run(tmp_path)
+    run.prepare(recipe_of(EPOCHS))
+    for record in whole.log():
+        run.append_log(record)
+    suffix = {"torch": ".ckpt", "paddle": ".safetensors"}[framework]
+    run.resume_folder.mkdir()
+    helpers.run("compare/convert.py", whole.checkpoint_file, run.resume_folder / f"last{suffix}")
+    train(framework, tmp_path, EPOCHS, resume_from=source)
+    assert run.log() == whole.log()
+    assert run.result()["checkpoint_sha256"] == whole.result()["checkpoint_sha256"]
+    assert run.result()["map_last"] == whole.result()["map_last"]
+
+
+@pytest.mark.parametrize(
+    ("change_it", "message"),
+    [
+        ({"momentum": None}, "missing momentum;"),
+        ({"momentum": None, "epoch": None}, "missing momentum and epoch;"),
+        ({"epoch": EPOCHS}, "expected 1 to 3 finished epochs of the recipe's 4, received 4"),
+    ],
+)
+def test_checkpoint_that_cannot_go_on(change_it, message, runs, tmp_path):
+    found = dataclasses.replace(read_checkpoint(runs["torch", HALF].checkpoint_file), **change_it)
+    with pytest.raises(UserError, match=message):
+        found.check_resumable(recipe_of(EPOCHS), "file")
+
+
+def test_bad_checkpoint_is_one_line(framework, initial, tmp_path):
+    run = Run(tmp_path)
+    run.prepare(recipe_of(EPOCHS))
+    words = ["train", "--run", tmp_path, "--data", "digits"]
+    done = helpers.worker(framework, *words, "--resume-from", initial, status=2)
+    assert "missing momentum and epoch" in done.stderr
+    assert not run.log_file.exists()
+
+
+def test_training_needs_something_to_start_from(tmp_path):
+    done = helpers.worker("paddle", "train", "--run", tmp_path, "--data", "digits", status=2)
+    assert "expected --initial-weights or --resume-from" in done.stderr

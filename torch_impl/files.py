@@ -1,0 +1,113 @@
+"""``python -m torch_impl.files SOURCE TARGET NAMES ...``: neutral checkpoints as PyTorch's own files.
+
+A TARGET ending in .ckpt becomes a checkpoint that Lightning goes on from, any other a state dict under NAMES.
+"""
+
+import json
+import math
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+
+from shared.checkpoint import Checkpoint, read_checkpoint
+from shared.cifar import PROTOCOLS
+from shared.errors import exit_status
+from shared.files import atomic_path
+from shared.names import LIGHTNING_PREFIX, OURS, spelled
+from shared.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_dict
+from torch_impl.optimizer import make_optimizer, set_rate
+from torch_impl.runtime import configure
+
+
+def main(words: list[str]) -> None:
+    """Write every TARGET; UserError for a SOURCE that is no checkpoint."""
+    configure()
+    for source, target, names in zip(words[::3], words[1::3], words[2::3], strict=True):
+        checkpoint = read_checkpoint(Path(source), need_classifier=False)
+        if target.endswith(".ckpt"):
+            write_lightning(Path(target), checkpoint, _recipe_of(checkpoint))
+        else:
+            _save(_tensors(checkpoint.weights, spelled(names)), Path(target))
+
+
+def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Write ``checkpoint`` as one from which ``Trainer.fit(ckpt_path=path)`` goes on by ``recipe``.
+
+    Without an epoch it counts as untrained.
+    """
+    epoch = checkpoint.epoch or 0
+    steps_per_epoch = math.ceil(PROTOCOLS[recipe.protocol].train * NUM_CLASSES / recipe.batch_size)
+    names = {ours: LIGHTNING_PREFIX + name for ours, name in spelled(OURS).items()}
+    content = {
+        # Lightning counts from 0 and writes while the last finished epoch is still the current one
+        "epoch": max(epoch - 1, 0),
+        "global_step": epoch * steps_per_epoch,
+        "pytorch-lightning_version": lightning.__version__,
+        "state_dict": _tensors(checkpoint.weights, names),
+        "loops": {"fit_loop": _fit_loop(epoch, steps_per_epoch)},
+        "callbacks": {},
+        "optimizer_states": [_optimizer_state(checkpoint, recipe)],
+        "lr_schedulers": [],
+        "greedyhash": {name: value for name, value in checkpoint.facts().items() if isinstance(value, str)},
+    }
+    _save(content, path)
+
+
+def _recipe_of(checkpoint: Checkpoint) -> Recipe:
+    # it gives the optimiser's coefficients and the step count; the published ones where the run's are not known
+    if checkpoint.recipe is None:
+        return PRESETS["paper"]
+    return recipe_from_dict(json.loads(checkpoint.recipe), where="the checkpoint's recipe")
+
+
+def _tensors(arrays: dict[str, np.ndarray], names: dict[str, str]) -> OrderedDict[str, torch.Tensor]:
+    return OrderedDict((names[ours], torch.from_numpy(arrays[ours])) for ours in names if ours in arrays)
+
+
+def _fit_loop(epoch: int, steps_per_epoch: int) -> dict:
+    """Lightning's own record of a loop that has finished ``epoch`` epochs."""
+    loop = lightning.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu").fit_loop
+    steps = epoch * steps_per_epoch
+    optimizer = loop.epoch_loop.automatic_optimization.optim_progress.optimizer
+    for progress, total in (
+        (loop.epoch_progress, epoch),
+        (loop.epoch_loop.batch_progress, steps),
+        (optimizer.step, steps),
+        (optimizer.zero_grad, steps),
+    ):
+        count = steps_per_epoch if epoch and progress is not loop.epoch_progress else total
+        for part, value in ((progress.total, total), (progress.current, count)):
+            for name in vars(part):
+                setattr(part, name, value)
+    for part in (loop.epoch_progress.total, loop.epoch_progress.current):
+        part.completed = max(epoch - 1, 0)
+    loop.epoch_loop.batch_progress.is_last_batch = epoch > 0
+    loop.epoch_loop._batches_that_stepped = steps
+    return loop.state_dict()
+
+
+def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
+    order = [name for name in spelled(OURS) if name in checkpoint.weights]
+    stand_in = torch.nn.ParameterList(torch.from_numpy(checkpoint.weights[name]) for name in order)
+    optimizer = make_optimizer(recipe, stand_in)
+    if checkpoint.rate is not None:
+        set_rate(optimizer, checkpoint.rate)
+    state = optimizer.state_dict()
+    momentum = checkpoint.momentum or {}
+    state["state"] = (
+        {n: {"momentum_buffer": torch.from_numpy(momentum[name])} for n, name in enumerate(order)} if momentum else {}
+    )
+    return state
+
+
+def _save(content: dict, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(lambda: main(sys.argv[1:])))
