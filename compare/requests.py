@@ -14,9 +14,12 @@ SIDES = ("paddle", "torch")
 def ask_first(rig: Rig) -> None:
     """Both dtypes from pixels to trajectory, and the smooth part of the loss with its slopes."""
     base = Request(rig.recipe, "float32", (), rates=rig.optimiser_rates, keep=rig.kept_steps)
-    common = ("weights", "forward", "gradients", "optimizer", "trajectory")
-    float32 = dataclasses.replace(base, parts=("facts", "pixels", *common, "rates"), num_steps=rig.scale.steps)
-    float64 = dataclasses.replace(base, parts=common, dtype="float64", num_steps=rig.scale.strict_steps)
+    parts = dict.fromkeys(("float32", "float64"), ("weights", "forward", "gradients", "trajectory"))
+    for dtype in rig.scale.optimiser_dtypes:
+        parts[dtype] += ("optimizer",)
+    parts["float32"] += ("facts", "pixels", "rates")
+    float32 = dataclasses.replace(base, parts=parts["float32"], num_steps=rig.scale.steps)
+    float64 = dataclasses.replace(base, parts=parts["float64"], num_steps=rig.scale.strict_steps, dtype="float64")
     smooth = dataclasses.replace(base, parts=("gradients", "differences"), dtype="float64")
     without_classifier = rig.inputs | {"weight.classifier.weight": 0 * rig.inputs["weight.classifier.weight"]}
     requests = {

@@ -30,6 +30,7 @@ class Scale:
     batch: int
     strict_steps: int
     steps: int
+    optimiser_dtypes: tuple[str, ...] = ("float64", "float32")
 
     @property
     def resume_step(self) -> int:

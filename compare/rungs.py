@@ -172,7 +172,7 @@ def optimiser_steps(rung: str, rig: Rig) -> list[Record]:
 
 def _optimiser(rung: str, rig: Rig, steps: int) -> list[Record]:
     records = []
-    for dtype in ("float64", "float32"):
+    for dtype in rig.scale.optimiser_dtypes:
         expected = witness.optimiser_state(rig.recipe, rig.inputs, rig.optimiser_rates[:steps], dtype)
         for side in SIDES:
             state = take(rig.of(side, dtype), f"optimizer.{steps}.")
