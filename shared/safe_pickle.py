@@ -82,7 +82,7 @@ def _check_steps(file: io.BytesIO) -> None:
     tuples = largest_slot = 0
     for count, (step, argument, _) in enumerate(pickletools.genops(file), 1):
         if step.name not in _STEPS:
-            raise pickle.UnpicklingError(f"it builds objects or the like ({step.name}); a state dict needs plain values")
+            raise pickle.UnpicklingError(f"it builds objects or the like ({step.name}); save a state dict")
         tuples += step.name in _TUPLES
         largest_slot = max(largest_slot, argument if step.name in _PUTS else 0)
         if count > _MOST_STEPS or tuples > _MOST_TUPLES:

@@ -65,15 +65,18 @@ class StoredTensor:
             raise UserError(f"{where}: expected a tensor's sizes, received {str(numbers)[:80]}")
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         count = math.prod(self.shape)
-        if count > size or (count and last >= size):
+        if not 0 < count <= size or last >= size:
             raise UserError(f"{where}: expected {count} values, received a storage of {size}")
         if self.storage.kind == "BFloat16Storage":
             raise UserError(f"{where}: expected float32, received bfloat16")
-        flat = np.frombuffer(self.storage.read(), _STORAGES[self.storage.kind], count=size)
-        itemsize = flat.dtype.itemsize
-        strides = [step * itemsize for step in self.strides]
+        data = self.storage.read()
+        if len(data) != self.storage.num_bytes:
+            raise UserError(f"{where}: expected {self.storage.num_bytes} bytes, received {len(data)}")
+        flat = np.frombuffer(data, _STORAGES[self.storage.kind])[self.offset :]
+        # a side of 1 may have any stride, however large
+        strides = [step * flat.itemsize if n > 1 else 0 for n, step in zip(self.shape, self.strides, strict=True)]
         # the bounds were checked above, so the view stays inside the storage
-        return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides).copy(order="C")
+        return np.lib.stride_tricks.as_strided(flat, self.shape, strides).copy(order="C")
 
 
 class _Mapping(dict):

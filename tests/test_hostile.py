@@ -1,0 +1,230 @@
+"""Damaged and hostile checkpoints: one clear error, no code run, no crash, nothing half-written."""
+
+import io
+import itertools
+import os
+import pickle
+import pickletools
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
+from shared.errors import UserError
+from tests import helpers
+from tests.checkpoints import FORMS
+
+BINARY_OF = {"neutral": 120, "lightning": 160, "torch": 120, "paddle": 160}  # form -> mutated files; 560 in all
+CALLS = [
+    b"cposix\nsystem\n(S'touch {canary}'\ntR.",
+    b"\x80\x02cos\nsystem\nX{size}{command}\x85R.",
+    b"\x80\x04\x8c\x05posix\x8c\x06system\x93X{size}{command}\x85R.",
+    b"\x80\x02cbuiltins\neval\nX{size}{python}\x85R.",
+    b"\x80\x02cbuiltins\ngetattr\ncnumpy\nndarray\nX\x06\x00\x00\x00tofile\x86R.",
+    b"\x80\x02cnumpy\nfromfile\nX\x01\x00\x00\x00a\x85R.",
+    b"\x80\x02ctorch\nload\nX\x01\x00\x00\x00a\x85R.",
+    b"\x80\x02ctorch.serialization\nload\nX\x01\x00\x00\x00a\x85R.",
+    b"\x80\x02(cposix\nsystem\nX{size}{command}o.",
+    b"(S'touch {canary}'\niposix\nsystem\n.",
+    b"\x80\x02cposix\nsystem\nX{size}{command}\x85\x81.",
+    b"\x80\x02}X\x01\x00\x00\x00acnumpy\nndarray\n}X\x08\x00\x00\x00__call__K\x01sbs.",
+    b"\x80\x02}X\x01\x00\x00\x00acnumpy\nndarray\n)R}s.",
+    b"\x80\x02cnumpy\nndarray\nJ\xff\xff\xff\x7f\x85\x85R.",
+    b"\x80\x02\x82\x01.",
+]
+
+
+@pytest.fixture
+def canary(tmp_path):
+    path = tmp_path / "canary"
+    yield path
+    assert not path.exists(), "code from a checkpoint was run"
+
+
+def mutations(data, count, seed):
+    """``count`` damaged copies of ``data``: bits flipped, cut off, extended, overwritten, pieces moved."""
+    generator = np.random.default_rng(seed)
+    structure = 4096  # headers and directories lie at both ends
+    for n in range(count):
+        spoiled = bytearray(data)
+        near = int(generator.integers(0, min(structure, len(data))))
+        place = [near, len(data) - 1 - near, int(generator.integers(0, len(data)))][n % 3]
+        match n % 7:
+            case 0 | 1 | 2:
+                for _ in range(1 + n % 4):
+                    spoiled[place] ^= 1 << int(generator.integers(0, 8))
+                    place = (place + int(generator.integers(0, 64))) % len(data)
+            case 3:
+                del spoiled[place:]
+            case 4:
+                spoiled[place:place] = generator.bytes(int(generator.integers(1, 64)))
+            case 5:
+                spoiled[place : place + 8] = [b"\xff" * 8, bytes(8)][n % 2]
+            case 6:
+                spoiled[place : place + 200] = spoiled[: min(200, len(data) - place)]
+        yield bytes(spoiled)
+
+
+def check(path, original):
+    """Reading fails in one line, or gives a whole, finite model: damage to a value is not always to be seen."""
+    try:
+        found = read_checkpoint(path)
+    except UserError:
+        return True
+    assert isinstance(found, Checkpoint)
+    assert {n: a.shape for n, a in found.weights.items()} == {n: original.weights[n].shape for n in KINDS}
+    assert all(np.isfinite(array).all() for array in [*found.weights.values(), *(found.momentum or {}).values()])
+    return False
+
+
+@pytest.mark.parametrize("form", BINARY_OF)
+def test_mutated_files(form, files, original, tmp_path):
+    suffix, _ = FORMS[form]
+    refused = 0
+    for n, spoiled in enumerate(mutations(files[form].read_bytes(), BINARY_OF[form], seed=len(form))):
+        path = tmp_path / f"m{n}{suffix}"
+        path.write_bytes(spoiled)
+        refused += check(path, original)
+    # every zip entry carries a checksum; in the others a flipped bit of a value goes unseen
+    assert refused > BINARY_OF[form] * (0.9 if form in ("lightning", "torch") else 0.4)
+
+
+def test_mutated_pairs(files, original, tmp_path):
+    (tmp_path / "m.pdparams").write_bytes(files["paddle"].read_bytes())
+    for spoiled in mutations(files["paddle"].with_suffix(".pdopt").read_bytes(), 100, seed=5):
+        (tmp_path / "m.pdopt").write_bytes(spoiled)
+        check(tmp_path / "m.pdopt", original)
+
+
+def filled(program, canary):
+    command, python = f"touch {canary}".encode(), f"open({str(canary)!r}, 'w')".encode()
+    for key, text in ((b"{command}", command), (b"{python}", python)):
+        if key in program:
+            program = program.replace(b"{size}", struct.pack("<I", len(text))).replace(key, text)
+    return program.replace(b"{canary}", str(canary).encode())
+
+
+def wrapped(program, suffix, files):
+    """``program`` as the pickle of a file with this ``suffix``."""
+    if suffix != ".pt":
+        return program
+    content = io.BytesIO()
+    with zipfile.ZipFile(files["torch"]) as source, zipfile.ZipFile(content, "w") as target:
+        for info in source.infolist():
+            target.writestr(info.filename, program if info.filename.endswith("data.pkl") else source.read(info))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pdparams"])
+@pytest.mark.parametrize("program", CALLS, ids=range(len(CALLS)))
+def test_pickles_that_call_functions(program, suffix, files, canary, tmp_path):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(wrapped(filled(program, canary), suffix, files))
+    with pytest.raises(UserError):
+        read_checkpoint(path)
+
+
+def pickle_of(*steps):
+    return b"\x80\x02" + b"".join(steps) + b"."
+
+
+def hostile_array(dtype_state, data):
+    """A pickled array whose dtype says of itself what ``dtype_state`` says: NumPy would believe it."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    dtype = b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R" + dtype_state + b"b"
+    return pickle_of(b"}U\x01a", array, b"(K\x01K\x01\x85", dtype, b"\x89", data, b"tbs")
+
+
+BOMBS = {
+    "memo slot of 4 G": pickle_of(b"}r\xff\xff\xff\x7f"),
+    "bytes of 4 G": pickle_of(b"B\xff\xff\xff\x7f"),
+    "bytes of 2**62": b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b".",
+    "deep tuple as a key": pickle_of(b"})", b"\x85" * 400_000, b"K\x01s"),
+    "deep list": pickle_of(b"]" * 300_000, b"a" * 299_999),
+    "many steps": pickle_of(b"}", b"0}" * 600_000),
+    "objects from bytes": hostile_array(b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t", b"U\x08AAAAAAAA"),
+    "no state": pickle_of(b"}U\x01acnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87Rs"),
+    "itself inside": pickle_of(b"}q\x00U\x01ah\x00s"),
+    "no dict": pickle.dumps([1, 2], 4),
+    "nothing": b"\x80\x04.",
+    "two pickles": pickle.dumps({}, 4) * 2,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_pickles_that_want_memory_or_stack(name, tmp_path):
+    path = tmp_path / "model.pdparams"
+    path.write_bytes(BOMBS[name])
+    with pytest.raises(UserError):
+        read_checkpoint(path)
+
+
+def test_tensors_beyond_their_storage(files, original, tmp_path):
+    """Every whole number in the description, be it size, offset, shape or stride, made too large in turn."""
+    path = tmp_path / "model.pt"
+    with zipfile.ZipFile(files["torch"]) as source:
+        [name] = [name for name in source.namelist() if name.endswith("data.pkl")]
+        text = source.read(name)
+    steps = list(pickletools.genops(text))
+    places = [(p, end) for (step, _, p), (_, _, end) in itertools.pairwise(steps) if step.name.startswith("BININT")]
+    assert len(places) > 100
+    accepted = 0
+    for number in (b"J\xff\xff\xff\x7f", b"J\xff\xff\xff\xff", b"\x8a\x0b" + b"\xff" * 10 + b"\x00"):
+        for start, end in places:
+            path.write_bytes(wrapped(text[:start] + number + text[end:], ".pt", files))
+            accepted += not check(path, original)
+    assert accepted < 30  # the stride of a side of 1 means nothing
+
+
+def test_zip_tricks(files, tmp_path):
+    path = tmp_path / "model.pt"
+    with zipfile.ZipFile(files["torch"]) as source:
+        entries = {info.filename: source.read(info) for info in source.infolist()}
+    for method, extra, message in (
+        (zipfile.ZIP_DEFLATED, {}, "compressed or encrypted"),
+        (zipfile.ZIP_STORED, {"other/data.pkl": b"."}, "2 entries named data.pkl"),
+        (zipfile.ZIP_STORED, {next(n for n in entries if n.endswith("byteorder")): b"big"}, "not little-endian"),
+    ):
+        with zipfile.ZipFile(path, "w", method) as target:
+            for name, content in (entries | extra).items():
+                target.writestr(name, content)
+        with pytest.raises(UserError, match=message):
+            read_checkpoint(path)
+    path.write_bytes(files["torch"].read_bytes() + b"more")
+    with pytest.raises(UserError, match="its size is not that of its entries"):
+        read_checkpoint(path)
+
+
+def spoil(name, files):
+    """The content of a bad file."""
+    return {
+        "cut.ckpt": files["lightning"].read_bytes()[:-100],
+        "empty.pdparams": b"",
+        "wrong.safetensors": b"GIF89a" + bytes(100),
+        "longer.safetensors": files["neutral"].read_bytes() + b"x",
+        "header.safetensors": struct.pack("<Q", 2**60) + b"{" + bytes(100),
+        "calls.pkl": wrapped(CALLS[2], ".pt", files),
+    }[name]
+
+
+SPOILED = ("cut.ckpt", "empty.pdparams", "wrong.safetensors", "longer.safetensors", "header.safetensors", "calls.pkl")
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_command_leaves_the_target_alone(name, files, tmp_path):
+    source, target = tmp_path / name, tmp_path / "out" / "model.pdparams"
+    source.write_bytes(spoil(name, files))
+    target.parent.mkdir()
+    target.write_bytes(b"what was there")
+    done = helpers.run("compare/convert.py", source, target, status=2)
+    assert len(done.stderr.splitlines()) == 1
+    assert str(source) in done.stderr
+    assert os.listdir(target.parent) == ["model.pdparams"]
+    assert target.read_bytes() == b"what was there"
+
+
+def test_missing_file_is_named(tmp_path):
+    done = helpers.run("compare/convert.py", tmp_path / "none.pt", tmp_path / "x.ckpt", status=2)
+    assert "cannot read" in done.stderr
