@@ -50,7 +50,9 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._admitted:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only arrays and plain values are admitted")
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, and only NumPy arrays, tensors and plain values are admitted"
+            )
         return self._admitted[module, name]
 
     def persistent_load(self, pid: object) -> object:
