@@ -21,5 +21,5 @@ test-slow: $(INSTALLED)  ## the long tests alone
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --upgrade pip
-	$(BIN)/pip install --constraint constraints.txt --editable ".[$(EXTRA),dev]"
+	$(BIN)/pip install $(if $(filter cpu,$(EXTRA)),--constraint constraints.txt) --editable ".[$(EXTRA),dev]"
 	touch $@

@@ -43,8 +43,13 @@ def configure() -> None:
     keep_freed_memory()
     paddle.disable_signal_handler()
     paddle.base.core.set_num_threads(num_threads())
-    paddle.base.core.set_cublas_switch(0)
-    paddle.base.core.set_cudnn_switch(0)
+    for library in _switches():
+        getattr(paddle.base.core, f"set_{library}_switch")(0)
+
+
+def _switches() -> list[str]:
+    # some builds for the CPU have none
+    return [library for library in ("cublas", "cudnn") if hasattr(paddle.base.core, f"set_{library}_switch")]
 
 
 def has_gpu() -> bool:
@@ -66,8 +71,7 @@ def environment(device: str) -> dict:
     facts = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
     precision = {
         "dtype": "float32",
-        "cublas_switch": paddle.base.core.get_cublas_switch(),
-        "cudnn_switch": paddle.base.core.get_cudnn_switch(),
+        **{f"{library}_switch": getattr(paddle.base.core, f"get_{library}_switch")() for library in _switches()},
     }
     return {
         "framework": FRAMEWORK,
