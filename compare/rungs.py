@@ -9,8 +9,8 @@ from compare import witness
 from compare.flips import find_flips
 from compare.limits import LIMITS
 from compare.records import Record, check, compare, compare_sets
-from compare.requests import SIDES, ask_first, ask_second
 from compare.rig import Rig
+from compare.rounds import SIDES, ask_first, ask_second
 from shared.probe import GRADIENT, STAGE, Arrays, directions, prefixed, take
 
 LOSSES = ("cross_entropy", "penalty", "loss")

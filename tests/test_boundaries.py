@@ -1,6 +1,7 @@
 """The dependency rule: no framework in shared, compare and the tests; no implementation needs the other's."""
 
 import ast
+import importlib.util
 import sys
 
 import pytest
@@ -69,3 +70,11 @@ def test_worker_trains_with_the_other_framework_blocked(framework, small_suite, 
     program = f"sys.argv = {arguments}\nrunpy.run_module('{framework}_impl', run_name='__main__')"
     helpers.run("-c", BLOCK.format(blocked=OTHERS[framework]) + program)
     assert (tmp_path / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    "file", sorted((helpers.PROJECT_ROOT / "compare").glob("[a-z]*.py")), ids=lambda file: file.stem
+)
+def test_commands_shadow_no_installed_module(file):
+    """``python compare/benchmark.py`` puts compare/ first on the path, for every library the command imports."""
+    assert importlib.util.find_spec(file.stem) is None
