@@ -28,7 +28,7 @@ from shared.files import make_folder, write_json
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
 QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16
-FULL_STEPS, FULL_BATCH = 2, 8
+FULL_STEPS, FULL_BATCH = 2, 16
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import numpy as np
 
 from compare.flips import find_flips
 from compare.rig import Rig
+from shared.errors import UserError
 from shared.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 
 SIDES = ("paddle", "torch")
@@ -61,6 +62,8 @@ def _images_without_flips(rig: Rig) -> Arrays:
     """The first batch without the images in which a decision fell differently."""
     flipped = {flip.image for flip in find_flips(*rig.pair("float32"))}
     kept = [image for image in range(rig.scale.batch) if image not in flipped]
+    if not kept:
+        raise UserError("every image of the first batch has a flipped float32 decision; expected at least one without")
     return {name: rig.inputs[name][:1, kept] for name in ("order", "mask6", "mask7")}
 
 
