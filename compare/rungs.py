@@ -67,9 +67,8 @@ def forward(rung: str, rig: Rig) -> list[Record]:
     records = []
     for dtype in ("float32", "float64"):
         ours, reference = (prefixed(f"{dtype} ", take(answer, STAGE)) for answer in rig.pair(dtype))
-        smooth = {name: array for name, array in reference.items() if not name.endswith(" sign")}
-        signs = {name: array for name, array in reference.items() if name.endswith(" sign")}
-        records += compare_sets(rung, {n: ours[n] for n in ours if n not in signs}, smooth, f"forward {dtype}")
+        layers = ({n: array for n, array in side.items() if n != f"{dtype} sign"} for side in (ours, reference))
+        records += compare_sets(rung, *layers, f"forward {dtype}")
         records += _sign_records(rung, ours, reference, dtype)
     return records
 
@@ -144,19 +143,14 @@ def straight_through(rung: str, rig: Rig) -> list[Record]:
 
 
 def finite_differences(rung: str, rig: Rig) -> list[Record]:
-    """Where the classifier is 0 the loss is smooth, and its slopes are the gradients."""
-    along = directions(rig.recipe)
-    records = []
+    """Where the classifier is 0 the loss is smooth, and its slopes are the gradients, relative to their length."""
+    limit, records = LIMITS["finite differences"].value, []
     for side in SIDES:
         answer = rig.of(side, "smooth")
-        measured = np.array([answer[f"slope.{name}"] for name in along])
-        computed = np.array([(answer[GRADIENT + name] * along[name]).sum() for name in along])
-        norms = np.array([np.linalg.norm(answer[GRADIENT + name]) for name in along])
-        for i, name in enumerate(along):
-            pair = measured[i : i + 1] / norms[i], computed[i : i + 1] / norms[i]
-            error = float(np.abs(pair[0] - pair[1])[0])
-            limit = LIMITS["finite differences"].value
-            records.append(Record(rung, f"{side} {name}", error <= limit, limit, max_abs=error, max_relative=error))
+        for name, direction in directions(rig.recipe).items():
+            gradient = answer[GRADIENT + name]
+            error = abs(float(answer[f"slope.{name}"] - (gradient * direction).sum())) / float(np.linalg.norm(gradient))
+            records.append(Record(rung, f"{side} {name}", error <= limit, limit, max_relative=error))
     return records
 
 

@@ -124,7 +124,7 @@ class Job:
         self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
         return record
 
-    def finish(self, encoded: "Encoded", kept: Path) -> None:
+    def finish(self, encoded: Encoded, kept: Path) -> None:
         """Write codes, checkpoint and result, in this order, and remove the state kept for resuming.
 
         The score comes from the codes as read back from their file, the checkpoint from ``kept``, the state after

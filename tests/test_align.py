@@ -49,6 +49,14 @@ def test_planted_fault_is_caught_at_its_rung(name, sound, workers, tmp_path):
     assert rungs[-1]["rung"] == FAULTS[name].rung
 
 
+def test_first_layer_to_diverge_is_named(sound, workers, tmp_path):
+    """The transposed square weight spoils every layer behind it; the record that fails first is its own."""
+    fault = FAULTS["transposed-fc7"]
+    rig = Rig(TINY, sound[0].recipe, workers, "cpu", tmp_path, sound[0].inputs, fault, sound=sound[0].answers)
+    failed = [record["name"] for record in climb(rig)[-1]["records"] if not record["passed"]]
+    assert failed[:2] == ["float32 fc7", "float32 relu7"]
+
+
 def test_every_rung_has_a_fault_that_it_catches():
     assert {fault.rung for fault in FAULTS.values()} == {rung.name for rung in RUNGS}
 
