@@ -13,7 +13,8 @@ from shared.files import read_json, write_json, write_text
 from shared.recipe import RELU_LAYERS, Recipe
 from shared.runs import FRAMEWORKS, Run, finished_runs
 
-_OURS = {framework: f"this {NAMES[framework]}: last / best" for framework in ("torch", "paddle")}
+_OURS = {framework: f"this {NAMES[framework]}: last [ties] / best" for framework in ("torch", "paddle")}
+_ARGSORT = {framework: f"this {NAMES[framework]}, argsort: last / best" for framework in ("torch", "paddle")}
 _DIFFERENCE = "Paddle - PyTorch, last"
 _NOTHING = "-"
 ALIGN_FILE = "align.json"
@@ -47,6 +48,8 @@ def _row(run: Run) -> dict:
         row[name] = result[name]["expected"]
         row[f"{name}_ties_worst"] = result[name]["worst"]
         row[f"{name}_ties_best"] = result[name]["best"]
+        row[f"{name}_stable"] = result[name]["stable"]
+    row["map_argsort_last"], row["map_argsort_best"] = result["map_last"]["argsort"], result["map_argsort_best"]
     return row | {name: result[name] for name in _RESULT_COLUMNS}
 
 
@@ -67,16 +70,27 @@ def _cells(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) -> list[
     return [
         {"bits": str(bits)}
         | {heading: values.get(bits, _NOTHING) for heading, values in published.items()}
+        | (_argsort_cells(rows[rows.bits == bits]) if published else {})
         | _own_cells(rows[rows.bits == bits])
         for bits in sorted({*planned_bits, *rows.bits.tolist()})
     ]
+
+
+def _argsort_cells(rows: pd.DataFrame) -> dict[str, str]:
+    """Scores by the rule of the published ports, to stand beside theirs."""
+    by_framework = {heading: rows[rows.framework == framework] for framework, heading in _ARGSORT.items()}
+    return {
+        heading: f"{_mean(own.map_argsort_last)} / {_mean(own.map_argsort_best)}" if len(own) else _NOTHING
+        for heading, own in by_framework.items()
+    }
 
 
 def _own_cells(rows: pd.DataFrame) -> dict[str, str]:
     cells = {}
     for framework, heading in _OURS.items():
         own = rows[rows.framework == framework]
-        cells[heading] = f"{_mean(own.map_last)} / {_mean(own.map_best)}" if len(own) else _NOTHING
+        ties = f"[{own.map_last_ties_worst.mean():.4f}, {own.map_last_ties_best.mean():.4f}]"
+        cells[heading] = f"{_mean(own.map_last)} {ties} / {_mean(own.map_best)}" if len(own) else _NOTHING
     by_seed = rows.pivot_table(index="seed", columns="framework", values="map_last")
     paired = by_seed.dropna() if {*FRAMEWORKS} <= {*by_seed.columns} else by_seed.iloc[:0]
     difference = paired.paddle - paired.torch if len(paired) else pd.Series(dtype=float)
@@ -94,7 +108,8 @@ def _notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
     rule = PROTOCOLS[recipe.protocol]
     return [
         "last: after the last epoch (the headline). best: the best scored epoch, chosen on the queries themselves.",
-        "mAP over the whole database ranking by Hamming distance, expected over random order within ties.",
+        "mAP over the whole database ranking by Hamming distance, expected over random order within ties; "
+        "[ties]: the last epoch's under the worst and under the best order.",
         _published_note(recipe),
         f"Data: {recipe.dataset} (SHA-256 {recipe.data_sha256[:12]}), protocol {recipe.protocol}: {10 * rule.query} "
         f"queries, {10 * rule.train} training images, database = {rule.database}.",
@@ -115,7 +130,8 @@ def _published_note(recipe: Recipe) -> str:
         return f"No published numbers here: this is not the published protocol ({', '.join(differing)} differ)."
     return (
         "Published: paper = Su et al., NeurIPS 2018; PyTorch and Paddle = tables and logs of paddle_greedyhash, one "
-        "run each, ties as the sort routine left them (results/reference/)."
+        "run each, ties as the sort routine left them (results/reference/). argsort: ours by that rule (NumPy's default "
+        "sort, which differs between processors; best: its own best epoch)."
     )
 
 

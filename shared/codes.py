@@ -8,7 +8,9 @@ import numpy as np
 from shared.cifar import Dataset, Split
 from shared.errors import UserError
 from shared.files import atomic_path
-from shared.retrieval import Retrieval, evaluate, pack_codes, unpack_codes
+from shared.argsort_map import map_numpy_argsort
+from shared.packing import pack_codes
+from shared.retrieval import Retrieval, evaluate
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,20 @@ class Codes:
 
     def score(self) -> Retrieval:
         """Rank the database for every query."""
-        bits = unpack_codes(self.codes, self.bits)
-        n = self.num_queries
-        return evaluate(bits[:n], self.labels[:n], bits[n:], self.labels[n:])
+        return evaluate(*self._sides(), bits=self.bits)
+
+    def map_scores(self) -> dict[str, float]:
+        """Every mAP of these codes: expected, best, worst and stable order within ties, and the ports' argsort."""
+        return self.score().summary() | {"argsort": map_numpy_argsort(*self._sides(), bits=self.bits)}
 
     def accuracy(self) -> float:
         """Share of the queries whose class is predicted right from their code."""
         n = self.num_queries
         return float((self.predicted[:n] == self.labels[:n]).mean())
+
+    def _sides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        n = self.num_queries
+        return self.codes[:n], self.labels[:n], self.codes[n:], self.labels[n:]
 
     def save(self, path: Path) -> None:
         """Write the arrays atomically as .npz."""

@@ -118,8 +118,11 @@ class Job:
         record = {"epoch": epoch, "lr": rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
         if encoded is not None:
-            score = encoded.codes.score()
-            record |= {"map": score.summary(), "accuracy": encoded.codes.accuracy(), "encode_seconds": encoded.seconds}
+            record |= {
+                "map": encoded.codes.map_scores(),
+                "accuracy": encoded.codes.accuracy(),
+                "encode_seconds": encoded.seconds,
+            }
         self.run.append_log(record)
         self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
         return record
@@ -138,8 +141,9 @@ class Job:
         shutil.rmtree(self.run.resume_folder, ignore_errors=True)
 
     def _result(self, codes: Codes, final_weights: weights.Arrays) -> dict:
-        log, score, recipe = self.run.log(), codes.score(), self.recipe
-        best = max((record for record in log if "map" in record), key=lambda record: record["map"]["expected"])
+        log, recipe = self.run.log(), self.recipe
+        scored = [record for record in log if "map" in record]
+        best = max(scored, key=lambda record: record["map"]["expected"])
         train_seconds = sum(record["seconds"] for record in log)
         return {
             "framework": self.environment["framework"],
@@ -148,11 +152,12 @@ class Job:
             "bits": recipe.bits,
             "seed": recipe.seed,
             "epochs": recipe.epochs,
-            "map_last": score.summary(),
+            "map_last": codes.map_scores(),
             "map_best": best["map"],
+            "map_argsort_best": max(record["map"]["argsort"] for record in scored),
             "best_epoch": best["epoch"],
             "accuracy": codes.accuracy(),
-            "queries_without_relevant": score.queries_without_relevant,
+            "retrieval": codes.score().other_scores(),
             "zeros": codes.zeros,
             "weights_moved": _relative_change(self.initial_weights, final_weights),
             "train_seconds": train_seconds,

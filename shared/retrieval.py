@@ -1,117 +1,221 @@
-"""Retrieval score of binary codes: mean average precision by Hamming distance, exact under ties.
+"""Retrieval scores of binary codes by Hamming distance, exact under ties.
 
 Items at one distance are tied, and the published codes leave their order to the sort routine. Here a query's
-ranking enters only as two counts per distance, items and relevant items, so no order of the database can matter:
+ranking enters as two counts per distance, items and relevant items, so no order of the database can matter:
 ``map_expected`` is the mean over all orders within ties, ``map_best`` and ``map_worst`` are the extremes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from shared import curves
+from shared.average_precision import DENOMINATORS, average_precision
+from shared.counting import Side, distance_counts, stable_sums
+from shared.curves import PrecisionRecall, Ties, WithinRadius
 from shared.errors import UserError
+from shared.packing import pack_codes, packed_codes, unpack_codes
 
-_QUERIES_AT_ONCE = 64
+__all__ = ["Retrieval", "checked_sides", "evaluate", "pack_codes", "unpack_codes"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Retrieval:
-    """Scores in [0, 1] over all queries; a query without any relevant item counts as 0 (and is counted).
+    """Scores in [0, 1]; a query without any relevant item counts as 0 in every mean (and is counted).
 
-    ``ap_expected``, ``ap_best`` and ``ap_worst`` are float64 (queries,).
+    ``ap_*`` are float64 (queries,): over all orders within ties the mean, the best and the worst, and that of the
+    ranking by distance, then position in the database (stable). ``items`` and ``relevant`` are int64
+    (queries, bits + 1), the counts at each distance that all other scores are made of. ``topk`` and ``denominator``
+    concern the average precisions alone.
     """
 
-    map_expected: float
-    map_best: float
-    map_worst: float
+    topk: int | None
+    denominator: str
     ap_expected: np.ndarray
     ap_best: np.ndarray
     ap_worst: np.ndarray
-    queries_without_relevant: int
+    ap_stable: np.ndarray
+    items: np.ndarray
+    relevant: np.ndarray
+
+    @property
+    def map_expected(self) -> float:
+        """The headline score."""
+        return float(self.ap_expected.mean())
+
+    @property
+    def map_best(self) -> float:
+        return float(self.ap_best.mean())
+
+    @property
+    def map_worst(self) -> float:
+        return float(self.ap_worst.mean())
+
+    @property
+    def map_stable(self) -> float:
+        return float(self.ap_stable.mean())
+
+    @property
+    def queries_without_relevant(self) -> int:
+        """How many queries have nothing to find."""
+        return int((self.relevant.sum(axis=1) == 0).sum())
+
+    @cached_property
+    def radius_curve(self) -> PrecisionRecall:
+        """Precision and recall within each Hamming radius, (bits + 1,) each."""
+        return curves.radius_curve(self.items, self.relevant)
+
+    @cached_property
+    def rank_curve(self) -> PrecisionRecall:
+        """Expected precision and recall after each rank, (items,) each."""
+        return curves.rank_curve(self.items, self.relevant)
+
+    @cached_property
+    def eleven_points(self) -> np.ndarray:
+        """Interpolated precision at recall 0, 0.1, ... 1."""
+        return curves.eleven_points(self.items, self.relevant)
+
+    @cached_property
+    def precision_at(self) -> dict[int, float]:
+        """Expected precision of the first 1, 5, 10, 50, ... items."""
+        ranks = curves.ranks_to_report(int(self.items.sum(axis=1).max()))
+        return {rank: curves.precision_at(self.items, self.relevant, rank) for rank in ranks}
+
+    @cached_property
+    def within_radius_2(self) -> WithinRadius:
+        """Precision, recall and F1 of the items within Hamming distance 2."""
+        return curves.within_radius(self.items, self.relevant, 2)
+
+    @cached_property
+    def ties(self) -> Ties:
+        """How much of the rankings is tied."""
+        return curves.ties(self.items, self.relevant)
 
     def summary(self) -> dict[str, float]:
-        """The three means, as they stand in logs and results."""
-        return {"expected": self.map_expected, "best": self.map_best, "worst": self.map_worst}
+        """The means of the average precisions, as they stand in logs and results."""
+        return {
+            "expected": self.map_expected,
+            "best": self.map_best,
+            "worst": self.map_worst,
+            "stable": self.map_stable,
+        }
 
-
-def pack_codes(bits: np.ndarray) -> np.ndarray:
-    """Pack bool (N, bits) into uint64 (N, ceil(bits/64)), bit 0 lowest."""
-    packed = np.packbits(np.asarray(bits, bool), axis=1, bitorder="little")
-    padded = np.zeros((len(packed), -(-bits.shape[1] // 64) * 8), np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view("<u8").astype(np.uint64)
-
-
-def unpack_codes(words: np.ndarray, bits: int) -> np.ndarray:
-    """The inverse of ``pack_codes``: bool (N, bits)."""
-    octets = np.ascontiguousarray(words.astype("<u8")).view(np.uint8)
-    return np.unpackbits(octets, axis=1, count=bits, bitorder="little").astype(bool)
+    def other_scores(self) -> dict[str, object]:
+        """Everything else but the rank curve, as plain numbers and lists for JSON."""
+        return {
+            "queries": len(self.items),
+            "items": int(self.items.sum(axis=1).max()),
+            "bits": self.items.shape[1] - 1,
+            "queries_without_relevant": self.queries_without_relevant,
+            "precision_at": {str(rank): value for rank, value in self.precision_at.items()},
+            "within_radius_2": self.within_radius_2._asdict(),
+            "eleven_points": self.eleven_points.tolist(),
+            "radius_curve": {name: values.tolist() for name, values in self.radius_curve._asdict().items()},
+            "ties": self.ties._asdict(),
+        }
 
 
 def evaluate(
-    query_codes: np.ndarray, query_labels: np.ndarray, database_codes: np.ndarray, database_labels: np.ndarray
+    query_codes: np.ndarray,
+    query_labels: np.ndarray,
+    database_codes: np.ndarray,
+    database_labels: np.ndarray,
+    *,
+    topk: int | None = None,
+    denominator: str = "found",
+    exclude_self: np.ndarray | bool | None = None,
+    bits: int | None = None,
+    zeros: str = "refuse",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Retrieval:
-    """Score bool codes (queries, bits) against bool codes (items, bits); labels are class ids, int (N,).
+    """Rank the database for every query and score the rankings.
 
-    An item is relevant if its label equals the query's. Raises UserError for empty or mismatched arrays.
+    Codes: (N, bits) of -1 and +1, of 0 and 1, or bool; or uint64 words from ``pack_codes``, with ``bits``; 1 to 4096
+    bits. ``zeros`` "negative" takes exact zeros among -1 and +1 for -1. Labels: class ids, integer (N,), where equal is
+    relevant; or multi-hot (N, classes) of 0 and 1, where sharing a class is. The database may be memory-mapped.
+
+    ``topk`` counts the first k items only; ``denominator`` divides the sum of precisions by the relevant items "found"
+    there (DeepHash's definition), by "all", or by "min" of all and k. ``exclude_self``: each query's own position in
+    the database, int (queries,), -1 for none, left out of its ranking; True: query i is item i.
+    ``progress`` is called with finished and all query-item pairs, each pair twice.
+
+    Raises UserError for anything else.
     """
-    _check(query_codes, query_labels, "query")
-    _check(database_codes, database_labels, "database")
-    if query_codes.shape[1] != database_codes.shape[1]:
-        raise UserError(f"codes: expected one bit count, received {query_codes.shape[1]} and {database_codes.shape[1]}")
-    items, relevant = distance_counts(query_codes, query_labels, database_codes, database_labels)
-    expected, best, worst = average_precision(items, relevant)
-    without = int((relevant.sum(axis=1) == 0).sum())
-    means = (float(ap.mean()) for ap in (expected, best, worst))
-    return Retrieval(*means, expected, best, worst, without)
+    _check_choices(topk, denominator)
+    queries, database, bits = checked_sides(query_codes, query_labels, database_codes, database_labels, bits, zeros)
+    leave_out = _positions(exclude_self, len(queries.words), len(database.words))
+    advance = _counter(progress, 2 * len(queries.words) * len(database.words))
+    items, relevant = distance_counts(queries, database, bits, leave_out, advance)
+    scores = average_precision(items, relevant, topk, denominator)
+    sums = stable_sums(queries, database, items, relevant, topk or len(database.words), leave_out, advance)
+    total = relevant.sum(axis=1)
+    divisors = {"found": sums.found, "all": total, "min": np.minimum(total, topk or len(database.words))}
+    stable = sums.precisions / np.maximum(divisors[denominator], 1)
+    return Retrieval(topk, denominator, *scores, stable, items, relevant)
 
 
-def distance_counts(
-    query_codes: np.ndarray, query_labels: np.ndarray, database_codes: np.ndarray, database_labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Items and relevant items at each Hamming distance: two int64 arrays (queries, bits + 1)."""
-    bits = query_codes.shape[1]
-    # bits as +-1: distance = (bits - dot) / 2, and sums of up to 2**24 units are exact in float32
-    queries = query_codes.astype(np.float32) * 2 - 1
-    database = np.ascontiguousarray((database_codes.astype(np.float32) * 2 - 1).T)
-    items = np.empty((len(queries), bits + 1), np.int64)
-    relevant = np.empty_like(items)
-    for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        rows = slice(start, start + _QUERIES_AT_ONCE)
-        distances = ((bits - queries[rows] @ database) / 2).astype(np.int64)
-        for row, distance in enumerate(distances, start):
-            items[row] = np.bincount(distance, minlength=bits + 1)
-            relevant[row] = np.bincount(distance[database_labels == query_labels[row]], minlength=bits + 1)
-    return items, relevant
+def checked_sides(
+    query_codes: np.ndarray,
+    query_labels: np.ndarray,
+    database_codes: np.ndarray,
+    database_labels: np.ndarray,
+    bits: int | None = None,
+    zeros: str = "refuse",
+) -> tuple[Side, Side, int]:
+    """Queries, database and number of bits as ``distance_counts`` takes them; UserError if they do not fit together."""
+    query_words, query_bits = packed_codes(np.asanyarray(query_codes), bits, zeros, "query")
+    words, database_bits = packed_codes(np.asanyarray(database_codes), bits, zeros, "database")
+    if query_bits != database_bits:
+        raise UserError(f"codes: expected one bit count, received {query_bits} for queries, {database_bits} for items")
+    queries = Side(query_words, _checked_labels(query_labels, len(query_words), "query"))
+    database = Side(words, _checked_labels(database_labels, len(words), "database"))
+    if queries.labels.shape[1:] != database.labels.shape[1:]:
+        shapes = f"{queries.labels.shape} for queries, {database.labels.shape} for items"
+        raise UserError(f"labels: expected class ids for both, or as many classes for both, received {shapes}")
+    return queries, database, query_bits
 
 
-def average_precision(items: np.ndarray, relevant: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Expected, best and worst average precision, float64 (queries,), from counts per distance (queries, bits + 1).
-
-    With N items and R relevant ones before a tie group of n items, r of them relevant, and H the harmonic numbers,
-    the expected sum of precisions in the group is (r/n) * ((R + 1 - p(N + 1)) * (H[N+n] - H[N]) + p*n) with
-    p = (r-1)/(n-1) (McSherry and Najork, ECIR 2008, in harmonic form); best and worst put the relevant items
-    first or last in the group.
-    """
-    n, r = items.astype(np.float64), relevant.astype(np.float64)
-    before = np.cumsum(items, axis=1) - items
-    seen, found = before.astype(np.float64), np.cumsum(r, axis=1) - r
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, items.sum(axis=1).max() + 1))])
-    later = np.maximum(n - r, 0)
-
-    slope = (r - 1) / np.maximum(n - 1, 1)
-    group_sum = (found + 1 - slope * (seen + 1)) * (harmonic[before + items] - harmonic[before]) + slope * n
-    expected = np.where(r > 0, r / np.maximum(n, 1) * group_sum, 0.0)
-    best = r - (seen - found) * (harmonic[before + relevant] - harmonic[before])
-    span = harmonic[before + items] - harmonic[before + items - relevant]
-    worst = r - (seen + later - found) * span
-
-    total = np.maximum(r.sum(axis=1), 1)
-    return expected.sum(axis=1) / total, best.sum(axis=1) / total, worst.sum(axis=1) / total
+def _checked_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
+    labels = np.asanyarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim not in (1, 2) or len(labels) != count or 0 in labels.shape:
+        raise UserError(f"{name} labels: expected ({count},) or ({count}, classes), received {labels.shape}")
+    if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and not (labels == np.floor(labels)).all()):
+        raise UserError(f"{name} labels: expected whole numbers, received {labels.dtype}")
+    if labels.ndim == 2 and not ((labels == 0) | (labels == 1)).all():
+        raise UserError(f"{name} labels: expected multi-hot rows of 0 and 1, received other values")
+    return labels
 
 
-def _check(codes: np.ndarray, labels: np.ndarray, name: str) -> None:
-    if codes.dtype != bool or codes.ndim != 2 or 0 in codes.shape:
-        raise UserError(f"{name} codes: expected non-empty bool (N, bits), received {codes.dtype} {codes.shape}")
-    if labels.shape != (len(codes),):
-        raise UserError(f"{name} labels: expected shape ({len(codes)},), received {labels.shape}")
+def _check_choices(topk: int | None, denominator: str) -> None:
+    if denominator not in DENOMINATORS:
+        raise UserError(f"denominator: expected one of {', '.join(DENOMINATORS)}, received {denominator!r}")
+    if topk is not None and (not isinstance(topk, (int, np.integer)) or topk < 1):
+        raise UserError(f"topk: expected a whole number from 1 on, or None for the whole ranking, received {topk!r}")
+
+
+def _positions(exclude_self: np.ndarray | bool | None, queries: int, items: int) -> np.ndarray | None:
+    if exclude_self is None or exclude_self is False:
+        return None
+    positions = np.arange(queries) if exclude_self is True else np.asarray(exclude_self)
+    if positions.shape != (queries,) or positions.dtype.kind not in "iu":
+        raise UserError(f"exclude_self: expected {queries} whole numbers, received {positions.dtype} {positions.shape}")
+    if positions.min() < -1 or positions.max() >= items:
+        raise UserError(f"exclude_self: expected positions from -1 to {items - 1}, received {positions.max()}")
+    return positions.astype(np.int64)
+
+
+def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    done = 0
+
+    def advance(pairs: int) -> None:
+        nonlocal done
+        done += pairs
+        progress(done, total)
+
+    return advance

@@ -11,7 +11,8 @@ from shared.files import make_folder, read_json, write_json, write_text
 from shared.recipe import Recipe, read_recipe
 
 FRAMEWORKS = ("paddle", "torch")
-_SCORE = {"expected": float, "best": float, "worst": float}
+# the mAP by the order within ties
+_SCORE = {"expected": float, "best": float, "worst": float, "stable": float, "argsort": float}
 _RESULT = {
     "framework": str,
     "preset": str,
@@ -21,9 +22,10 @@ _RESULT = {
     "epochs": int,
     "map_last": dict,
     "map_best": dict,
+    "map_argsort_best": float,
     "best_epoch": int,
     "accuracy": float,
-    "queries_without_relevant": int,
+    "retrieval": dict,
     "zeros": int,
     "weights_moved": float,
     "train_seconds": float,

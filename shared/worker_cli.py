@@ -108,7 +108,7 @@ def _encode(arguments: argparse.Namespace, implementation: Implementation, devic
 
 def _eval(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
     codes = _codes_of(arguments, implementation, device, progress)
-    print(json.dumps({"map": codes.score().summary(), "accuracy": codes.accuracy()}))
+    print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}))
 
 
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:

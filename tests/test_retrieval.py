@@ -1,82 +1,131 @@
-"""The score, against fractions worked by hand, every order of small tied rankings, and another library."""
+"""The evaluator as a whole: any form of codes and labels, every order of the database, plain loops, other libraries."""
 
-from fractions import Fraction
-from itertools import permutations
+import json
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from shared import counting
+from shared.argsort_map import map_numpy_argsort
+from shared.counting import Side, distance_counts
 from shared.errors import UserError
-from shared.retrieval import average_precision, distance_counts, evaluate, pack_codes, unpack_codes
+from shared.retrieval import evaluate, pack_codes, unpack_codes
+from tests import helpers
 
 
-def sorted_ap(relevant):
-    """Average precision of a ranking given as relevance flags, in exact arithmetic."""
-    hits, total = 0, Fraction(0)
-    for rank, flag in enumerate(relevant, 1):
-        if flag:
-            hits += 1
-            total += Fraction(hits, rank)
-    return total / hits if hits else Fraction(0)
+def example(seed, bits=12, queries=7, items=60, classes=3):
+    generator = np.random.RandomState(seed)
+    codes = [generator.rand(n, bits) > 0.5 for n in (queries, items)]
+    labels = [generator.randint(0, classes, n) for n in (queries, items)]
+    return codes[0], labels[0], codes[1], labels[1]
 
 
-def every_order(groups):
-    """AP of every ranking that keeps the groups of tied items in order."""
-    if not groups:
-        yield ()
-        return
-    for first in permutations(groups[0]):
-        for rest in every_order(groups[1:]):
-            yield first + rest
+def stable_ap(distance, relevant, topk=None):
+    flags = relevant[np.argsort(distance, kind="stable")][:topk]
+    ranks = np.flatnonzero(flags) + 1
+    return (np.arange(1, len(ranks) + 1) / ranks).mean() if len(ranks) else 0.0
 
 
-def test_worked_by_hand():
-    # one relevant at distance 0, one irrelevant at 1, one of each at 2:
-    # relevant first at 2: (1 + 2/3) / 2 = 5/6; last: (1 + 2/4) / 2 = 3/4; mean 19/24
-    expected, best, worst = average_precision(np.array([[1, 1, 2]]), np.array([[1, 0, 1]]))
-    np.testing.assert_allclose([expected[0], best[0], worst[0]], [19 / 24, 5 / 6, 3 / 4], rtol=1e-15)
-
-
-group = st.lists(st.booleans(), min_size=0, max_size=4)
-
-
-@settings(max_examples=150, deadline=None)
-@given(groups=st.lists(group, min_size=1, max_size=3))
-def test_equals_every_tie_order(groups):
-    items, relevant = np.array([[len(g) for g in groups]]), np.array([[sum(g) for g in groups]])
-    assume(items.sum() > 0)
-    scores = [sorted_ap(order) for order in every_order(groups)]
-    computed = [value[0] for value in average_precision(items, relevant)]
-    exact = [float(sum(scores) / len(scores)), float(max(scores)), float(min(scores))]
-    np.testing.assert_allclose(computed, exact, rtol=0, atol=1e-12)
+def test_counts_equal_a_plain_loop(monkeypatch):
+    monkeypatch.setattr(counting, "_BLOCK", 32)  # several blocks of the database
+    monkeypatch.setattr(counting, "_PAIRS", 64)  # several portions of the queries
+    for bits in (1, 33, 64, 130):
+        queries, query_labels, database, labels = example(1, bits, 70, 90, 4)
+        sides = Side(pack_codes(queries), query_labels), Side(pack_codes(database), labels)
+        items, relevant = distance_counts(*sides, bits)
+        for q in range(70):
+            distance, same = (queries[q] != database).sum(axis=1), labels == query_labels[q]
+            assert items[q].tolist() == np.bincount(distance, minlength=bits + 1).tolist()
+            assert relevant[q].tolist() == np.bincount(distance[same], minlength=bits + 1).tolist()
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), bits=st.integers(1, 70))
-def test_order_of_the_database_changes_nothing(seed, bits):
-    generator = np.random.RandomState(seed)
-    queries, database = generator.rand(5, bits) > 0.5, generator.rand(60, bits) > 0.5
-    query_labels, labels = generator.randint(0, 3, 5), generator.randint(0, 3, 60)
-    order = generator.permutation(60)
-    first = evaluate(queries, query_labels, database, labels)
-    second = evaluate(queries, query_labels, database[order], labels[order])
-    assert first.ap_expected.tobytes() == second.ap_expected.tobytes()
-    assert (first.ap_worst <= first.ap_expected + 1e-12).all()
-    assert (first.ap_expected <= first.ap_best + 1e-12).all()
+@given(seed=st.integers(0, 2**32 - 1), bits=st.integers(1, 140), topk=st.sampled_from([None, 1, 7, 59]))
+def test_order_of_the_database_changes_nothing(seed, bits, topk):
+    queries, query_labels, database, labels = example(seed, bits)
+    order = np.random.RandomState(seed).permutation(60)
+    first = evaluate(queries, query_labels, database, labels, topk=topk)
+    second = evaluate(queries, query_labels, database[order], labels[order], topk=topk)
+    for name in ("ap_expected", "ap_best", "ap_worst", "items", "relevant"):
+        assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
+    assert json.dumps(first.other_scores()) == json.dumps(second.other_scores())
+    for result in (first, second):
+        for inside in (result.ap_expected, result.ap_stable):
+            assert (result.ap_worst <= inside + 1e-12).all()
+            assert (inside <= result.ap_best + 1e-12).all()
 
 
-def test_counts_equal_a_plain_loop():
-    generator = np.random.RandomState(1)
-    queries, database = generator.rand(70, 33) > 0.5, generator.rand(90, 33) > 0.5
-    query_labels, labels = generator.randint(0, 4, 70), generator.randint(0, 4, 90)
-    items, relevant = distance_counts(queries, query_labels, database, labels)
-    for q in range(70):
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([3, 12, 100]), topk=st.sampled_from([None, 5, 60]))
+def test_stable_order_equals_a_stable_sort(seed, bits, topk):
+    queries, query_labels, database, labels = example(seed, bits)
+    result = evaluate(queries, query_labels, database, labels, topk=topk)
+    for q, computed in enumerate(result.ap_stable):
         distance = (queries[q] != database).sum(axis=1)
-        assert items[q].tolist() == [int((distance == d).sum()) for d in range(34)]
-        assert relevant[q].tolist() == [int(((distance == d) & (labels == query_labels[q])).sum()) for d in range(34)]
+        assert computed == pytest.approx(stable_ap(distance, labels == query_labels[q], topk), abs=1e-12)
+
+
+def test_threads_and_blocks_change_nothing(monkeypatch):
+    arguments = example(3, 24, 100, 500, 10)
+    results = []
+    for threads, block in ((1, 2**16), (2, 2**16), (3, 64)):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        monkeypatch.setattr(counting, "_BLOCK", block)
+        result = evaluate(*arguments)
+        results.append((result.ap_expected.tobytes(), result.items.tobytes(), result.relevant.tobytes()))
+    assert results[0] == results[1] == results[2]
+
+
+def test_every_form_of_codes_gives_the_same():
+    queries, query_labels, database, labels = example(4, 70)
+    forms = {
+        "bool": lambda codes: codes,
+        "0 and 1": lambda codes: codes.astype(np.uint8),
+        "-1 and +1": lambda codes: codes.astype(np.float32) * 2 - 1,
+        "words": pack_codes,
+    }
+    scores = {}
+    for name, form in forms.items():
+        bits = 70 if name == "words" else None
+        scores[name] = evaluate(form(queries), query_labels, form(database), labels, bits=bits).ap_expected.tolist()
+    assert len({tuple(values) for values in scores.values()}) == 1
+    # without the number of bits all of every word counts, and the rest is 0 on both sides
+    assert (
+        evaluate(pack_codes(queries), query_labels, pack_codes(database), labels).ap_expected.tolist() == scores["bool"]
+    )
+
+
+def test_multi_hot_labels_share_a_class():
+    generator = np.random.RandomState(6)
+    queries, _, database, _ = example(6, 16)
+    query_labels, labels = generator.rand(7, 5) < 0.3, generator.rand(60, 5) < 0.3
+    result = evaluate(queries, query_labels, database, labels.astype(np.float32))
+    for q in range(7):
+        relevant = np.array([bool(set(np.flatnonzero(query_labels[q])) & set(np.flatnonzero(row))) for row in labels])
+        assert result.relevant[q].sum() == relevant.sum()
+        distance = (queries[q] != database).sum(axis=1)
+        assert result.ap_stable[q] == pytest.approx(stable_ap(distance, relevant), abs=1e-12)
+    one_hot = np.eye(3)
+    ids = example(6, 16)
+    hot = evaluate(ids[0], one_hot[ids[1]], ids[2], one_hot[ids[3]])
+    assert hot.ap_expected.tolist() == evaluate(*ids).ap_expected.tolist()
+
+
+def test_left_out_items_might_as_well_not_be_there(monkeypatch):
+    monkeypatch.setattr(counting, "_BLOCK", 16)
+    _, _, codes, labels = example(7, 20)
+    result = evaluate(codes, labels, codes, labels, exclude_self=True, topk=30)
+    for q in range(60):
+        others = np.arange(60) != q
+        alone = evaluate(codes[q : q + 1], labels[q : q + 1], codes[others], labels[others], topk=30)
+        assert alone.items.tolist() == result.items[q : q + 1].tolist()
+        assert alone.ap_expected[0] == result.ap_expected[q]
+        assert alone.ap_stable[0] == pytest.approx(result.ap_stable[q], abs=1e-12)
+    none = evaluate(codes, labels, codes, labels, exclude_self=np.full(60, -1))
+    assert none.ap_expected.tolist() == evaluate(codes, labels, codes, labels).ap_expected.tolist()
 
 
 def test_agrees_with_scikit_learn_without_ties():
@@ -85,29 +134,97 @@ def test_agrees_with_scikit_learn_without_ties():
     labels = np.random.RandomState(5).randint(0, 2, bits)
     result = evaluate(np.zeros((1, bits), bool), np.array([1]), database, labels)
     reference = average_precision_score(labels == 1, -np.arange(bits))
-    assert result.map_expected == pytest.approx(reference, abs=1e-12)
-    assert result.map_best == pytest.approx(result.map_worst, abs=1e-12)
+    for score in (result.map_expected, result.map_best, result.map_worst, result.map_stable):
+        assert score == pytest.approx(reference, abs=1e-12)
+    assert map_numpy_argsort(np.zeros((1, bits), bool), np.array([1]), database, labels) == pytest.approx(reference)
 
 
-def test_query_without_relevant_item_counts_as_zero():
-    codes = np.array([[True, False], [False, False]])
-    result = evaluate(codes, np.array([0, 9]), codes, np.array([0, 1]))
-    assert result.queries_without_relevant == 1
-    assert result.map_expected == 0.5
+@pytest.mark.skipif(not helpers.is_installed("torch"), reason="torchmetrics needs PyTorch")
+def test_agrees_with_torchmetrics_without_ties(tmp_path):
+    bits = 300
+    database = np.tril(np.ones((bits, bits), bool))
+    generator = np.random.RandomState(8)
+    labels = generator.randint(0, 3, bits)
+    queries, query_labels = np.stack([np.zeros(bits, bool), np.ones(bits, bool)]), np.array([1, 2])
+    relevant = query_labels[:, None] == labels
+    np.savez(tmp_path / "in.npz", scores=bits + 1 - (queries[:, None] != database).sum(axis=2), relevant=relevant)
+    theirs = json.loads(helpers.child("torchmetrics_map", tmp_path / "in.npz", 50).stdout)
+    for topk, value in ((None, theirs["all"]), (50, theirs["topk"])):
+        result = evaluate(queries, query_labels, database, labels, topk=topk)
+        assert result.map_expected == pytest.approx(value, abs=1e-6)  # theirs is float32
+
+
+def test_ports_rule_depends_on_the_order_and_stays_between_the_bounds():
+    queries, query_labels, database, labels = example(9, 8, 50, 2000, 5)
+    order = np.argsort(labels, kind="stable")
+    result = evaluate(queries, query_labels, database, labels)
+    values = [map_numpy_argsort(queries, query_labels, database[rows], labels[rows]) for rows in (order, order[::-1])]
+    assert values[0] != values[1]
+    assert all(result.map_worst <= value <= result.map_best for value in values)
+    # -1, as the ports call it, leaves out the last item
+    fewer = map_numpy_argsort(queries, query_labels, database, labels, topk=-1)
+    assert fewer == pytest.approx(map_numpy_argsort(queries, query_labels, database, labels, topk=1999))
+
+
+def test_degenerate_cases_have_a_result():
+    codes, labels = np.array([[True, False], [False, False]]), np.array([0, 1])
+    result = evaluate(codes, np.array([0, 9]), codes, labels)
+    assert (result.queries_without_relevant, result.map_expected) == (1, 0.5)
+    nothing = evaluate(codes, np.array([7, 9]), codes, labels)
+    assert (nothing.queries_without_relevant, nothing.map_expected, nothing.map_stable) == (2, 0.0, 0.0)
+    everything = evaluate(codes, np.array([0, 0]), codes, np.array([0, 0]))
+    assert everything.map_worst == everything.map_best == 1.0
+    alone = evaluate(codes[:1], labels[:1], codes[:1], labels[:1], exclude_self=True)
+    assert (alone.items.sum(), alone.map_expected) == (0, 0.0)
+    assert alone.other_scores()["precision_at"] == {}
+
+
+CODES, LABELS = np.zeros((2, 4), bool), np.zeros(2, int)
+SIGNS = np.array([[1.0, -1, 0, 1], [1, 1, -1, 0]])
 
 
 @pytest.mark.parametrize(
-    ("queries", "labels", "message"),
+    ("queries", "labels", "options", "message"),
     [
-        (np.zeros((0, 4), bool), np.zeros(0, int), "non-empty"),
-        (np.zeros((2, 4)), np.zeros(2, int), "bool"),
-        (np.zeros((2, 4), bool), np.zeros(3, int), "labels"),
-        (np.zeros((2, 5), bool), np.zeros(2, int), "one bit count"),
+        (np.zeros((0, 4), bool), np.zeros(0, int), {}, r"non-empty array \(N, bits\), received shape \(0, 4\)"),
+        (np.zeros(4, bool), LABELS, {}, "non-empty array"),
+        (np.full((2, 4), 0.3), LABELS, {}, "received 0.3"),
+        (np.full((2, 4), np.nan), LABELS, {}, "received nan"),
+        (np.full((2, 4), "a"), LABELS, {}, "numbers or bool"),
+        (SIGNS, LABELS, {}, "2 zeros among -1 and"),
+        (SIGNS, LABELS, {"zeros": "positive"}, "refuse, negative"),
+        (CODES, LABELS, {"bits": 5}, "expected 5 bits"),
+        (np.zeros((2, 1), np.uint64), LABELS, {"bits": 65}, "expected 2 uint64 words for 65 bits"),
+        (np.full((2, 1), 2**63, np.uint64), LABELS, {"bits": 4}, "every bit from 4 on"),
+        (np.zeros((2, 4097), bool), LABELS, {}, "1 to 4096 bits"),
+        (np.zeros((2, 5), bool), LABELS, {}, "one bit count, received 5 for queries, 4"),
+        (CODES, np.zeros(3, int), {}, r"expected \(2,\)"),
+        (CODES, np.full(2, 0.5), {}, "whole numbers"),
+        (CODES, np.full((2, 3), 2), {}, "multi-hot rows of 0 and 1"),
+        (CODES, np.zeros((2, 3), int), {}, "class ids for both"),
+        (CODES, LABELS, {"topk": 0}, "whole number from 1 on"),
+        (CODES, LABELS, {"topk": -1}, "or None for the whole ranking"),
+        (CODES, LABELS, {"denominator": "some"}, "found, all, min"),
+        (CODES, LABELS, {"exclude_self": np.array([0, 9])}, "positions from -1 to 2"),
+        (CODES, LABELS, {"exclude_self": np.zeros(5, int)}, "expected 2 whole numbers"),
     ],
 )
-def test_wrong_arrays_are_refused(queries, labels, message):
+def test_wrong_input_is_refused(queries, labels, options, message):
     with pytest.raises(UserError, match=message):
-        evaluate(queries, labels, np.zeros((3, 4), bool), np.zeros(3, int))
+        evaluate(queries, labels, np.zeros((3, 4), bool), np.zeros(3, int), **options)
+
+
+def test_zeros_may_be_taken_for_minus_one():
+    database = np.zeros((3, 4), bool)
+    as_negative = evaluate(SIGNS, LABELS, database, np.zeros(3, int), zeros="negative")
+    assert as_negative.items.tolist() == evaluate(SIGNS > 0, LABELS, database, np.zeros(3, int)).items.tolist()
+
+
+def test_progress_counts_every_pair_twice():
+    seen = []
+    evaluate(*example(2, 12, 100, 50), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (2 * 100 * 50, 2 * 100 * 50)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.integers(1, 200))
