@@ -7,19 +7,24 @@ python compare/benchmark.py --preset paper       the published protocol, for a G
 
 import argparse
 import dataclasses
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 
 from compare.align import ALIGN_STEPS, align, quick_scale
-from compare.suite import Suite, read_backbone
+from compare.cells import LocalExecutor, parse_cell
+from compare.cluster import LOCAL, RayExecutor
+from compare.suite import Executor, Suite, read_backbone
 from compare.table import ALIGN_FILE, write_table
 from compare.worker import NAMES, Worker
 from shared import cifar
 from shared.download import fetch_cifar10
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
 from shared.files import make_folder, read_json
+from shared.machine import num_threads
 from shared.progress import Progress, make_progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS
@@ -46,32 +51,53 @@ def build_parser() -> argparse.ArgumentParser:
     add("--paddle-python", default=sys.executable, metavar="EXE", help="interpreter that has PaddlePaddle")
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
+    add("--cell", type=parse_cell, metavar="FRAMEWORK:BITS:SEED", help="one run alone, for batch schedulers; no table")
+    add(
+        "--executor", choices=("local", "ray"), default="local", help="ray: runs at once, on the nodes of a Ray cluster"
+    )
+    add("--ray-address", metavar="HOST:PORT|auto", help="default: $RAY_ADDRESS, else a Ray on this machine")
+    add("--cell-cpus", type=int, metavar="N", help="threads of one run; default: $OMP_NUM_THREADS, else all cores here")
     add("--skip-align", action="store_true", help="leave out the quick alignment ladder that runs first")
     return parser
 
 
 def main() -> None:
-    """Run the suite the command line asks for; the table is written even when a run fails."""
+    """Run what the command line asks for: a suite, or one of its cells."""
     arguments = build_parser().parse_args()
     progress = make_progress("auto")
-    try:
-        suite = plan(arguments, progress)
-        aligned = arguments.skip_align or _align(suite, progress)
-        try:
-            suite.run(progress)
-        except (WorkerDied, KeyboardInterrupt):
-            print(write_table(suite.out), flush=True)
-            raise
-        print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json")
-    finally:
-        progress.close()
+    _check_grid(arguments)
+    with closing(progress), closing(_executor(arguments)) as executor:
+        suite = plan(arguments, executor, progress)
+        if arguments.cell:
+            suite.run_cell(arguments.cell, executor, progress)
+            print(f"{arguments.cell} is finished; when all are, the same command without --cell writes the table")
+            return
+        aligned = arguments.skip_align or _align(suite, arguments.executor, progress)
+        _run(suite, executor, progress)
     if not aligned:
         print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
         sys.exit(EXIT_CHECK_FAILED)
 
 
-def _align(suite: Suite, progress: Progress) -> bool:
-    """Climb the quick ladder unless it passed in this folder and nothing is left to train."""
+def _run(suite: Suite, executor: Executor, progress: Progress) -> None:
+    """Run the suite; the table is written even when a run fails."""
+    try:
+        suite.run(executor, progress)
+    except (WorkerDied, KeyboardInterrupt):
+        print(write_table(suite.out), flush=True)
+        raise
+    print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json")
+
+
+def _executor(arguments: argparse.Namespace) -> Executor:
+    if arguments.executor == "local":
+        return LocalExecutor()
+    address = arguments.ray_address or os.environ.get("RAY_ADDRESS", LOCAL)
+    return RayExecutor(address, arguments.device, arguments.cell_cpus or num_threads())
+
+
+def _align(suite: Suite, executor: str, progress: Progress) -> bool:
+    """Climb the quick ladder, here, unless it passed in this folder and nothing is left to train."""
     report = suite.out / ALIGN_FILE
     if len(suite.workers) < len(FRAMEWORKS):
         progress.note("alignment ladder: left out, since it compares two frameworks")
@@ -79,17 +105,16 @@ def _align(suite: Suite, progress: Progress) -> bool:
     if report.exists() and suite.is_finished() and read_json(report)["passed"]:
         return True
     workers = {worker.framework: dataclasses.replace(worker, threads=1) for worker in suite.workers}
-    device = "cuda" if set(suite.devices.values()) == {"cuda"} else "cpu"
+    # a GPU that the nodes have may be missing here
+    device = "cuda" if set(suite.devices.values()) == {"cuda"} and executor == "local" else "cpu"
     return align(quick_scale(ALIGN_STEPS), suite.bits[-1], workers, device, suite.out)["passed"]
 
 
-def plan(arguments: argparse.Namespace, progress: Progress) -> Suite:
+def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) -> Suite:
     """Check everything that can be wrong before training starts, and gather what the runs share."""
-    for name in ("bits", "seeds"):
-        if len(set(getattr(arguments, name))) != len(getattr(arguments, name)):
-            raise UserError(f"--{name}: expected different values, received {getattr(arguments, name)}")
-    workers = {name: Worker(name, getattr(arguments, f"{name}_python")) for name in FRAMEWORKS}
-    facts, unavailable = _probe([workers[name] for name in arguments.frameworks])
+    workers = {name: _worker(name, arguments) for name in FRAMEWORKS}
+    asked = [arguments.cell.framework] if arguments.cell else arguments.frameworks
+    facts, unavailable = _probe([workers[name] for name in asked], executor)
     preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
     for name, reason in unavailable.items():
         progress.note(f"{NAMES[name]} is left out: {reason}")
@@ -111,17 +136,38 @@ def plan(arguments: argparse.Namespace, progress: Progress) -> Suite:
         devices=devices,
         unavailable=unavailable,
         dataset=dataset,
-        data=data,
+        data=data if data == cifar.DIGITS else os.path.abspath(data),  # a node's working folder is another
         backbone=backbone,
         force=arguments.force,
     )
 
 
-def _probe(workers: list[Worker]) -> tuple[dict[str, dict], dict[str, str]]:
+def _check_grid(arguments: argparse.Namespace) -> None:
+    for name in ("bits", "seeds"):
+        if len(set(getattr(arguments, name))) != len(getattr(arguments, name)):
+            raise UserError(f"--{name}: expected different values, received {getattr(arguments, name)}")
+    grid = (arguments.frameworks, arguments.bits, arguments.seeds)
+    if arguments.cell and not all(value in values for value, values in zip(arguments.cell, grid, strict=True)):
+        choices = " : ".join("|".join(map(str, values)) for values in grid)
+        raise UserError(
+            f"--cell: expected one of --frameworks : --bits : --seeds, {choices}; received {arguments.cell}"
+        )
+    if arguments.cell_cpus is not None and arguments.cell_cpus < 1:
+        raise UserError(f"--cell-cpus: expected at least 1, received {arguments.cell_cpus}")
+
+
+def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
+    python = getattr(arguments, f"{framework}_python")
+    threads = arguments.cell_cpus or (None if arguments.executor == "local" else num_threads())
+    # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
+    return Worker(framework, os.path.abspath(python) if os.sep in python else python, threads)
+
+
+def _probe(workers: list[Worker], executor: Executor) -> tuple[dict[str, dict], dict[str, str]]:
     """What each usable framework says of itself, and why the others cannot be used."""
     facts, unavailable = {}, {}
     with ThreadPoolExecutor() as pool:
-        futures = {worker.framework: pool.submit(worker.info) for worker in workers}
+        futures = {worker.framework: pool.submit(executor.info, worker) for worker in workers}
     for name, future in futures.items():
         try:
             facts[name] = future.result()

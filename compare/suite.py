@@ -1,22 +1,27 @@
 """A suite: one run per framework, bit length and seed, with everything they share prepared beforehand."""
 
 import dataclasses
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from compare.worker import NAMES, Worker
+from compare.cells import Cell, LocalExecutor, Task, summary
+from compare.cluster import RayExecutor
+from compare.worker import Worker
 from shared import cifar, weights
-from shared.errors import UserError
-from shared.files import cache_folder, folder_lock, write_json
-from shared.progress import Progress, format_seconds
+from shared.errors import UserError, WorkerDied
+from shared.files import cache_folder, folder_lock, missing_from_cache, write_json
+from shared.progress import Progress
 from shared.recipe import Recipe
-from shared.runs import Run, run_of
+from shared.runs import run_of
+
+Executor = LocalExecutor | RayExecutor
 
 # digest of the five convolutions of torchvision's IMAGENET1K_V1 AlexNet under our names
 IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb7140f0455005"
 BACKBONES = ("imagenet", "none")
+_SECONDS_TO_MAKE_WEIGHTS = 600.0
 
 
 @dataclass(frozen=True)
@@ -35,63 +40,71 @@ class Suite:
     backbone: weights.Arrays
     force: bool
 
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells, in the order in which they run."""
+        frameworks = [worker.framework for worker in self.workers]
+        return [Cell(name, bits, seed) for seed, bits, name in product(self.seeds, self.bits, frameworks)]
+
     def is_finished(self) -> bool:
         """Whether every run of the suite has its result."""
-        cells = product(self.workers, self.bits, self.seeds)
-        return all(run_of(self.out, worker.framework, bits, seed).is_finished() for worker, bits, seed in cells)
+        return all(run_of(self.out, *cell).is_finished() for cell in self.cells)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, executor: Executor, progress: Progress) -> None:
         """Train and score every run that is not finished; what is finished is kept.
 
-        Raises UserError before any training when a run folder holds another recipe.
+        Raises UserError before any training when a run folder holds another recipe, and WorkerDied, when the others
+        have ended, if a worker died.
         """
         with folder_lock(self.out):
-            cells = [(worker, bits, seed) for seed in self.seeds for bits in self.bits for worker in self.workers]
-            recipes = {seed: self._seeded(seed) for seed in self.seeds}
-            for worker, bits, seed in cells:
-                recipe = dataclasses.replace(recipes[seed], bits=bits)
-                run_of(self.out, worker.framework, bits, seed).prepare(recipe, self.force)
+            for cell in self.cells:
+                self._prepare(cell)
             self._write_plan()
-            for number, (worker, bits, seed) in enumerate(cells, 1):
-                run = run_of(self.out, worker.framework, bits, seed)
-                title = f"[{number}/{len(cells)}] {NAMES[worker.framework]}, {bits} bits, seed {seed}"
-                self._run_cell(worker, run, title, progress)
+            _raise_all(executor.run(self._tasks(self.cells, progress), progress))
 
-    def _seeded(self, seed: int) -> Recipe:
-        split = cifar.split(self.dataset.labels, self.recipe.protocol, seed)
+    def run_cell(self, cell: Cell, executor: Executor, progress: Progress) -> None:
+        """Train and score one run, while other processes may run other cells in the same folder; raises like run."""
+        with folder_lock(self.out, shared=True):
+            self._prepare(cell)
+            _raise_all(executor.run(self._tasks([cell], progress), progress))
+
+    def _prepare(self, cell: Cell) -> None:
+        split = cifar.split(self.dataset.labels, self.recipe.protocol, cell.seed)
         cifar.validate_split(split, self.dataset.labels, self.recipe.protocol)
-        return dataclasses.replace(self.recipe, seed=seed, split_sha256=split.digest())
+        recipe = dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed, split_sha256=split.digest())
+        run_of(self.out, *cell).prepare(recipe, self.force)
 
     def _write_plan(self) -> None:
         frameworks = [worker.framework for worker in self.workers]
         plan = {"bits": self.bits, "seeds": self.seeds, "frameworks": frameworks, "unavailable": self.unavailable}
         write_json(self.out / "suite.json", plan)
 
-    def _run_cell(self, worker: Worker, run: Run, title: str, progress: Progress) -> None:
-        if run.is_finished():
-            progress.note(f"{title}: kept, {_summary(run.result())}")
-            return
-        device = self.devices[worker.framework]
-        progress.note(f"{title} on {device}")
-        started = time.monotonic()
-        options = {
-            "--run": run.folder,
-            "--data": self.data,
-            "--initial-weights": self._initial_weights(run.recipe()),
-            "--device": device,
-        }
-        arguments = [str(word) for pair in options.items() for word in pair]
-        worker.run(["train", *arguments], run.worker_log_file, progress)
-        progress.note(f"  {_summary(run.result())}, {format_seconds(time.monotonic() - started)} in all")
+    def _tasks(self, cells: list[Cell], progress: Progress) -> Iterator[Task]:
+        """The cells that are not finished, each with its initial weights in place."""
+        workers = {worker.framework: worker for worker in self.workers}
+        for number, cell in enumerate(cells, 1):
+            title = f"[{number}/{len(cells)}]"
+            device = self.devices[cell.framework]
+            task = Task(cell, title, workers[cell.framework], device, self.out.absolute(), self.data)
+            if task.run.is_finished():
+                progress.note(f"{title} {cell.describe()}: kept, {summary(task.run)}")
+                continue
+            self._make_initial_weights(task)
+            yield task
 
-    def _initial_weights(self, recipe: Recipe) -> Path:
-        """The file both frameworks start from, made once per bit length and seed."""
-        path = self.out / "init" / f"bits{recipe.bits}-seed{recipe.seed}.safetensors"
+    def _make_initial_weights(self, task: Task) -> None:
+        """Once per bit length and seed, also when several processes ask at once."""
+        recipe, path = task.run.recipe(), task.initial_weights
         names = ("bits", "seed", "width", "backbone_sha256", "backbone_layers")
         origin = {name: getattr(recipe, name) for name in names} | {"backbone_layers": list(recipe.backbone_layers)}
-        if not path.exists() or weights.load(path)[1] != origin:
-            weights.save(path, weights.initial_weights(recipe, self.backbone), origin)
-        return path
+        with folder_lock(path.parent, wait_seconds=_SECONDS_TO_MAKE_WEIGHTS):
+            if not path.exists() or weights.load(path)[1] != origin:
+                weights.save(path, weights.initial_weights(recipe, self.backbone), origin)
+
+
+def _raise_all(died: list[WorkerDied]) -> None:
+    if died:
+        raise WorkerDied("\n".join(map(str, died)))
 
 
 def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Recipe, weights.Arrays]:
@@ -116,10 +129,7 @@ def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Re
 
 def _imagenet(torch_worker: Worker) -> Path:
     path = cache_folder() / "alexnet-imagenet.safetensors"
-    if not path.exists():
-        torch_worker.output_of("-m", "torch_impl.backbone", str(path))
+    with missing_from_cache(path) as missing:
+        if missing:
+            torch_worker.output_of("-m", "torch_impl.backbone", str(path))
     return path
-
-
-def _summary(result: dict) -> str:
-    return f"mAP {result['map_last']['expected']:.4f}, accuracy {result['accuracy']:.4f}"

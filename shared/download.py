@@ -6,7 +6,7 @@ import pooch
 import requests
 
 from shared.errors import UserError
-from shared.files import cache_folder, make_folder
+from shared.files import cache_folder, make_folder, missing_from_cache
 from shared.progress import Progress
 
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -29,7 +29,8 @@ def fetch_cifar10(progress: Progress, url: str = CIFAR10_URL, sha256: str = CIFA
         part.replace(output)
 
     try:
-        return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=folder, downloader=resume))
+        with missing_from_cache(folder / name):
+            return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=folder, downloader=resume))
     except requests.RequestException as error:
         raise UserError(
             f"cannot download {url} ({type(error).__name__}); the part received is kept. "

@@ -12,11 +12,22 @@ from pathlib import Path
 from shared.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+_SECONDS_TO_DOWNLOAD = 3600.0
 
 
 def cache_folder() -> Path:
     """The folder for downloads: ``$GREEDYHASH_CACHE``, else ``~/.cache/greedyhash``."""
     return Path(os.environ.get("GREEDYHASH_CACHE") or Path.home() / ".cache" / "greedyhash")
+
+
+@contextmanager
+def missing_from_cache(path: Path) -> Iterator[bool]:
+    """Whether ``path`` must still be fetched; while the block runs, no other process fetches anything."""
+    if path.exists():
+        yield False
+        return
+    with folder_lock(cache_folder(), wait_seconds=_SECONDS_TO_DOWNLOAD):
+        yield not path.exists()
 
 
 @contextmanager
@@ -79,16 +90,17 @@ def sha256_of(*chunks: bytes | memoryview) -> str:
 
 
 @contextmanager
-def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
+def folder_lock(folder: Path, wait_seconds: float = 0.0, shared: bool = False) -> Iterator[None]:
     """Hold ``folder/.lock`` while the block runs; the system frees it even when the process is killed.
 
-    Raises UserError when another process still holds it after ``wait_seconds``.
+    Several processes may hold it ``shared`` at once, but none beside one that does not share. Raises UserError when
+    another process is in the way and still is after ``wait_seconds``.
     """
-    deadline = time.monotonic() + wait_seconds
+    deadline, kind = time.monotonic() + wait_seconds, fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with open(make_folder(folder) / ".lock", "w") as handle:
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:

@@ -43,6 +43,10 @@ class Progress:
         advanced = done - self._started
         return (time.monotonic() - self._started_at) * (total - done) / advanced if advanced > 0 else None
 
+    def track(self, name: str) -> "Progress":
+        """One of several progresses that share this display, each under its name."""
+        return Progress()
+
     def close(self) -> None:
         """Leave the terminal as it was."""
 
@@ -53,8 +57,26 @@ class Progress:
 class LineProgress(Progress):
     """Plain lines, few enough for a log file."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "", tracks: "set[LineProgress] | None" = None) -> None:
+        """A display of its own, or the one of ``tracks`` that is called ``name``."""
         super().__init__(_SECONDS_BETWEEN_LINES)
+        self._name, self._tracks = name, set() if tracks is None else tracks
+
+    def track(self, name: str) -> Progress:
+        return LineProgress(name, self._tracks)
+
+    def due(self, phase: str, done: int, total: int) -> bool:
+        # together the tracks write no more lines than one display
+        if self._name:
+            self._tracks.add(self)
+            self._seconds_between = _SECONDS_BETWEEN_LINES * len(self._tracks)
+        return super().due(phase, done, total)
+
+    def note(self, text: str, detail: bool = False) -> None:
+        super().note(_named(self._name, text), detail)
+
+    def close(self) -> None:
+        self._tracks.discard(self)
 
     def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
         left = self.seconds_left(done, total)
@@ -63,38 +85,55 @@ class LineProgress(Progress):
 
 
 class BarProgress(Progress):
-    """One rich progress bar on stderr."""
+    """One rich progress bar on stderr, or one for each track."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "", display: RichProgress | None = None) -> None:
+        """A display of its own, or the bar called ``name`` on another's."""
         super().__init__(_SECONDS_BETWEEN_EVENTS)
-        columns = (
-            TextColumn("  {task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[facts]}"),
-        )
-        self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._name, self._owns_display, self._display = name, display is None, display or _bars()
         self._task: TaskID | None = None
         self._task_phase = ""
 
+    def track(self, name: str) -> Progress:
+        return BarProgress(name, self._display)
+
     def note(self, text: str, detail: bool = False) -> None:
         if not detail:
-            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._display.console.print(_named(self._name, text), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        self._bar.stop()
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+        if self._owns_display:
+            self._display.stop()
+        self._remove_task()
 
     def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
-        self._bar.start()
-        if self._task is None or phase != self._task_phase:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task, self._task_phase = self._bar.add_task(phase, total=total, facts=""), phase
-        self._bar.update(self._task, completed=done, total=total, facts=format_facts(facts))
+        self._display.start()
+        if phase != self._task_phase:
+            self._remove_task()
+        if self._task is None:
+            title = f"{self._name} {phase}".strip()
+            self._task, self._task_phase = self._display.add_task(title, total=total, facts=""), phase
+        self._display.update(self._task, completed=done, total=total, facts=format_facts(facts))
+
+    def _remove_task(self) -> None:
+        if self._task is not None:
+            self._display.remove_task(self._task)
+            self._task = None
+
+
+def _bars() -> RichProgress:
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[facts]}"),
+    )
+    return RichProgress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _named(name: str, text: str) -> str:
+    return f"{name}: {text.strip()}" if name else text
 
 
 class JsonProgress(Progress):

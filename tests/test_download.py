@@ -84,7 +84,7 @@ def test_wrong_file_is_thrown_away(server, tmp_path):
     server.content = b"something else"
     with pytest.raises(UserError, match="expected SHA-256"):
         fetch_cifar10(Recorder(), server.url, SHA256)
-    assert not list((tmp_path / "cache").glob("*"))
+    assert not list((tmp_path / "cache").glob("[!.]*"))
     server.content = CONTENT
     assert fetch_cifar10(Recorder(), server.url, SHA256).read_bytes() == CONTENT
 

@@ -1,6 +1,7 @@
 """Progress lines are few and readable, events survive the trip from worker to parent."""
 
 import json
+import time
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_a_log_gets_few_lines(capsys):
     for done in range(1, 1001):
         lines.update("train", done, 1000, loss=1.0)
     assert len(capsys.readouterr().err.splitlines()) <= 1
+
+
+def test_many_tracks_write_no_more_lines_than_one(capsys, monkeypatch):
+    clock = iter(range(10**9))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock) / 100)
+    display = LineProgress()
+    tracks = [display.track(f"torch:{bits}:0") for bits in range(10)]
+    for done in range(1, 10_001):
+        for track in tracks:
+            track.update("train", done, 20_000, loss=1.0)
+    seconds = next(clock) / 100
+    lines = capsys.readouterr().err.splitlines()
+    assert seconds / 40 < len(lines) < seconds / 20 + len(tracks)
+    assert {line.split(": train")[0] for line in lines} == {f"torch:{bits}:0" for bits in range(10)}
 
 
 def test_remaining_time_counts_from_where_the_phase_began():

@@ -78,6 +78,14 @@ def test_lock_keeps_a_second_process_out(tmp_path):
         pass
 
 
+def test_shared_lock_keeps_out_only_who_does_not_share(tmp_path):
+    sharing = folder_lock(tmp_path, shared=True), folder_lock(tmp_path, shared=True)
+    with sharing[0], sharing[1], pytest.raises(UserError, match="in use by another process"), folder_lock(tmp_path):
+        pass
+    with folder_lock(tmp_path), pytest.raises(UserError, match="in use"), folder_lock(tmp_path, shared=True):
+        pass
+
+
 def test_damaged_codes_are_refused(small_suite, tmp_path):
     source = finished_runs(small_suite)[0].codes_file.read_bytes()
     for content in (b"", source[: len(source) // 2], b"\x00" * 1000):

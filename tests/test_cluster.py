@@ -1,0 +1,166 @@
+"""The grid run elsewhere: on a Ray of two workers, on nodes that share no folder, as cells of a batch scheduler."""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from compare import node
+from compare.cells import Cell, Task
+from compare.worker import Worker
+from shared.errors import UserError
+from shared.files import write_text
+from shared.runs import Run, finished_runs
+from tests import helpers
+from tests.helpers import BLOCKING, check_same_numbers, wait_until
+
+FRAMEWORKS = ("torch", "paddle")
+
+
+def start(*arguments):
+    words = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
+
+
+def descendants(pid):
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield int(child)
+        yield from descendants(int(child))
+
+
+def command_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def kill_ray_process_above(driver, module):
+    """Kill the process of Ray that started the training worker of ``module``."""
+    (worker,) = (pid for pid in descendants(driver.pid) if f"-m {module} train" in command_of(pid))
+    ray_process = parent_of(worker)
+    assert command_of(ray_process).startswith("ray::")
+    os.kill(ray_process, signal.SIGKILL)
+
+
+def check_suite(out, expected):
+    for framework in FRAMEWORKS:
+        check_same_numbers(*(Run(folder / framework / "bits12-seed2000") for folder in (out, expected)))
+
+
+def test_suite_outlives_a_killed_process_of_ray(small_suite, tmp_path):
+    driver = start("--out", tmp_path, *helpers.SMALL, "--executor", "ray")
+    resume = Run(tmp_path / "paddle" / "bits12-seed2000").resume_folder
+    wait_until(lambda: any(resume.glob("last.s*")), seconds=120)
+    kill_ray_process_above(driver, "paddle_impl")
+    output, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 0, errors
+    assert errors.count("paddle:12:2000: [1/2] PaddlePaddle, 12 bits, seed 2000 on cpu of") == 2
+    assert errors.count("torch:12:2000: [2/2] PyTorch Lightning, 12 bits, seed 2000 on cpu of") == 1
+    assert "paddle:12:2000: going on after epoch" in errors
+    assert re.search(r"torch:12:2000: epoch 3/3 .* mAP", errors)
+    assert (tmp_path / "table.md").read_text().strip() in output
+    check_suite(tmp_path, small_suite)
+
+
+def failing_python(folder, status):
+    """An interpreter like this one, whose workers end with ``status`` and a last word when told to train."""
+    script = folder / f"python{status}"
+    script.write_text(
+        f'#!/bin/sh\ncase "$*" in *" train "*) echo "error: last word"; exit {status};; esac\n'
+        f'exec "{sys.executable}" "$@"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize("executor", ["local", "ray"])
+def test_dead_worker_leaves_the_others_running(executor, tmp_path):
+    options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--frameworks", "torch", "paddle")
+    words = ("--out", tmp_path, *options, "--executor", executor, "--torch-python", failing_python(tmp_path, 7))
+    done = helpers.benchmark(*words, status=3)
+    assert "the PyTorch Lightning worker died (exit status 7)" in done.stderr
+    assert "last word" in done.stderr
+    assert [run.result()["framework"] for run in finished_runs(tmp_path)] == ["paddle"]
+    assert "PyTorch Lightning: no run finished yet" in done.stdout
+
+
+def test_bad_input_on_a_node_is_bad_input_here(tmp_path):
+    options = ("--preset", "demo", "--bits", "12", "--frameworks", "paddle", "--executor", "ray")
+    done = helpers.benchmark("--out", tmp_path, *options, "--paddle-python", failing_python(tmp_path, 2), status=2)
+    assert done.stderr.splitlines()[-1] == "error: last word"
+
+
+def test_node_that_shares_no_folder_sends_the_run_home(small_suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("GREEDYHASH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    cell, lines = Cell("paddle", 12, 2000), []
+    task = Task(cell, "[1/1]", Worker("paddle"), "cpu", tmp_path / "out", "digits")
+    assert node.execute(task, "token", None, lines.append) is None
+    write_text(task.out / node.MARK, "another driver's")
+    assert node.execute(task, "token", None, lines.append) is None
+    source = dataclasses.replace(task, out=small_suite)
+    parcel = node.Parcel(source.run.recipe(), source.initial_weights.read_bytes())
+    files = node.execute(task, "token", parcel, lines.append)
+    assert not task.run.folder.exists()
+    assert any('"phase": "train"' in line for line in lines)
+    assert not any((tmp_path / "cache" / "cells").iterdir())
+    node.unpack(files, task.run)
+    check_same_numbers(task.run, source.run)
+    assert task.run.result()["checkpoint_sha256"] == source.run.result()["checkpoint_sha256"]
+    assert {file.name for file in source.run.folder.iterdir()} - {".lock"} == {Path(name).parts[0] for name in files}
+
+
+def test_bad_input_on_a_node_that_shares_no_folder(small_suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("GREEDYHASH_CACHE", str(tmp_path / "cache"))
+    task = Task(Cell("paddle", 12, 2000), "[1/1]", Worker("paddle"), "cpu", tmp_path / "out", str(tmp_path / "none"))
+    source = dataclasses.replace(task, out=small_suite)
+    parcel = node.Parcel(source.run.recipe(), source.initial_weights.read_bytes())
+    failure = node.execute(task, "token", parcel, [].append)
+    assert isinstance(failure, UserError)
+    assert "no such data" in str(failure)
+
+
+def test_cells_of_a_scheduler_share_a_folder(small_suite, tmp_path):
+    """Started at the same moment, they make the folder, its initial weights and their runs together."""
+    cells = [start("--out", tmp_path, *helpers.SMALL, "--cell", f"{name}:12:2000") for name in FRAMEWORKS]
+    for process in cells:
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        assert "the same command without --cell writes the table" in output
+    assert not (tmp_path / "table.md").exists()
+    check_suite(tmp_path, small_suite)
+    done = helpers.benchmark("--out", tmp_path, *helpers.SMALL)
+    assert done.stderr.count(": kept, mAP") == 2
+    tables = [pd.read_csv(folder / "table.csv").map_last.tolist() for folder in (tmp_path, small_suite)]
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("cell", ["torch:16:2000", "torch:12:1", "jax:12:2000", "torch:12", "torch:12:x"])
+def test_unknown_cell_is_refused(cell, tmp_path):
+    started = time.monotonic()
+    done = helpers.benchmark("--out", tmp_path, *helpers.SMALL, "--cell", cell, status=2)
+    assert "error: --cell: expected" in done.stderr
+    assert cell in done.stderr
+    assert time.monotonic() - started < 20  # before any framework is imported
+
+
+def test_ray_that_is_not_installed(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(framework="ray"))
+    environment = {"PYTHONPATH": tmp_path}
+    done = helpers.benchmark("--out", tmp_path, "--executor", "ray", status=2, environment=environment)
+    assert 'install it with pip install ".[cluster]"' in done.stderr
+
+
+def test_address_where_no_cluster_answers(tmp_path):
+    done = helpers.benchmark("--out", tmp_path, "--executor", "ray", "--ray-address", "127.0.0.1:1", status=2)
+    assert "--ray-address: expected a Ray cluster that answers, received 127.0.0.1:1" in done.stderr
