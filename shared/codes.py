@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.argsort_map import map_numpy_argsort
 from shared.cifar import Dataset, Split
 from shared.errors import UserError
 from shared.files import atomic_path
-from shared.argsort_map import map_numpy_argsort
 from shared.packing import pack_codes
 from shared.retrieval import Retrieval, evaluate
 

@@ -67,7 +67,7 @@ def describe_machine(packages: tuple[str, ...]) -> dict:
         "threads": num_threads(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in ("numpy", "safetensors", *packages)},
-        "numpy_simd": _numpy_simd(),
+        "numpy_simd": numpy_simd(),
         "variables": {name: os.environ.get(name) for name in _VARIABLES},
         "git_revision": _git_revision(),
         "command": sys.argv,
@@ -81,7 +81,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _numpy_simd() -> list[str]:
+def numpy_simd() -> list[str]:
+    """The vector extensions NumPy found on this processor, beyond those it was built for."""
     return list(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", []))
 
 

@@ -1,0 +1,147 @@
+"""Score anybody's codes: mean average precision by Hamming distance, exact under ties.
+
+python compare/evaluate.py --query test.npz --database base.npz            arrays "codes" and "labels"
+python compare/evaluate.py --query runs/demo/torch/bits12-seed2000         a run folder holds both
+python compare/evaluate.py --query save/CSQ_cifar10 --out scores           DeepHash-pytorch's *_binary.npy, *_label.npy
+
+Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or uint64 words. Labels: class ids, or multi-hot rows.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from compare.code_files import CodeSet, read_codes
+from compare.figures import precision_recall_figure, save_figure
+from shared.argsort_map import map_numpy_argsort
+from shared.average_precision import DENOMINATORS
+from shared.errors import UserError, exit_status
+from shared.files import atomic_path, make_folder, write_json
+from shared.packing import ZEROS
+from shared.progress import Progress, make_progress
+from shared.retrieval import Retrieval, evaluate
+
+_EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/evaluate.py``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--query", type=Path, required=True, metavar="PATH", help="file or folder with the queries' codes and labels")
+    add("--database", type=Path, metavar="PATH", help="default: the same folder as --query, if it holds both")
+    add("--query-labels", type=Path, metavar="FILE", help="labels (.npy), if --query is a .npy of another name")
+    add("--database-labels", type=Path, metavar="FILE")
+    add("--bits", type=int, metavar="N", help="code length of packed uint64 words; default: all 64 of every word")
+    add("--zeros", choices=ZEROS, default="refuse", help="what an exact 0 among -1 and +1 is")
+    add("--topk", type=int, metavar="K", help="score the first K items only")
+    add("--denominator", choices=DENOMINATORS, default="found", help="what --topk divides by: see the README")
+    add("--exclude-self", action="store_true", help="query i is item i of the database and is left out of its ranking")
+    add("--argsort", action="store_true", help="also the number that the published ports would print")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write scores.json, queries.csv, curves.csv and precision_recall.png/.svg",
+    )
+    return parser
+
+
+def main() -> None:
+    """Score the codes that the command line names."""
+    arguments = build_parser().parse_args()
+    queries = read_codes(arguments.query, "query", arguments.query_labels)
+    database = read_codes(arguments.database or arguments.query, "database", arguments.database_labels)
+    if arguments.database is None and arguments.query.suffix == ".npy":
+        raise UserError(f"--database: expected a file, since {arguments.query} holds the queries alone")
+    both = (queries.codes, queries.labels, database.codes, database.labels)
+    options = {"bits": _bits(arguments.bits, queries, database), "zeros": arguments.zeros}
+    progress = make_progress("auto")
+    try:
+        result = _evaluate(both, options, arguments, progress)
+    finally:
+        progress.close()
+    argsort = map_numpy_argsort(*both, topk=arguments.topk, **options) if arguments.argsort else None
+    print(describe(result, argsort))
+    if arguments.out:
+        write_scores(arguments.out, result, argsort)
+        print(f"\nwritten to {arguments.out}: scores.json, queries.csv, curves.csv, precision_recall.png and .svg")
+
+
+def _evaluate(both: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:
+    choices = {"topk": arguments.topk, "denominator": arguments.denominator, "exclude_self": arguments.exclude_self}
+    return evaluate(*both, **options, **choices, progress=lambda done, total: progress.update("score", done, total))
+
+
+def _bits(choice: int | None, queries: CodeSet, database: CodeSet) -> int | None:
+    known = {bits for bits in (choice, queries.bits, database.bits) if bits is not None}
+    if len(known) > 1:
+        raise UserError(f"codes: expected one bit count, received {' and '.join(map(str, sorted(known)))}")
+    return known.pop() if known else None
+
+
+def describe(result: Retrieval, argsort: float | None) -> str:
+    """The scores as text; ``argsort`` is the ports' number, None if not asked for."""
+    ties, near = result.ties, result.within_radius_2
+    queries, distances = result.items.shape
+    lines = [
+        f"{queries} queries, {result.items.sum(axis=1).max()} items, {distances - 1} bits",
+        *_map_lines(result, argsort),
+        f"ties       {ties.tied:.1%} of a ranking shares its distance, {ties.mixed:.1%} with relevant and other items; "
+        f"{ties.distances:.1f} different distances",
+        "precision  " + "  ".join(f"{value:.4f} @{rank}" for rank, value in result.precision_at.items()),
+        f"radius 2   precision {near.precision:.4f}, recall {near.recall:.4f}, F1 {near.f1:.4f}",
+        "11 points  " + " ".join(f"{value:.3f}" for value in result.eleven_points),
+    ]
+    if result.queries_without_relevant:
+        lines.append(f"note       {result.queries_without_relevant} queries have no relevant item; they count as 0")
+    return "\n".join(lines)
+
+
+def _map_lines(result: Retrieval, argsort: float | None) -> list[str]:
+    where = f" of the first {result.topk}, divided by: {result.denominator}" if result.topk else ""
+    lines = [
+        f"mAP        {result.map_expected:.4f}            expected over random order within ties{where}",
+        f"           [{result.map_worst:.4f}, {result.map_best:.4f}]  under the worst and the best order within ties",
+        f"           {result.map_stable:.4f}            by distance, then by position in the database",
+    ]
+    if argsort is not None:
+        lines.append(
+            f"           {argsort:.4f}            NumPy's default argsort, as in the published ports (see README)"
+        )
+    return lines
+
+
+def write_scores(out: Path, result: Retrieval, argsort: float | None) -> None:
+    """Write what ``describe`` says and more into the folder ``out``: JSON, CSV, and a figure."""
+    make_folder(out)
+    scores = result.summary() | ({} if argsort is None else {"argsort": argsort})
+    choices = {"topk": result.topk, "denominator": result.denominator}
+    write_json(out / "scores.json", {"map": scores, **choices, **result.other_scores()})
+    averages = {name: getattr(result, name) for name in ("ap_expected", "ap_best", "ap_worst", "ap_stable")}
+    _write_csv(out / "queries.csv", pd.DataFrame({"relevant": result.relevant.sum(axis=1), **averages}), "query")
+    _write_csv(out / "curves.csv", _curves(result), None)
+    title = f"mAP {result.map_expected:.4f}, {result.items.shape[1] - 1} bits"
+    save_figure(precision_recall_figure(result.rank_curve, result.radius_curve, title), out / "precision_recall")
+
+
+def _curves(result: Retrieval) -> pd.DataFrame:
+    """Precision and recall by radius, and by rank: every rank up to 1,000, then ever fewer."""
+    by_radius = pd.DataFrame(result.radius_curve._asdict()).rename_axis("at").reset_index()
+    last = len(result.rank_curve.recall)
+    near = min(last, _EVERY_RANK_TO)
+    ranks = np.unique([*range(1, near + 1), *np.geomspace(near, last, _FURTHER_RANKS).round().astype(int)])
+    by_rank = pd.DataFrame({"at": ranks, **{n: values[ranks - 1] for n, values in result.rank_curve._asdict().items()}})
+    return pd.concat([by_radius.assign(by="radius"), by_rank.assign(by="rank")])[["by", "at", "precision", "recall"]]
+
+
+def _write_csv(path: Path, rows: pd.DataFrame, index: str | None) -> None:
+    with atomic_path(path) as temporary:
+        rows.to_csv(temporary, index=index is not None, index_label=index)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

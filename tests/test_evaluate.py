@@ -1,0 +1,129 @@
+"""``compare/evaluate.py`` on every kind of file it reads, and its word on those it does not."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from compare.code_files import read_codes
+from shared.argsort_map import map_numpy_argsort
+from shared.errors import UserError
+from shared.retrieval import evaluate, pack_codes
+from shared.runs import finished_runs
+from tests import helpers
+from tests.test_retrieval import example
+
+EXAMPLE = example(11, 20, 30, 400, 4)
+
+
+def score(*arguments, status=0):
+    return helpers.run("compare/evaluate.py", *arguments, status=status)
+
+
+def test_arrays_in_npz_files(tmp_path):
+    queries, query_labels, database, labels = EXAMPLE
+    np.savez(tmp_path / "q.npz", codes=queries.astype(np.float32) * 2 - 1, labels=query_labels)
+    np.savez(tmp_path / "d.npz", codes=pack_codes(database), labels=labels, bits=20)
+    out = tmp_path / "out"
+    done = score("--query", tmp_path / "q.npz", "--database", tmp_path / "d.npz", "--argsort", "--out", out)
+    expected = evaluate(*EXAMPLE)
+    argsort = map_numpy_argsort(*EXAMPLE)
+    assert f"mAP        {expected.map_expected:.4f}" in done.stdout
+    assert f"[{expected.map_worst:.4f}, {expected.map_best:.4f}]" in done.stdout
+    assert f"{argsort:.4f}            NumPy's default argsort" in done.stdout
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["map"] == expected.summary() | {"argsort": argsort}
+    assert {name: scores[name] for name in expected.other_scores()} == expected.other_scores()
+    rows = pd.read_csv(out / "queries.csv", index_col="query")
+    np.testing.assert_allclose(rows.ap_expected, expected.ap_expected, rtol=1e-12)
+    assert rows.relevant.tolist() == expected.relevant.sum(axis=1).tolist()
+    curves = pd.read_csv(out / "curves.csv")
+    np.testing.assert_allclose(curves[curves["by"] == "radius"].precision, expected.radius_curve.precision, rtol=1e-12)
+    np.testing.assert_allclose(curves[curves["by"] == "rank"].recall, expected.rank_curve.recall, rtol=1e-12)
+    with Image.open(out / "precision_recall.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+    assert "<svg" in (out / "precision_recall.svg").read_text()
+
+
+def test_run_folders_and_across_frameworks(small_suite):
+    ours, theirs = finished_runs(small_suite)
+    done = score("--query", ours.folder, "--argsort")
+    last = ours.result()["map_last"]
+    assert f"mAP        {last['expected']:.4f}" in done.stdout
+    assert f"{last['argsort']:.4f}            NumPy's" in done.stdout
+    across = score("--query", ours.folder, "--database", theirs.codes_file)
+    assert "500 queries, 1297 items, 12 bits" in across.stdout
+
+
+def test_deephash_folders(tmp_path):
+    queries, query_labels, database, labels = EXAMPLE
+    one_hot = np.eye(4, dtype=np.float32)
+    prefix = "cifar10-0.8-"
+    for name, array in (
+        ("tst_binary", queries.astype(np.float32) * 2 - 1),
+        ("trn_binary", database.astype(np.float32) * 2 - 1),
+        ("tst_label", one_hot[query_labels]),
+        ("trn_label", one_hot[labels]),
+    ):
+        np.save(tmp_path / f"{prefix}{name}.npy", array)
+    expected = f"mAP        {evaluate(*EXAMPLE, topk=50).map_expected:.4f}"
+    assert expected in score("--query", tmp_path, "--topk", "50").stdout
+    files = [tmp_path / f"{prefix}{part}_binary.npy" for part in ("tst", "trn")]
+    assert expected in score("--query", files[0], "--database", files[1], "--topk", "50").stdout
+    np.save(tmp_path / "other-tst_binary.npy", queries)
+    refused = score("--query", tmp_path, status=2)
+    assert refused.stderr.startswith("error: --query: expected")
+    assert "name one of cifar10-0.8-tst_binary.npy, other-tst_binary.npy" in refused.stderr
+
+
+def test_items_scored_against_themselves(tmp_path):
+    _, _, codes, labels = EXAMPLE
+    np.savez(tmp_path / "all.npz", codes=codes, labels=labels)
+    done = score("--query", tmp_path / "all.npz", "--exclude-self", "--topk", "7", "--denominator", "min")
+    expected = evaluate(codes, labels, codes, labels, exclude_self=True, topk=7, denominator="min")
+    assert f"mAP        {expected.map_expected:.4f}" in done.stdout
+    assert "of the first 7, divided by: min" in done.stdout
+
+
+def test_arrays_are_memory_mapped(tmp_path):
+    np.save(tmp_path / "base_codes.npy", pack_codes(EXAMPLE[2]))
+    np.save(tmp_path / "base_labels.npy", EXAMPLE[3])
+    codes, labels, bits = read_codes(tmp_path / "base_codes.npy", "database")
+    assert isinstance(codes, np.memmap)
+    assert isinstance(labels, np.memmap)
+    result = evaluate(pack_codes(EXAMPLE[0]), EXAMPLE[1], codes, labels, bits=20)
+    assert bits is None
+    assert result.ap_expected.tolist() == evaluate(*EXAMPLE).ap_expected.tolist()
+
+
+def test_files_that_are_something_else_are_refused(tmp_path):
+    codes = np.zeros((3, 8), bool)
+    np.save(tmp_path / "codes.npy", codes)
+    np.save(tmp_path / "other.npy", codes)
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
+    np.savez(tmp_path / "half.npz", codes=codes)
+    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 and nothing more")
+    (tmp_path / "text.csv").write_text("1,2")
+    (tmp_path / "empty").mkdir()
+    for name, message in {
+        "missing.npz": "does not exist; expected a .npz with codes and labels",
+        "codes.npy": "in labels.npy beside it, or --query-labels",
+        "other.npy": "expected --query-labels with",
+        "half.npz": "expected the arrays codes and labels, received codes",
+        "damaged.npz": "expected an .npz of plain arrays",
+        "text.csv": "expected a .npz with codes and labels",
+        "empty": "with 0 such files",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            read_codes(tmp_path / name, "query")
+    with pytest.raises(UserError, match=r"expected a \.npy of numbers"):
+        read_codes(tmp_path / "other.npy", "query", tmp_path / "objects.npy")
+
+
+def test_bit_counts_that_contradict_each_other(tmp_path):
+    for name, bits in (("q", 20), ("d", 21)):
+        np.savez(tmp_path / f"{name}.npz", codes=np.zeros((3, 1), np.uint64), labels=np.zeros(3, int), bits=bits)
+    refused = score("--query", tmp_path / "q.npz", "--database", tmp_path / "d.npz", status=2)
+    assert refused.stderr == "error: codes: expected one bit count, received 20 and 21\n"
