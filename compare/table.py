@@ -130,8 +130,8 @@ def _published_note(recipe: Recipe) -> str:
         return f"No published numbers here: this is not the published protocol ({', '.join(differing)} differ)."
     return (
         "Published: paper = Su et al., NeurIPS 2018; PyTorch and Paddle = tables and logs of paddle_greedyhash, one "
-        "run each, ties as the sort routine left them (results/reference/). argsort: ours by that rule (NumPy's default "
-        "sort, which differs between processors; best: its own best epoch)."
+        "run each, ties as the sort routine left them (results/reference/). argsort: ours by that rule (NumPy's "
+        "default sort, which differs between processors; best: its own best epoch)."
     )
 
 
