@@ -1,6 +1,6 @@
 """How fast the evaluator is, beside the published codes' loop and beside a bare pass over the same data, in one run.
 
-python compare/bench_evaluator.py                 CIFAR-10 (I) size, then a million items; about a minute
+python compare/bench_evaluator.py                 CIFAR-10 (I) size, then up to ten million items from a file; a minute
 """
 
 import argparse
@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -101,14 +102,24 @@ def _report(data: Data, rounds: int) -> None:
 
 
 def _report_large(rounds: int) -> None:
-    print(f"\n{_QUERIES} queries x items x 64 bits, all scores and curves")
+    print(f"\n{_QUERIES} queries x items x 64 bits, all scores; in memory: with every point of the curves")
     for items in (62_500, 250_000, 1_000_000):
         data = synthetic(items, 64)
         words = pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
         taken = statistics.median(seconds(lambda words=words: _all_scores(words, 64)) for _ in range(rounds))
-        peak = _in_process("memory", items)
-        pairs = _QUERIES * items / taken / 1e9
-        print(f"{items:>12,} items{taken:>10.3f} s{pairs:>8.2f} thousand million pairs/s{peak:>8.0f} MB", flush=True)
+        _print_large(items, "in memory", taken, _in_process("memory", items))
+    for items in (1_000_000, 10_000_000):
+        taken = statistics.median(_in_process("mapped-time", items) for _ in range(3))
+        _print_large(items, "memory-mapped", taken, _in_process("mapped", items))
+
+
+def _print_large(items: int, where: str, taken: float, megabytes: float) -> None:
+    pairs = _QUERIES * items / taken / 1e9
+    whole = "in the whole process" if where == "memory-mapped" else "beyond the inputs"
+    print(
+        f"{items:>12,} {where:14}{taken:>9.3f} s{pairs:>7.2f} thousand million pairs/s{megabytes:>6.0f} MB {whole}",
+        flush=True,
+    )
 
 
 def _all_scores(words: Data, bits: int) -> Retrieval:
@@ -146,11 +157,46 @@ def _loop_seconds(items: int) -> float:
 
 
 def _memory_megabytes(items: int) -> float:
-    """How far the process's resident memory rises while all scores are computed, sampled every millisecond."""
+    """How far the process's resident memory rises while all scores are computed."""
     data = synthetic(items, _BITS)
     words = pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
     _all_scores(tuple(array[:100] for array in words), _BITS)  # what is compiled is not counted
-    before, samples, done = _resident(), [], threading.Event()
+    before = _resident()
+    return _peak(lambda: _all_scores(words, _BITS)) - before
+
+
+def _mapped_megabytes(items: int) -> float:
+    """The whole process's peak while it scores a database in memory-mapped files."""
+    return _with_mapped(items, _peak)
+
+
+def _mapped_seconds(items: int) -> float:
+    return _with_mapped(items, seconds)
+
+
+def _with_mapped(items: int, measure: Callable[[Callable[[], object]], float]) -> float:
+    queries, query_labels, _, _ = synthetic(10, 64)
+    with tempfile.TemporaryDirectory() as folder:
+        codes, labels = Path(folder) / "codes.npy", Path(folder) / "labels.npy"
+        _write_database(codes, labels, items)
+        mapped = [np.load(file, mmap_mode="r") for file in (codes, labels)]
+        evaluate(pack_codes(queries), query_labels, *(array[:100] for array in mapped))
+        return measure(lambda: evaluate(pack_codes(queries), query_labels, *mapped).other_scores())
+
+
+def _write_database(codes: Path, labels: Path, items: int) -> None:
+    generator = np.random.RandomState(1)
+    words = np.lib.format.open_memmap(codes, "w+", np.uint64, (items, 1))
+    classes = np.lib.format.open_memmap(labels, "w+", np.uint8, (items,))
+    for start in range(0, items, 1_000_000):
+        part = slice(start, min(start + 1_000_000, items))
+        words[part] = generator.randint(0, 2**64, (part.stop - start, 1), np.uint64)
+        classes[part] = generator.randint(0, 10, part.stop - start)
+
+
+def _peak(work: Callable[[], object]) -> float:
+    """The largest resident memory during the call in MB, sampled every millisecond."""
+    samples, done = [_resident()], threading.Event()
 
     def sample() -> None:
         while not done.wait(0.001):
@@ -158,17 +204,22 @@ def _memory_megabytes(items: int) -> float:
 
     sampler = threading.Thread(target=sample)
     sampler.start()
-    _all_scores(words, _BITS)
+    work()
     done.set()
     sampler.join()
-    return (max(samples) - before) / 1e6
+    return max(samples)
 
 
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _resident() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-_PARTS = {"loop": _loop_seconds, "memory": _memory_megabytes}
+_PARTS = {
+    "loop": _loop_seconds,
+    "memory": _memory_megabytes,
+    "mapped": _mapped_megabytes,
+    "mapped-time": _mapped_seconds,
+}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from compare.code_files import CodeSet, read_codes
 from compare.figures import precision_recall_figure, save_figure
 from shared.argsort_map import map_numpy_argsort
 from shared.average_precision import DENOMINATORS
+from shared.curves import PrecisionRecall
 from shared.errors import UserError, exit_status
 from shared.files import atomic_path, make_folder, write_json
 from shared.packing import ZEROS
@@ -123,18 +124,22 @@ def write_scores(out: Path, result: Retrieval, argsort: float | None) -> None:
     write_json(out / "scores.json", {"map": scores, **choices, **result.other_scores()})
     averages = {name: getattr(result, name) for name in ("ap_expected", "ap_best", "ap_worst", "ap_stable")}
     _write_csv(out / "queries.csv", pd.DataFrame({"relevant": result.relevant.sum(axis=1), **averages}), "query")
-    _write_csv(out / "curves.csv", _curves(result), None)
+    ranks = _drawn_ranks(int(result.items.sum(axis=1).max()))
+    by_rank = result.rank_curve_at(ranks)
+    _write_csv(out / "curves.csv", _curves(result, ranks, by_rank), None)
     title = f"mAP {result.map_expected:.4f}, {result.items.shape[1] - 1} bits"
-    save_figure(precision_recall_figure(result.rank_curve, result.radius_curve, title), out / "precision_recall")
+    save_figure(precision_recall_figure(by_rank, result.radius_curve, title), out / "precision_recall")
 
 
-def _curves(result: Retrieval) -> pd.DataFrame:
-    """Precision and recall by radius, and by rank: every rank up to 1,000, then ever fewer."""
-    by_radius = pd.DataFrame(result.radius_curve._asdict()).rename_axis("at").reset_index()
-    last = len(result.rank_curve.recall)
+def _drawn_ranks(last: int) -> np.ndarray:
+    """Every rank up to 1,000, then ever fewer."""
     near = min(last, _EVERY_RANK_TO)
-    ranks = np.unique([*range(1, near + 1), *np.geomspace(near, last, _FURTHER_RANKS).round().astype(int)])
-    by_rank = pd.DataFrame({"at": ranks, **{n: values[ranks - 1] for n, values in result.rank_curve._asdict().items()}})
+    return np.unique([*range(1, near + 1), *np.geomspace(near, last, _FURTHER_RANKS).round().astype(int)])
+
+
+def _curves(result: Retrieval, ranks: np.ndarray, by_rank: PrecisionRecall) -> pd.DataFrame:
+    by_radius = pd.DataFrame(result.radius_curve._asdict()).rename_axis("at").reset_index()
+    by_rank = pd.DataFrame({"at": ranks, **by_rank._asdict()})
     return pd.concat([by_radius.assign(by="radius"), by_rank.assign(by="rank")])[["by", "at", "precision", "recall"]]
 
 

@@ -66,18 +66,17 @@ def eleven_points(items: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     return np.array([np.take_along_axis(ahead, group[:, None], axis=1).mean() for group in first])
 
 
-def rank_curve(items: np.ndarray, relevant: np.ndarray) -> PrecisionRecall:
-    """Expected precision and recall after rank 1, 2, ...; as many values as the longest ranking has items.
+def rank_curve(items: np.ndarray, relevant: np.ndarray, ranks: np.ndarray) -> PrecisionRecall:
+    """Expected precision and recall after each of ``ranks``, int (K,), counted from 1; (K,) each.
 
     Inside a tie group the expected number of relevant items grows by r/n a rank, so the sum over all queries is a
     polygon, given by where its slope changes.
     """
-    length = int(items.sum(axis=1).max())
     density = _ratio(relevant, items)
     share = _ratio(density, relevant.sum(axis=1, keepdims=True))
     after = np.cumsum(items, axis=1)
-    found, recall = (_polygon(after - items, after, slope, length) / len(items) for slope in (density, share))
-    return PrecisionRecall(found / np.arange(1, length + 1), recall)
+    found, recall = (_polygon(after - items, after, slope, ranks) / len(items) for slope in (density, share))
+    return PrecisionRecall(found / ranks, recall)
 
 
 def precision_at(items: np.ndarray, relevant: np.ndarray, k: int) -> float:
@@ -108,12 +107,12 @@ def _by_radius(items: np.ndarray, relevant: np.ndarray) -> tuple[np.ndarray, np.
     return _ratio(found, np.cumsum(items, axis=1)), _ratio(found, found[:, -1:])
 
 
-def _polygon(starts: np.ndarray, stops: np.ndarray, slope: np.ndarray, length: int) -> np.ndarray:
-    """At ranks 1..length, the sum of ramps that rise by ``slope`` a rank between ``starts`` and ``stops``."""
-    change = np.bincount(starts.ravel(), slope.ravel(), length + 1) - np.bincount(
-        stops.ravel(), slope.ravel(), length + 1
-    )
-    return np.cumsum(np.cumsum(change[:length]))
+def _polygon(starts: np.ndarray, stops: np.ndarray, slope: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The sum, at the places ``at``, of ramps that rise by ``slope`` between ``starts`` and ``stops``."""
+    corners, place = np.unique(np.concatenate([starts, stops], axis=None), return_inverse=True)
+    change = np.bincount(place, np.concatenate([slope, -slope], axis=None))
+    heights = np.concatenate([[0.0], np.cumsum(np.cumsum(change)[:-1] * np.diff(corners))])
+    return np.interp(at, corners, heights)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

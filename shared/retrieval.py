@@ -69,8 +69,12 @@ class Retrieval:
 
     @cached_property
     def rank_curve(self) -> PrecisionRecall:
-        """Expected precision and recall after each rank, (items,) each."""
-        return curves.rank_curve(self.items, self.relevant)
+        """Expected precision and recall after every rank, (items,) each."""
+        return self.rank_curve_at(np.arange(1, self.items.sum(axis=1).max() + 1))
+
+    def rank_curve_at(self, ranks: np.ndarray) -> PrecisionRecall:
+        """Expected precision and recall after these ranks, counted from 1."""
+        return curves.rank_curve(self.items, self.relevant, ranks)
 
     @cached_property
     def eleven_points(self) -> np.ndarray:

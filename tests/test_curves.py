@@ -49,7 +49,7 @@ def test_rank_curve_is_the_mean_over_tie_orders(seed):
     places = [np.repeat(np.where(n > 0, r / np.maximum(n, 1), 0), n) for n, r in zip(items, relevant, strict=True)]
     found = np.cumsum(places, axis=1)
     totals = np.maximum(relevant.sum(axis=1, keepdims=True), 1)
-    precision, recall = curves.rank_curve(items, relevant)
+    precision, recall = curves.rank_curve(items, relevant, np.arange(1, 31))
     np.testing.assert_allclose(precision, (found / np.arange(1, 31)).mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(recall, (found / totals).mean(axis=0), atol=1e-12)
     for rank in (1, 7, 30):
@@ -69,4 +69,4 @@ def test_query_with_nothing_to_find_counts_as_zero():
     items, relevant = np.array([[3, 1], [3, 1]]), np.array([[3, 0], [0, 0]])
     assert curves.radius_curve(items, relevant).recall.tolist() == [0.5, 0.5]
     assert curves.eleven_points(items, relevant).tolist() == [0.5] * 11
-    assert curves.rank_curve(items, relevant).precision[0] == 0.5
+    assert curves.rank_curve(items, relevant, np.array([1])).precision[0] == 0.5

@@ -127,3 +127,9 @@ def test_bit_counts_that_contradict_each_other(tmp_path):
         np.savez(tmp_path / f"{name}.npz", codes=np.zeros((3, 1), np.uint64), labels=np.zeros(3, int), bits=bits)
     refused = score("--query", tmp_path / "q.npz", "--database", tmp_path / "d.npz", status=2)
     assert refused.stderr == "error: codes: expected one bit count, received 20 and 21\n"
+
+
+@pytest.mark.slow
+def test_ten_million_items_in_half_a_gigabyte():
+    done = helpers.run("compare/bench_evaluator.py", "--part", "mapped", "--items", "10000000")
+    assert 100 < float(done.stdout) < 500  # MB, of the whole process
