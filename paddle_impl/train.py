@@ -14,9 +14,8 @@ from paddle_impl.runtime import paddle
 from shared import checkpoint
 from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.job import Job
-from shared.randomness import native_seed
 
-Optimizer = paddle.optimizer.Optimizer
+Layer, Optimizer = paddle.nn.Layer, paddle.optimizer.Optimizer
 
 
 def fit(job: Job) -> None:
@@ -29,23 +28,25 @@ def fit(job: Job) -> None:
     def encode(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return encode_images(network, images, index, job.progress)
 
+    replica = network if job.ranks.size == 1 else paddle.DataParallel(network)
     done = restore(job, network, optimizer)
     job.resume_after(done)
     encoded = None
     for epoch in range(done + 1, recipe.epochs + 1):
         started = time.monotonic()
         set_rate(optimizer, recipe.rate(epoch))
-        means = train_epoch(job, epoch, network, optimizer, images)
+        means = train_epoch(job, epoch, replica, optimizer, images)
         seconds = time.monotonic() - started
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
         job.finish_epoch(epoch, rate_of(optimizer), means, seconds, encoded)
-        keep(job, epoch, network, optimizer)
+        if job.ranks.is_first:
+            keep(job, epoch, network, optimizer)
     job.finish(encoded or job.encode(encode), _state(job))
 
 
-def train_epoch(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer, images: DeviceImages) -> list[float]:
+def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, images: DeviceImages) -> list[float]:
     """One pass over the training images; mean loss, cross-entropy and penalty."""
-    paddle.seed(native_seed(job.recipe.seed, epoch))
+    paddle.seed(job.native_seed(epoch))
     network.train()
     sums = paddle.zeros([3], "float64")
     for batch in job.batches(epoch):
@@ -53,12 +54,12 @@ def train_epoch(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer,
         labels = paddle.gather(images.labels, index)
         masks = batch.masks and tuple(map(paddle.to_tensor, batch.masks))
         terms = losses(network(images.normalised(index), masks), labels, job.recipe.penalty_weight)
-        terms.loss.backward()
+        (terms.loss * batch.weight).backward()
         optimizer.step()
         optimizer.clear_grad()
-        sums += paddle.stack([term.detach() for term in terms]).astype("float64") * len(batch.index)
+        sums += paddle.stack([term.detach() for term in terms]).astype("float64") * batch.count
         job.report_step(batch.step, epoch, terms.loss)
-    return (sums / len(job.split.train)).tolist()
+    return job.mean_losses(sums.tolist())
 
 
 def keep(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:

@@ -17,7 +17,8 @@ from shared.cifar import Dataset, Split
 from shared.codes import Codes, encoded_index
 from shared.errors import UserError
 from shared.progress import Progress
-from shared.randomness import batch_order, dropout_mask
+from shared.randomness import batch_order, dropout_mask, native_seed
+from shared.ranks import ALONE, Ranks
 from shared.recipe import Recipe, hidden_units, pooled_units
 from shared.runs import Run
 
@@ -25,14 +26,18 @@ _LOSSES = ("loss", "cross_entropy", "penalty")
 
 
 class Batch(NamedTuple):
-    """One training step: global ``step`` (from 0), image ``index`` int64 (B,), and dropout keep-masks.
+    """This rank's part of a training step: global ``step`` (from 0), image ``index`` int64 (B,), dropout keep-masks.
 
-    ``masks`` are uint8 (B, units) before fc6 and before fc7, or None where the framework draws its own.
+    ``masks`` are uint8 (B, units) before fc6 and before fc7, or None where the framework draws its own. ``count`` of
+    the images are in the batch: all, or none where one stands in for an empty part. The mean over ranks of
+    ``weight`` times their mean losses is the mean over the whole batch.
     """
 
     step: int
     index: np.ndarray
     masks: tuple[np.ndarray, np.ndarray] | None
+    count: int
+    weight: float
 
 
 class Encoded(NamedTuple):
@@ -57,7 +62,8 @@ def encode(encode_images: EncodeImages, dataset: Dataset, split: Split) -> Encod
 class Job:
     """What a framework needs in order to train, and where it reports.
 
-    ``start`` is a checkpoint to go on from, unless the run folder holds a later state of its own.
+    ``start`` is a checkpoint to go on from, unless the run folder holds a later state of its own. ``ranks`` are the
+    processes that train together, of which the first alone records anything.
     """
 
     run: Run
@@ -69,6 +75,7 @@ class Job:
     environment: dict
     progress: Progress
     start: Checkpoint | None = None
+    ranks: Ranks = ALONE
 
     @property
     def steps_per_epoch(self) -> int:
@@ -76,18 +83,34 @@ class Job:
         return math.ceil(len(self.split.train) / self.recipe.batch_size)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of ``epoch`` (from 1), the same in both frameworks."""
+        """This rank's part of the batches of ``epoch`` (from 1), which are the same in both frameworks."""
         order = self.split.train[batch_order(self.recipe.seed, epoch, len(self.split.train))]
         for position in range(self.steps_per_epoch):
             index = order[position * self.recipe.batch_size :][: self.recipe.batch_size]
             step = (epoch - 1) * self.steps_per_epoch + position
-            yield Batch(step, index, self._masks(step, len(index)))
+            yield self._part(Batch(step, index, self._masks(step, len(index)), len(index), 1.0))
+
+    def _part(self, whole: Batch) -> Batch:
+        part = self.ranks.share(whole.count)
+        count = part.stop - part.start
+        # a rank without an image computes one that counts for nothing: the others wait for its gradient
+        kept = part if count else slice(1)
+        masks = whole.masks and tuple(mask[kept] for mask in whole.masks)
+        return Batch(whole.step, whole.index[kept], masks, count, count * self.ranks.size / whole.count)
 
     def _masks(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
         if self.recipe.dropout == "native":
             return None
         units = (pooled_units(self.recipe), hidden_units(self.recipe))
         return tuple(dropout_mask(self.recipe.seed, step, layer, (size, n)) for layer, n in enumerate(units))
+
+    def native_seed(self, epoch: int) -> int:
+        """What seeds the framework's own generator at the start of ``epoch``; each rank has its own."""
+        return native_seed(self.recipe.seed, epoch) + self.ranks.rank
+
+    def mean_losses(self, sums: list[float]) -> list[float]:
+        """Means over the training images from this rank's sums over those it saw in one epoch."""
+        return [value / len(self.split.train) for value in self.ranks.total(sums)]
 
     def report_step(self, step: int, epoch: int, loss: SupportsFloat) -> None:
         """Show progress after global ``step``; the loss is read from its device only when it is shown."""
@@ -96,14 +119,22 @@ class Job:
             self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=float(loss))
 
     def resume_after(self, epoch: int) -> None:
-        """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start)."""
+        """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start).
+
+        UserError when the ranks do not agree on recipe and epoch.
+        """
+        self.ranks.check_same((self.recipe.digest(), epoch))
         self.run.rewind_log(epoch)
         if epoch:
             self.progress.note(f"  going on after epoch {epoch}/{self.recipe.epochs}")
 
     def encode(self, encode_images: EncodeImages) -> Encoded:
-        """Encode the queries and the database of this job."""
-        return encode(encode_images, self.dataset, self.split)
+        """Encode the queries and the database of this job, each rank its share."""
+
+        def encode_share(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self.ranks.concatenate(*encode_images(index[self.ranks.share(len(index))]))
+
+        return encode(encode_share, self.dataset, self.split)
 
     def finish_epoch(
         self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
@@ -173,6 +204,24 @@ class Job:
         }
 
 
+class QuietJob(Job):
+    """The job as every rank but the first has it: it trains and encodes its share, and records nothing."""
+
+    def report_step(self, step: int, epoch: int, loss: SupportsFloat) -> None:
+        """Leave the loss on its device."""
+
+    def resume_after(self, epoch: int) -> None:
+        self.ranks.check_same((self.recipe.digest(), epoch))
+
+    def finish_epoch(
+        self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+    ) -> dict:
+        return {}
+
+    def finish(self, encoded: Encoded, kept: Path) -> None:
+        """Nothing is left to do."""
+
+
 def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
     """The data set and split a recipe was made for; UserError if ``data`` holds other images."""
     dataset = cifar.load(data)
@@ -195,6 +244,7 @@ def open_job(
     device: str,
     environment: dict,
     progress: Progress,
+    ranks: Ranks,
 ) -> Job:
     """The job in a prepared run folder; UserError if data, weights or checkpoint are not the recipe's.
 
@@ -208,7 +258,8 @@ def open_job(
         start.check_resumable(recipe, str(resume_from))
     initial = weights.load_exactly(initial_weights, recipe)[0] if initial_weights else start.weights
     dataset, parts = load_data(recipe, data)
-    return Job(run, recipe, dataset, parts, initial, device, environment, progress, start)
+    kind = Job if ranks.is_first else QuietJob
+    return kind(run, recipe, dataset, parts, initial, device, environment, progress, start, ranks)
 
 
 def describe_epoch(record: Mapping[str, object], epochs: int) -> str:

@@ -6,7 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import NamedTuple
 
@@ -15,7 +17,9 @@ from shared.codes import Codes
 from shared.errors import UserError, exit_status
 from shared.files import folder_lock, write_json
 from shared.job import encode, load_data, open_job
+from shared.launch import adopt_channel, check_counts, make_layout, run_ranks
 from shared.progress import MODES, Progress, make_progress
+from shared.ranks import ALONE, Ranks
 from shared.recipe import Recipe, recipe_from_dict
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
@@ -25,6 +29,7 @@ class Implementation(NamedTuple):
     """What a framework provides; the two implementations mirror each other."""
 
     runtime: ModuleType  # has_gpu(), resolve_device(name), environment(device)
+    parallel: ModuleType  # count_gpus(), commands(words, layout, device, scratch), join(device)
     fit: Callable  # (job) -> None
     from_neutral: Callable  # (recipe, arrays, device) -> network
     device_images: Callable  # (dataset, input_px, device) -> images
@@ -50,6 +55,9 @@ def build_parser(program: str) -> argparse.ArgumentParser:
         type=Path,
         help="go on from a checkpoint of either framework, in any form convert.py reads",
     )
+    train.add_argument("--devices", type=int, default=1, metavar="N", help="processes that train together, one a GPU")
+    train.add_argument("--nodes", type=int, default=1, metavar="M", help="machines with N each, which share --run")
+    train.add_argument("--as-rank", action="store_true", help=argparse.SUPPRESS)  # how the ranks are started
     encode_verb = verbs.add_parser("encode", help="write the codes of a checkpoint")
     encode_verb.add_argument("--out", type=Path, required=True, help=".npz file to write")
     evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
@@ -80,6 +88,8 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
     if arguments.verb == "probe":
         implementation.probe(arguments.files, arguments.out, device)
         return
+    if arguments.verb == "train" and arguments.as_rank:
+        adopt_channel()
     if arguments.progress == "json":
         threading.Thread(target=_die_with_parent, daemon=True).start()
     progress = make_progress(arguments.progress)
@@ -92,14 +102,41 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
 def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
-    environment = implementation.runtime.environment(device)
+    parallel = implementation.parallel
+    check_counts(arguments.devices, arguments.nodes, parallel.count_gpus() if device == "cuda" else None)
+    if arguments.as_rank:
+        _fit(arguments, implementation, device, progress, parallel.join(device))
+    elif arguments.devices * arguments.nodes == 1:
+        _fit(arguments, implementation, device, progress, ALONE)
+    else:
+        layout = make_layout(arguments.devices, arguments.nodes)
+        words = ["-m", implementation.runtime.__package__, *sys.argv[1:], "--as-rank"]
+        words += ["--device", device, "--progress", "json"]
+        with TemporaryDirectory() as scratch:
+            run_ranks(parallel.commands(words, layout, device, Path(scratch)), layout.devices, progress)
+
+
+def _fit(
+    arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress, ranks: Ranks
+) -> None:
+    environment = _environment(implementation, device, arguments.devices, arguments.nodes)
     # a worker whose parent was killed may need a moment to notice
-    with folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS):
+    lock = folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS)
+    shown = progress if ranks.is_first else Progress()
+    with lock if ranks.is_first else nullcontext():
         sources = (arguments.initial_weights, arguments.resume_from)
-        job = open_job(arguments.run, arguments.data, *sources, device, environment, progress)
-        origin = job.start and job.start.origin()
-        write_json(job.run.environment_file, environment | {"resumed_from": origin})
+        job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks)
+        if ranks.is_first:
+            origin = job.start and job.start.origin()
+            write_json(job.run.environment_file, environment | {"resumed_from": origin})
         implementation.fit(job)
+
+
+def _environment(implementation: Implementation, device: str, devices: int, nodes: int) -> dict:
+    facts = implementation.runtime.environment(device) | {"devices": devices, "nodes": nodes}
+    if devices * nodes > 1:
+        facts["device_name"] += f", {devices * nodes} processes"
+    return facts
 
 
 def _encode(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
@@ -112,7 +149,7 @@ def _eval(arguments: argparse.Namespace, implementation: Implementation, device:
 
 
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
-    facts = {"gpu": implementation.runtime.has_gpu(), "environment": implementation.runtime.environment(device)}
+    facts = {"gpu": implementation.runtime.has_gpu(), "environment": _environment(implementation, device, 1, 1)}
     if arguments.checkpoint:
         recipe, arrays, metadata = _open_checkpoint(arguments.checkpoint)
         origin = {"framework": metadata["framework"], "epoch": metadata["epoch"], "sha256": weights.digest(arrays)}
@@ -138,6 +175,7 @@ def _open_checkpoint(path: Path) -> tuple[Recipe, weights.Arrays, dict]:
 
 def _die_with_parent() -> None:
     # the parent holds the other end of stdin open for as long as it lives
-    while os.read(sys.stdin.fileno(), 1024):
-        pass
+    with suppress(ConnectionError):
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
     os._exit(1)

@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from compare.worker import default_python
 from shared import weights
 from shared.codes import Codes
 from shared.runs import Run
@@ -19,7 +19,7 @@ from tests.helpers import BLOCKING, check_same_numbers, wait_until
 @pytest.mark.parametrize("verb", [[], ["train"], ["encode"], ["eval"], ["info"]])
 def test_command_lines_are_the_same(verb):
     texts = [helpers.worker(name, *verb, "--help").stdout.replace(f"{name}_impl", "X") for name in ("torch", "paddle")]
-    assert texts[0] == texts[1]
+    assert texts[0].split() == texts[1].split()  # lines are indented by the length of the name
 
 
 def test_outputs_have_the_same_keys(small_suite):
@@ -35,7 +35,7 @@ def test_environment_is_recorded(framework, small_suite):
     assert facts["framework"] == framework
     assert facts["device"] == "cpu"
     assert facts["threads"] == facts["framework_threads"] == 1
-    assert facts["packages"][{"torch": "torch", "paddle": "paddlepaddle"}[framework]]
+    assert any(version for name, version in facts["packages"].items() if name.startswith(framework))
     assert facts["precision"]["dtype"] == "float32"
     assert facts["variables"]["NVIDIA_TF32_OVERRIDE"] == "0"
 
@@ -113,7 +113,7 @@ def test_cuda_without_a_gpu_is_refused(framework):
 
 
 def start_training(framework, folder, initial, *options):
-    words = [sys.executable, "-m", f"{framework}_impl", "train", "--run", folder, "--data", "digits"]
+    words = [default_python(framework), "-m", f"{framework}_impl", "train", "--run", folder, "--data", "digits"]
     words += ["--initial-weights", initial, *options]
     return subprocess.Popen(
         list(map(str, words)),

@@ -10,12 +10,14 @@ from shared.worker_cli import Implementation, run_worker
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from torch_impl import convert, encode, images, runtime
+    from torch_impl import convert, encode, images, parallel, runtime
 
     if find_spec("lightning") is None:
         raise ImportError("No module named 'lightning'")
     runtime.configure()
-    return Implementation(runtime, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, probe)
+    return Implementation(
+        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, probe
+    )
 
 
 def fit(job: Job) -> None:

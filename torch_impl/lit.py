@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from shared.job import Batch, Encoded, Job
-from shared.randomness import native_seed
 from torch_impl import convert
 from torch_impl.encode import encode_images
 from torch_impl.files import write_lightning
@@ -38,7 +38,7 @@ class LitGreedyHash(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self._epoch = self.current_epoch + 1
-        torch.manual_seed(native_seed(self.job.recipe.seed, self._epoch))
+        torch.manual_seed(self.job.native_seed(self._epoch))
         set_rate(self.optimizers(), self.job.recipe.rate(self._epoch))
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._started = time.monotonic()
@@ -46,12 +46,12 @@ class LitGreedyHash(lightning.LightningModule):
     def training_step(self, batch: tuple[Batch, Tensor, Tensor]) -> Tensor:
         step, pixels, labels = batch
         terms = losses(self.network(pixels, step.masks), labels, self.job.recipe.penalty_weight)
-        self._sums += torch.stack([term.detach() for term in terms]).double() * len(labels)
+        self._sums += torch.stack([term.detach() for term in terms]).double() * step.count
         self.job.report_step(step.step, self._epoch, terms.loss.detach())
-        return terms.loss
+        return terms.loss * step.weight
 
     def on_train_epoch_end(self) -> None:
-        means = (self._sums / len(self.job.split.train)).tolist()
+        means = self.job.mean_losses(self._sums.tolist())
         seconds = time.monotonic() - self._started
         evaluates = self.job.recipe.evaluates(self._epoch)
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
@@ -78,7 +78,7 @@ class EpochBatches(IterableDataset):
 
 
 class CifarDataModule(lightning.LightningDataModule):
-    """Batches of image indices in the shared order; their pixels are made on the device."""
+    """This rank's batches of image indices in the shared order; their pixels are made on the device."""
 
     def __init__(self, job: Job, images: DeviceImages) -> None:
         super().__init__()
@@ -112,8 +112,9 @@ def fit(job: Job) -> None:
     images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
     module = LitGreedyHash(job, images)
     state = job.run.resume_folder / "last.ckpt"
-    if job.start and not state.exists():
+    if job.start and job.ranks.is_first and not state.exists():
         write_lightning(state, job.start, job.recipe)
+    job.ranks.gather("the state is written")
     done = _finished_epochs(state)
     job.resume_after(done)
     if done < job.recipe.epochs:
@@ -136,13 +137,15 @@ def _trainer(job: Job, done: int) -> lightning.Trainer:
     state = ModelCheckpoint(job.run.resume_folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     return lightning.Trainer(
         accelerator="gpu" if job.device == "cuda" else "cpu",
-        devices=1,
+        strategy="auto" if job.ranks.size == 1 else "ddp",
+        devices=job.environment["devices"],
+        num_nodes=job.environment["nodes"],
         max_epochs=job.recipe.epochs,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         logger=CSVLogger(job.run.lightning_folder, name="", version=f"after-epoch-{done}"),
         callbacks=[state, JobProgressBar()],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         enable_model_summary=False,
         log_every_n_steps=job.steps_per_epoch,
     )
