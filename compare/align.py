@@ -22,7 +22,7 @@ from compare.records import Record
 from compare.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.rungs import RUNGS
 from compare.table import ALIGN_FILE
-from compare.worker import Worker
+from compare.worker import Worker, add_python_options
 from shared.errors import EXIT_CHECK_FAILED, UserError, exit_status
 from shared.files import make_folder, write_json
 
@@ -41,8 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--full", action="store_true", help="the full-width network too, for a few steps")
     add("--plant", default="", metavar="FAULT", help="plant a fault; 'list' shows them")
     add("--out", type=Path, metavar="DIR", help="folder for align.json; default: runs/align")
-    add("--torch-python", default=sys.executable, metavar="EXE", help="interpreter that has PyTorch Lightning")
-    add("--paddle-python", default=sys.executable, metavar="EXE", help="interpreter that has PaddlePaddle")
+    add_python_options(parser)
     return parser
 
 

@@ -19,7 +19,7 @@ from compare.cells import LocalExecutor, parse_cell
 from compare.cluster import LOCAL, RayExecutor
 from compare.suite import Executor, Suite, read_backbone
 from compare.table import ALIGN_FILE, write_table
-from compare.worker import NAMES, Worker
+from compare.worker import NAMES, Worker, add_python_options
 from shared import cifar
 from shared.download import fetch_cifar10
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
@@ -47,8 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
-    add("--torch-python", default=sys.executable, metavar="EXE", help="interpreter that has PyTorch Lightning")
-    add("--paddle-python", default=sys.executable, metavar="EXE", help="interpreter that has PaddlePaddle")
+    add_python_options(parser)
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
     add("--cell", type=parse_cell, metavar="FRAMEWORK:BITS:SEED", help="one run alone, for batch schedulers; no table")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.worker import Worker
+from compare.worker import Worker, add_python_options
 from shared import checkpoint, weights
 from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
 from shared.errors import UserError, exit_status
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--bits", type=int, metavar="N", help="the code length SRC must have")
     add("--names", choices=FAMILIES, default=OURS, help="what to call the parameters in a .pt or .pdparams DST")
     add("--inspect", action="store_true", help="show what is in SRC")
-    add("--torch-python", default=sys.executable, metavar="EXE", help="interpreter that has PyTorch Lightning")
+    add_python_options(parser, ["torch"])
     return parser
 
 

@@ -1,10 +1,12 @@
 """Starting a framework's worker process, following its progress and judging how it ended."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,18 @@ from shared.progress import Progress, replay
 MODULES = {"paddle": "paddle_impl", "torch": "torch_impl"}
 NAMES = {"paddle": "PaddlePaddle", "torch": "PyTorch Lightning"}
 _QUOTED_LINES = 15
+
+
+def default_python(framework: str) -> str:
+    """The interpreter named by ``$GREEDYHASH_TORCH_PYTHON`` or ``$GREEDYHASH_PADDLE_PYTHON``, else this one."""
+    return os.environ.get(f"GREEDYHASH_{framework.upper()}_PYTHON") or sys.executable
+
+
+def add_python_options(parser: argparse.ArgumentParser, frameworks: Sequence[str] = ("torch", "paddle")) -> None:
+    """Give a command the options that name each framework's interpreter."""
+    for name in frameworks:
+        text = f"interpreter that has {NAMES[name]}; default: $GREEDYHASH_{name.upper()}_PYTHON, else this one"
+        parser.add_argument(f"--{name}-python", default=default_python(name), metavar="EXE", help=text)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from compare import convert
+from compare.worker import default_python
 from shared.checkpoint import Checkpoint
 from shared.recipe import PRESETS, parameters
 from tests import helpers
@@ -29,7 +29,7 @@ class TorchWriter:
     """Stands in for ``compare.worker.Worker``: one process for all files, because importing PyTorch takes seconds."""
 
     def __init__(self):
-        words = [sys.executable, "-m", "tests.children.torch_writer"]
+        words = [default_python("torch"), "-m", "tests.children.torch_writer"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._process = subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
 

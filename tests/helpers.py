@@ -1,6 +1,6 @@
 """Starting the project's commands as a user would, and writing the files they read."""
 
-import importlib.util
+import functools
 import os
 import subprocess
 import sys
@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from compare.worker import default_python
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"torch": "torch", "paddle": "paddle"}
@@ -28,13 +30,15 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+@functools.cache
 def is_installed(framework):
-    return importlib.util.find_spec(MODULES[framework]) is not None
+    program = f"import importlib.util as u, sys; sys.exit(u.find_spec({MODULES[framework]!r}) is None)"
+    return subprocess.run([default_python(framework), "-c", program], check=False).returncode == 0
 
 
-def run(*command, status=0, environment=None, timeout=500):
-    """Run a command of this interpreter and check its exit status."""
-    words = [sys.executable, *map(str, command)]
+def run(*command, python=sys.executable, status=0, environment=None, timeout=500):
+    """Run a command of an interpreter and check its exit status."""
+    words = [python, *map(str, command)]
     env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
     done = subprocess.run(
         words, capture_output=True, text=True, env=env, timeout=timeout, cwd=PROJECT_ROOT, check=False
@@ -44,7 +48,7 @@ def run(*command, status=0, environment=None, timeout=500):
 
 
 def worker(framework, *arguments, **options):
-    return run("-m", f"{framework}_impl", *arguments, **options)
+    return run("-m", f"{framework}_impl", *arguments, python=default_python(framework), **options)
 
 
 def benchmark(*arguments, align=False, **options):
@@ -59,9 +63,9 @@ def start_benchmark(*arguments):
     return subprocess.Popen(words, **quiet)
 
 
-def child(name, *arguments, **options):
-    """Run a program of ``tests/children`` in a process of its own, where it may import a framework."""
-    return run("-m", f"tests.children.{name}", *arguments, **options)
+def child(framework, name, *arguments, **options):
+    """Run a program of ``tests/children`` in a process of its own, where it may import the framework."""
+    return run("-m", f"tests.children.{name}", *arguments, python=default_python(framework), **options)
 
 
 def write_binary_layout(folder, pixels, labels):

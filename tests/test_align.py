@@ -1,7 +1,6 @@
 """The ladder passes, and stops at the expected rung for every planted fault."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from compare.limits import LIMITS
 from compare.records import compare, compare_sets
 from compare.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.rungs import RUNGS
-from compare.worker import Worker
+from compare.worker import Worker, default_python
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
@@ -24,7 +23,7 @@ def workers():
     for name in ("torch", "paddle"):
         if not helpers.is_installed(name):
             pytest.skip(f"{name} is not installed, and the ladder compares two frameworks")
-    return {name: Worker(name, sys.executable, threads=1) for name in ("paddle", "torch")}
+    return {name: Worker(name, default_python(name), threads=1) for name in ("paddle", "torch")}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from compare.worker import default_python
 from tests import helpers
 
 FRAMEWORKS = {"torch", "torchvision", "lightning", "pytorch_lightning", "torchmetrics", "paddle"}
@@ -68,7 +69,7 @@ def test_worker_trains_with_the_other_framework_blocked(framework, small_suite, 
     initial = small_suite / "init" / "bits12-seed2000.safetensors"
     arguments = ["worker", "train", "--run", str(tmp_path), "--data", "digits", "--initial-weights", str(initial)]
     program = f"sys.argv = {arguments}\nrunpy.run_module('{framework}_impl', run_name='__main__')"
-    helpers.run("-c", BLOCK.format(blocked=OTHERS[framework]) + program)
+    helpers.run("-c", BLOCK.format(blocked=OTHERS[framework]) + program, python=default_python(framework))
     assert (tmp_path / "result.json").exists()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from compare import node
 from compare.cells import Cell, Task
-from compare.worker import Worker
+from compare.worker import Worker, default_python
 from shared.errors import UserError
 from shared.files import write_text
 from shared.runs import Run, finished_runs
@@ -72,22 +72,22 @@ def test_suite_outlives_a_killed_process_of_ray(small_suite, tmp_path):
     check_suite(tmp_path, small_suite)
 
 
-def failing_python(folder, status):
-    """An interpreter like this one, whose workers end with ``status`` and a last word when told to train."""
-    script = folder / f"python{status}"
+def failing(folder, framework, status):
+    """The option for an interpreter whose workers, told to train, end with ``status`` and a last word."""
+    script = folder / "python"
     script.write_text(
         f'#!/bin/sh\ncase "$*" in *" train "*) echo "error: last word"; exit {status};; esac\n'
-        f'exec "{sys.executable}" "$@"\n'
+        f'exec "{default_python(framework)}" "$@"\n'
     )
     script.chmod(0o755)
-    return script
+    return f"--{framework}-python", script
 
 
 @pytest.mark.parametrize("executor", ["local", "ray"])
 def test_dead_worker_leaves_the_others_running(executor, tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--frameworks", "torch", "paddle")
-    words = ("--out", tmp_path, *options, "--executor", executor, "--torch-python", failing_python(tmp_path, 7))
-    done = helpers.benchmark(*words, status=3)
+    words = ("--out", tmp_path, *options, "--executor", executor)
+    done = helpers.benchmark(*words, *failing(tmp_path, "torch", 7), status=3)
     assert "the PyTorch Lightning worker died (exit status 7)" in done.stderr
     assert "last word" in done.stderr
     assert [run.result()["framework"] for run in finished_runs(tmp_path)] == ["paddle"]
@@ -96,35 +96,37 @@ def test_dead_worker_leaves_the_others_running(executor, tmp_path):
 
 def test_bad_input_on_a_node_is_bad_input_here(tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--frameworks", "paddle", "--executor", "ray")
-    done = helpers.benchmark("--out", tmp_path, *options, "--paddle-python", failing_python(tmp_path, 2), status=2)
+    done = helpers.benchmark("--out", tmp_path, *options, *failing(tmp_path, "paddle", 2), status=2)
     assert done.stderr.splitlines()[-1] == "error: last word"
 
 
-def test_node_that_shares_no_folder_sends_the_run_home(small_suite, tmp_path, monkeypatch):
-    monkeypatch.setenv("GREEDYHASH_CACHE", str(tmp_path / "cache"))
+def on_a_far_node(monkeypatch, suite, folder, data):
+    """A Paddle cell of ``suite`` as a node sees it that has a cache of its own; the original and its parcel."""
+    monkeypatch.setenv("GREEDYHASH_CACHE", str(folder / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    cell, lines = Cell("paddle", 12, 2000), []
-    task = Task(cell, "[1/1]", Worker("paddle"), "cpu", tmp_path / "out", "digits")
+    worker = Worker("paddle", default_python("paddle"))
+    task = Task(Cell("paddle", 12, 2000), "[1/1]", worker, "cpu", folder / "out", data)
+    source = dataclasses.replace(task, out=suite)
+    return task, source, node.Parcel(source.run.recipe(), source.initial_weights.read_bytes())
+
+
+def test_node_that_shares_no_folder_sends_the_run_home(small_suite, tmp_path, monkeypatch):
+    task, source, parcel = on_a_far_node(monkeypatch, small_suite, tmp_path, "digits")
+    lines = []
     assert node.execute(task, "token", None, lines.append) is None
     write_text(task.out / node.MARK, "another driver's")
     assert node.execute(task, "token", None, lines.append) is None
-    source = dataclasses.replace(task, out=small_suite)
-    parcel = node.Parcel(source.run.recipe(), source.initial_weights.read_bytes())
     files = node.execute(task, "token", parcel, lines.append)
     assert not task.run.folder.exists()
     assert any('"phase": "train"' in line for line in lines)
     assert not any((tmp_path / "cache" / "cells").iterdir())
     node.unpack(files, task.run)
     check_same_numbers(task.run, source.run)
-    assert task.run.result()["checkpoint_sha256"] == source.run.result()["checkpoint_sha256"]
     assert {file.name for file in source.run.folder.iterdir()} - {".lock"} == {Path(name).parts[0] for name in files}
 
 
 def test_bad_input_on_a_node_that_shares_no_folder(small_suite, tmp_path, monkeypatch):
-    monkeypatch.setenv("GREEDYHASH_CACHE", str(tmp_path / "cache"))
-    task = Task(Cell("paddle", 12, 2000), "[1/1]", Worker("paddle"), "cpu", tmp_path / "out", str(tmp_path / "none"))
-    source = dataclasses.replace(task, out=small_suite)
-    parcel = node.Parcel(source.run.recipe(), source.initial_weights.read_bytes())
+    task, _, parcel = on_a_far_node(monkeypatch, small_suite, tmp_path, str(tmp_path / "none"))
     failure = node.execute(task, "token", parcel, [].append)
     assert isinstance(failure, UserError)
     assert "no such data" in str(failure)

@@ -50,7 +50,7 @@ def test_form_is_recognised(form, files):
 
 
 def test_files_pytorch_itself_writes(original, neutral, files, tmp_path):
-    helpers.child("torch_checkpoints", neutral, tmp_path, files["torch"])
+    helpers.child("torch", "torch_checkpoints", neutral, tmp_path, files["torch"])
     for name in ("legacy.pkl", "parallel.pth", "nested.pt", "views.pt", "legacy_views.pt"):
         assert same(read_checkpoint(tmp_path / name).weights, original.weights), name
     for name, message in (
@@ -68,7 +68,7 @@ def test_paddle_loads_what_was_converted_and_saves_it_again(files, original, tmp
         pytest.skip("paddle is not installed")
     write_json(tmp_path / "recipe.json", dataclasses.asdict(RECIPE))
     prefix = files["paddle"].with_suffix("")
-    done = helpers.child("paddle_checkpoints", tmp_path / "recipe.json", prefix, tmp_path / "out")
+    done = helpers.child("paddle", "paddle_checkpoints", tmp_path / "recipe.json", prefix, tmp_path / "out")
     assert done.stdout.splitlines()[-1] == "2 0.005"
     found = read_checkpoint(tmp_path / "out.pdopt")
     assert same(found.weights, original.weights)

@@ -42,7 +42,7 @@ def test_normalised_agrees_with_the_definition():
 
 def check_device(framework, images, target, tmp_path):
     np.savez(tmp_path / "in.npz", pixels=images, input_px=target)
-    helpers.child("device_pixels", framework, tmp_path / "in.npz", tmp_path / "out.npz")
+    helpers.child(framework, "device_pixels", framework, tmp_path / "in.npz", tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as out:
         expected = pillow(images, target)
         np.testing.assert_array_equal(out["upsampled"], expected)

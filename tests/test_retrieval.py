@@ -148,7 +148,7 @@ def test_agrees_with_torchmetrics_without_ties(tmp_path):
     queries, query_labels = np.stack([np.zeros(bits, bool), np.ones(bits, bool)]), np.array([1, 2])
     relevant = query_labels[:, None] == labels
     np.savez(tmp_path / "in.npz", scores=bits + 1 - (queries[:, None] != database).sum(axis=2), relevant=relevant)
-    theirs = json.loads(helpers.child("torchmetrics_map", tmp_path / "in.npz", 50).stdout)
+    theirs = json.loads(helpers.child("torch", "torchmetrics_map", tmp_path / "in.npz", 50).stdout)
     for topk, value in ((None, theirs["all"]), (50, theirs["topk"])):
         result = evaluate(queries, query_labels, database, labels, topk=topk)
         assert result.map_expected == pytest.approx(value, abs=1e-6)  # theirs is float32
