@@ -22,7 +22,17 @@ _COLUMNS = {
 }
 _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
 # what may differ between a run and the published ones: bookkeeping, and how often the run is scored
-_FREE_FIELDS = {"preset", "bits", "seed", "eval_every", "dropout", "data_sha256", "split_sha256", "backbone_sha256"}
+_FREE_FIELDS = {
+    "preset",
+    "bits",
+    "seed",
+    "eval_every",
+    "dropout",
+    "precision",
+    "data_sha256",
+    "split_sha256",
+    "backbone_sha256",
+}
 
 
 def departures(recipe: Recipe) -> list[str]:

@@ -30,10 +30,12 @@ def environment(rung: str, rig: Rig) -> list[Record]:
     records = []
     for side, environment in facts.items():
         tf32 = environment["variables"]["NVIDIA_TF32_OVERRIDE"]
-        switches = [value for name, value in environment["precision"].items() if name != "dtype"]
+        precision = environment["precision"]
+        switches = [value for name, value in precision.items() if name.endswith(("tf32", "switch"))]
         records.append(check(rung, f"{side}: is {side}", environment["framework"] == side))
         records.append(check(rung, f"{side}: TF32 off", tf32 == "0" and not any(switches), f"override {tf32}"))
-        records.append(check(rung, f"{side}: float32", environment["precision"]["dtype"] == "float32"))
+        records.append(check(rung, f"{side}: float32", precision["dtype"] == "float32"))
+        records.append(check(rung, f"{side}: fp32", precision["precision"] == "fp32"))
     return records
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash
-from paddle_impl.runtime import paddle
+from paddle_impl.runtime import autocast, paddle
 from shared.machine import num_threads
 from shared.progress import Progress
 
@@ -28,8 +28,9 @@ def encode_images(
     features, predicted = [], []
     for start in range(0, len(index), BATCH_SIZE):
         batch = paddle.to_tensor(index[start : start + BATCH_SIZE])
-        feature, _, logits = forward(images.normalised(batch))
-        features.append(feature.numpy())
+        with autocast(paddle.get_device()):
+            feature, _, logits = forward(images.normalised(batch))
+        features.append(feature.astype("float32").numpy())
         predicted.append(logits.argmax(axis=1).numpy())
         progress.update("encode", start + len(batch), len(index))
     network.train() if was_training else network.eval()

@@ -5,14 +5,14 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
+from shared.arithmetic import Arithmetic
 from shared.errors import UserError
 from shared.machine import cpu_info, describe_machine, keep_freed_memory, mkl_code_path, num_threads
 
 FRAMEWORK = "paddle"
 
-# cuBLAS and cuDNN read it once, when their first handle is made; TF32 off in forward and backward
-os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
 os.environ.setdefault("GLOG_minloglevel", "2")
 # the bundled MKL takes a slow code path on AMD processors unless told before its first product
 if _code_path := mkl_code_path(cpu_info()):
@@ -44,12 +44,17 @@ def configure() -> None:
     paddle.disable_signal_handler()
     paddle.base.core.set_num_threads(num_threads())
     for library in _switches():
-        getattr(paddle.base.core, f"set_{library}_switch")(0)
+        getattr(paddle.base.core, f"set_{library}_switch")(Arithmetic.of_process().tf32)
 
 
 def _switches() -> list[str]:
     # some builds for the CPU have none
     return [library for library in ("cublas", "cudnn") if hasattr(paddle.base.core, f"set_{library}_switch")]
+
+
+def autocast(device: str) -> AbstractContextManager:
+    """Where forward passes belong: bfloat16 if that is this process's precision, else no change."""
+    return paddle.amp.auto_cast(enable=Arithmetic.of_process().bf16, dtype="bfloat16", level="O1")
 
 
 def has_gpu() -> bool:
@@ -69,7 +74,10 @@ def resolve_device(name: str) -> str:
 def environment(device: str) -> dict:
     """The contents of ``environment.json``."""
     facts = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
+    arithmetic = Arithmetic.of_process()
     precision = {
+        "precision": arithmetic.precision,
+        "deterministic": arithmetic.deterministic,
         "dtype": "float32",
         **{f"{library}_switch": getattr(paddle.base.core, f"get_{library}_switch")() for library in _switches()},
     }

@@ -10,7 +10,7 @@ from paddle_impl.encode import encode_images
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
-from paddle_impl.runtime import paddle
+from paddle_impl.runtime import autocast, paddle
 from shared import checkpoint
 from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.job import Job
@@ -53,7 +53,8 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
         index = paddle.to_tensor(batch.index)
         labels = paddle.gather(images.labels, index)
         masks = batch.masks and tuple(map(paddle.to_tensor, batch.masks))
-        terms = losses(network(images.normalised(index), masks), labels, job.recipe.penalty_weight)
+        with autocast(job.device):
+            terms = losses(network(images.normalised(index), masks), labels, job.recipe.penalty_weight)
         (terms.loss * batch.weight).backward()
         optimizer.step()
         optimizer.clear_grad()

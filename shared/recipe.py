@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.arithmetic import PRECISIONS
 from shared.errors import UserError
 from shared.files import read_json, sha256_of
 
@@ -21,6 +22,7 @@ class Recipe:
     ``learning_rate`` holds for epochs 1..``lr_drop_epoch`` and is multiplied by ``lr_drop_factor`` afterwards.
     ``width`` scales AlexNet's channels and units; ``input_px`` is the side of the upsampled square image.
     ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
+    ``precision`` is that of training and encoding: fp32, tf32 or bf16 (shared/arithmetic.py).
     ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
     """
 
@@ -41,6 +43,7 @@ class Recipe:
     weight_decay: float = 5e-4
     penalty_weight: float = 0.1
     dropout: str = "shared"
+    precision: str = "fp32"
     backbone: str = "imagenet"
     backbone_layers: tuple[str, ...] = ()
     backbone_sha256: str = ""
@@ -60,8 +63,9 @@ class Recipe:
             raise UserError(f"eval_every: expected 0 (last epoch only) or more, received {self.eval_every}")
         if self.input_px < 63:
             raise UserError(f"input_px: AlexNet's pools need at least 63, received {self.input_px}")
-        if self.dropout not in ("shared", "native"):
-            raise UserError(f"dropout: expected shared or native, received {self.dropout!r}")
+        for name, choices in (("dropout", ("shared", "native")), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name}: expected {' or '.join(choices)}, received {getattr(self, name)!r}")
 
     def rate(self, epoch: int) -> float:
         """The learning rate of ``epoch`` (counted from 1)."""

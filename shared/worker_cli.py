@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from shared import weights
+from shared.arithmetic import Arithmetic
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
 from shared.files import folder_lock, write_json
@@ -21,6 +22,7 @@ from shared.launch import adopt_channel, check_counts, make_layout, run_ranks
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
 from shared.recipe import Recipe, recipe_from_dict
+from shared.runs import Run
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
 
@@ -57,6 +59,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     )
     train.add_argument("--devices", type=int, default=1, metavar="N", help="processes that train together, one a GPU")
     train.add_argument("--nodes", type=int, default=1, metavar="M", help="machines with N each, which share --run")
+    train.add_argument("--deterministic", action="store_true", help="the same bits again, where the framework can")
     train.add_argument("--as-rank", action="store_true", help=argparse.SUPPRESS)  # how the ranks are started
     encode_verb = verbs.add_parser("encode", help="write the codes of a checkpoint")
     encode_verb.add_argument("--out", type=Path, required=True, help=".npz file to write")
@@ -77,11 +80,14 @@ def build_parser(program: str) -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], Implementation]) -> None:
+    arithmetic = _arithmetic(arguments)
+    arithmetic.pin()
     try:
         implementation = load()
     except ImportError as error:
         raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
     device = implementation.runtime.resolve_device(arguments.device)
+    arithmetic.check(device)
     if arguments.verb == "info":
         _info(arguments, implementation, device)
         return
@@ -97,6 +103,15 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
         {"train": _train, "encode": _encode, "eval": _eval}[arguments.verb](arguments, implementation, device, progress)
     finally:
         progress.close()
+
+
+def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
+    """That of the recipe in question, before the framework is imported; the ladder's is always fp32."""
+    if arguments.verb == "train":
+        return Arithmetic(Run(arguments.run).recipe().precision, arguments.deterministic)
+    if arguments.verb in ("encode", "eval"):
+        return Arithmetic(_open_checkpoint(arguments.checkpoint)[0].precision)
+    return Arithmetic()
 
 
 def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:

@@ -33,9 +33,10 @@ def test_the_last_epoch_is_always_scored(every, expected):
 
 def test_digest_sees_every_field():
     base = Recipe(preset="x", epochs=5)
-    other = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
+    by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
+    by_name = {"dropout": "native", "precision": "bf16"}
     changed = {
-        dataclasses.replace(base, **{f.name: "native" if f.name == "dropout" else other[f.type]}).digest()
+        dataclasses.replace(base, **{f.name: by_name.get(f.name, by_type[f.type])}).digest()
         for f in dataclasses.fields(Recipe)
     }
     assert len(changed | {base.digest()}) == len(dataclasses.fields(Recipe)) + 1

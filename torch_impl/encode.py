@@ -6,6 +6,7 @@ import torch
 from shared.progress import Progress
 from torch_impl.images import DeviceImages
 from torch_impl.model import GreedyHash
+from torch_impl.runtime import autocast
 
 BATCH_SIZE = 128
 
@@ -20,8 +21,9 @@ def encode_images(
     features, predicted = [], []
     for start in range(0, len(index), BATCH_SIZE):
         batch = torch.from_numpy(index[start : start + BATCH_SIZE]).to(images.device)
-        output = network(images.normalised(batch))
-        features.append(output.feature.cpu().numpy())
+        with autocast(images.device.type):
+            output = network(images.normalised(batch))
+        features.append(output.feature.float().cpu().numpy())
         predicted.append(output.logits.argmax(dim=1).cpu().numpy())
         progress.update("encode", start + len(batch), len(index))
     network.train(was_training)

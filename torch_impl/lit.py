@@ -22,6 +22,7 @@ from torch_impl.files import write_lightning
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate
+from torch_impl.runtime import autocast
 
 
 class LitGreedyHash(lightning.LightningModule):
@@ -45,7 +46,8 @@ class LitGreedyHash(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Batch, Tensor, Tensor]) -> Tensor:
         step, pixels, labels = batch
-        terms = losses(self.network(pixels, step.masks), labels, self.job.recipe.penalty_weight)
+        with autocast(self.job.device):
+            terms = losses(self.network(pixels, step.masks), labels, self.job.recipe.penalty_weight)
         self._sums += torch.stack([term.detach() for term in terms]).double() * step.count
         self.job.report_step(step.step, self._epoch, terms.loss.detach())
         return terms.loss * step.weight

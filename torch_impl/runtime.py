@@ -1,14 +1,12 @@
 """This framework's process: import, threads, precision, device, and the record of them."""
 
 import logging
-import os
 import warnings
-
-# cuBLAS and cuDNN read it once, when their first handle is made; TF32 off in forward and backward
-os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
+from contextlib import AbstractContextManager
 
 import torch
 
+from shared.arithmetic import Arithmetic
 from shared.errors import UserError
 from shared.machine import describe_machine, keep_freed_memory, num_threads
 
@@ -17,12 +15,20 @@ FRAMEWORK = "torch"
 
 def configure() -> None:
     """Set memory, threads and precision, and leave terminal output to this project's own progress display."""
+    arithmetic = Arithmetic.of_process()
     keep_freed_memory()
     torch.set_num_threads(num_threads())
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = arithmetic.tf32
+    torch.backends.cudnn.allow_tf32 = arithmetic.tf32
+    # an operation that has no deterministic form says so in a warning
+    torch.use_deterministic_algorithms(arithmetic.deterministic, warn_only=True)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning.*")
+
+
+def autocast(device: str) -> AbstractContextManager:
+    """Where forward passes belong: bfloat16 if that is this process's precision, else no change."""
+    return torch.autocast(device, torch.bfloat16, enabled=Arithmetic.of_process().bf16)
 
 
 def has_gpu() -> bool:
@@ -40,7 +46,10 @@ def resolve_device(name: str) -> str:
 def environment(device: str) -> dict:
     """The contents of ``environment.json``."""
     facts = describe_machine(("torch", "lightning", "torchvision"))
+    arithmetic = Arithmetic.of_process()
     precision = {
+        "precision": arithmetic.precision,
+        "deterministic": arithmetic.deterministic,
         "dtype": "float32",
         "cuda.matmul.allow_tf32": torch.backends.cuda.matmul.allow_tf32,
         "cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,

@@ -1,0 +1,39 @@
+"""Precision and determinism: pinned before the framework is imported, recorded, and refused where they do not exist."""
+
+import dataclasses
+import json
+
+import pytest
+
+from shared.recipe import PRESETS
+from shared.runs import Run
+from tests import helpers
+
+# the same words in both, but Paddle computes in bfloat16 on a GPU only
+DTYPES = {"torch": "torch.bfloat16", "paddle": "paddle.float32"}
+
+
+def test_autocast_is_bfloat16_where_the_framework_has_it(framework):
+    assert helpers.child(framework, "autocast", framework, "fp32").stdout.split()[0].endswith("float32")
+    assert helpers.child(framework, "autocast", framework, "bf16").stdout.split() == [DTYPES[framework], "bf16"]
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_precision_of_gpus_is_refused_on_a_cpu(precision, framework, tmp_path):
+    Run(tmp_path).prepare(dataclasses.replace(PRESETS["demo"], precision=precision))
+    source = ["--data", "digits", "--initial-weights", "any"]
+    done = helpers.worker(framework, "train", "--run", tmp_path, *source, "--device", "cpu", status=2)
+    assert done.stderr.startswith(f"error: precision {precision}: expected a GPU")
+
+
+def test_deterministic_run_is_recorded_and_gives_the_same_bits(framework, small_suite, tmp_path):
+    whole = Run(small_suite / framework / "bits12-seed2000")
+    Run(tmp_path).prepare(whole.recipe())
+    initial = small_suite / "init" / "bits12-seed2000.safetensors"
+    source = ["--data", "digits", "--initial-weights", initial]
+    helpers.worker(framework, "train", "--run", tmp_path, *source, "--deterministic")
+    helpers.check_same_numbers(Run(tmp_path), whole)
+    environment = json.loads(Run(tmp_path).environment_file.read_text())
+    assert environment["precision"]["deterministic"] is True
+    assert environment["precision"]["precision"] == "fp32"
+    assert environment["variables"]["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
