@@ -60,19 +60,25 @@ class Suite:
             for cell in self.cells:
                 self._prepare(cell)
             self._write_plan()
-            _raise_all(executor.run(self._tasks(self.cells, progress), progress))
+            self._execute(self.cells, executor, progress)
 
     def run_cell(self, cell: Cell, executor: Executor, progress: Progress) -> None:
         """Train and score one run, while other processes may run other cells in the same folder; raises like run."""
         with folder_lock(self.out, shared=True):
             self._prepare(cell)
-            _raise_all(executor.run(self._tasks([cell], progress), progress))
+            self._execute([cell], executor, progress)
+
+    def _execute(self, cells: list[Cell], executor: Executor, progress: Progress) -> None:
+        if died := executor.run(self._tasks(cells, progress), progress):
+            raise WorkerDied("\n".join(map(str, died)))
 
     def _prepare(self, cell: Cell) -> None:
+        run_of(self.out, *cell).prepare(self._recipe_of(cell), self.force)
+
+    def _recipe_of(self, cell: Cell) -> Recipe:
         split = cifar.split(self.dataset.labels, self.recipe.protocol, cell.seed)
         cifar.validate_split(split, self.dataset.labels, self.recipe.protocol)
-        recipe = dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed, split_sha256=split.digest())
-        run_of(self.out, *cell).prepare(recipe, self.force)
+        return dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed, split_sha256=split.digest())
 
     def _write_plan(self) -> None:
         frameworks = [worker.framework for worker in self.workers]
@@ -100,11 +106,6 @@ class Suite:
         with folder_lock(path.parent, wait_seconds=_SECONDS_TO_MAKE_WEIGHTS):
             if not path.exists() or weights.load(path)[1] != origin:
                 weights.save(path, weights.initial_weights(recipe, self.backbone), origin)
-
-
-def _raise_all(died: list[WorkerDied]) -> None:
-    if died:
-        raise WorkerDied("\n".join(map(str, died)))
 
 
 def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Recipe, weights.Arrays]:

@@ -170,6 +170,7 @@ class Job:
         checkpoint.save(self.run.checkpoint_file, final)
         self.run.write_result(self._result(Codes.load(self.run.codes_file), final.weights))
         shutil.rmtree(self.run.resume_folder, ignore_errors=True)
+        self.ranks.gather("the run is finished")
 
     def _result(self, codes: Codes, final_weights: weights.Arrays) -> dict:
         log, recipe = self.run.log(), self.recipe
@@ -219,7 +220,8 @@ class QuietJob(Job):
         return {}
 
     def finish(self, encoded: Encoded, kept: Path) -> None:
-        """Nothing is left to do."""
+        """Wait for the first rank."""
+        self.ranks.gather("the run is finished")
 
 
 def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:

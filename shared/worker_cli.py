@@ -42,7 +42,12 @@ class Implementation(NamedTuple):
 def run_worker(program: str, framework_name: str, load: Callable[[], Implementation]) -> None:
     """Parse the command line, import the framework with ``load``, run the verb and exit with its status."""
     arguments = build_parser(program).parse_args()
-    sys.exit(exit_status(lambda: _run(arguments, framework_name, load)))
+    status = exit_status(lambda: _run(arguments, framework_name, load))
+    if arguments.verb == "train" and arguments.as_rank:
+        # the interpreter's end would race with gloo's threads that still hold tensors (PyTorch's pull request 179291)
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def build_parser(program: str) -> argparse.ArgumentParser:
@@ -164,7 +169,9 @@ def _eval(arguments: argparse.Namespace, implementation: Implementation, device:
 
 
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
-    facts = {"gpu": implementation.runtime.has_gpu(), "environment": _environment(implementation, device, 1, 1)}
+    environment = _environment(implementation, device, 1, 1)
+    gpus = implementation.parallel.count_gpus()
+    facts = {"gpu": implementation.runtime.has_gpu(), "gpus": gpus, "environment": environment}
     if arguments.checkpoint:
         recipe, arrays, metadata = _open_checkpoint(arguments.checkpoint)
         origin = {"framework": metadata["framework"], "epoch": metadata["epoch"], "sha256": weights.digest(arrays)}

@@ -1,6 +1,5 @@
 """Several processes that train together: how they are started, and how one joins the others."""
 
-import atexit
 import os
 import sys
 from pathlib import Path
@@ -37,7 +36,6 @@ def join(device: str) -> Ranks:
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    atexit.register(distributed.destroy_process_group)
     return Ranks(distributed.get_rank(), distributed.get_world_size(), _gather)
 
 
