@@ -17,13 +17,16 @@ from pathlib import Path
 from compare.align import ALIGN_STEPS, align, quick_scale
 from compare.cells import LocalExecutor, parse_cell
 from compare.cluster import LOCAL, RayExecutor
+from compare.follow import FollowingSuite
 from compare.suite import Executor, Suite, read_backbone
 from compare.table import ALIGN_FILE, write_table
 from compare.worker import NAMES, Worker, add_python_options
 from shared import cifar
+from shared.arithmetic import PRECISIONS, Arithmetic
 from shared.download import fetch_cifar10
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
 from shared.files import make_folder, read_json
+from shared.launch import check_counts, make_layout
 from shared.machine import num_threads
 from shared.progress import Progress, make_progress
 from shared.recipe import PRESETS, Recipe
@@ -46,7 +49,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, metavar="N")
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU, that train a run together")
+    add("--nodes", type=int, default=1, metavar="M", help="machines that do; give the same command on each")
     add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
+    add("--precision", choices=PRECISIONS, default="fp32", help="of training and encoding; tf32 and bf16 need a GPU")
+    add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     add_python_options(parser)
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
@@ -70,6 +77,9 @@ def main() -> None:
         if arguments.cell:
             suite.run_cell(arguments.cell, executor, progress)
             print(f"{arguments.cell} is finished; when all are, the same command without --cell writes the table")
+            return
+        if isinstance(suite, FollowingSuite):
+            suite.run(executor, progress)
             return
         aligned = arguments.skip_align or _align(suite, arguments.executor, progress)
         _run(suite, executor, progress)
@@ -121,12 +131,17 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
     for bits, seed in product(arguments.bits, arguments.seeds):
         dataclasses.replace(recipe, bits=bits, seed=seed)  # refuses what is out of range
     devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
+    for name, device in devices.items():
+        Arithmetic(recipe.precision).check(device)
+        check_counts(arguments.devices, arguments.nodes, facts[name]["gpus"] if device == "cuda" else None)
+    layout = make_layout(arguments.devices, arguments.nodes)
     out = make_folder(arguments.out or Path("runs") / preset)
     data = _data(arguments.data, preset, progress)
     dataset = cifar.load(data)
     recipe = dataclasses.replace(recipe, dataset=dataset.name, data_sha256=dataset.digest())
     recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
-    return Suite(
+    kind = FollowingSuite if layout.node else Suite
+    return kind(
         out=out,
         recipe=recipe,
         bits=sorted(arguments.bits),
@@ -138,7 +153,13 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
         data=data if data == cifar.DIGITS else os.path.abspath(data),  # a node's working folder is another
         backbone=backbone,
         force=arguments.force,
+        train_options=_train_options(arguments),
     )
+
+
+def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
+    counts = ("--devices", str(arguments.devices), "--nodes", str(arguments.nodes))
+    return (*counts, "--deterministic") if arguments.deterministic else counts
 
 
 def _check_grid(arguments: argparse.Namespace) -> None:
@@ -153,11 +174,14 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         )
     if arguments.cell_cpus is not None and arguments.cell_cpus < 1:
         raise UserError(f"--cell-cpus: expected at least 1, received {arguments.cell_cpus}")
+    if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):
+        raise UserError("--devices and --nodes: expected 1 with --executor ray, whose runs have one device each")
 
 
 def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
     python = getattr(arguments, f"{framework}_python")
     threads = arguments.cell_cpus or (None if arguments.executor == "local" else num_threads())
+    threads = threads and max(1, threads // max(1, arguments.devices))
     # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
     return Worker(framework, os.path.abspath(python) if os.sep in python else python, threads)
 
@@ -200,7 +224,7 @@ def _recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
                 raise UserError(
                     f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
                 )
-    chosen = {name: getattr(arguments, name) for name in ("protocol", "epochs", "eval_every", "dropout")}
+    chosen = {name: getattr(arguments, name) for name in ("protocol", "epochs", "eval_every", "dropout", "precision")}
     return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
 
 

@@ -45,6 +45,7 @@ class Task:
     device: str
     out: Path
     data: str
+    train_options: tuple[str, ...] = ()
 
     @property
     def run(self) -> Run:
@@ -69,7 +70,7 @@ class Task:
             "--device": self.device,
         }
         arguments = [str(word) for pair in options.items() for word in pair]
-        self.worker.run(["train", *arguments], self.run.worker_log_file, progress)
+        self.worker.run(["train", *arguments, *self.train_options], self.run.worker_log_file, progress)
         return f"{summary(self.run)}, {format_seconds(time.monotonic() - started)} in all"
 
 

@@ -26,7 +26,10 @@ _SECONDS_TO_MAKE_WEIGHTS = 600.0
 
 @dataclass(frozen=True)
 class Suite:
-    """``recipe`` is complete but for bits, seed and split; ``workers`` are the frameworks that can run."""
+    """``recipe`` is complete but for bits, seed and split; ``workers`` are the frameworks that can run.
+
+    ``train_options`` are further words for the workers' ``train``.
+    """
 
     out: Path
     recipe: Recipe
@@ -39,6 +42,7 @@ class Suite:
     data: str
     backbone: weights.Arrays
     force: bool
+    train_options: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[Cell]:
@@ -91,7 +95,9 @@ class Suite:
         for number, cell in enumerate(cells, 1):
             title = f"[{number}/{len(cells)}]"
             device = self.devices[cell.framework]
-            task = Task(cell, title, workers[cell.framework], device, self.out.absolute(), self.data)
+            task = Task(
+                cell, title, workers[cell.framework], device, self.out.absolute(), self.data, self.train_options
+            )
             if task.run.is_finished():
                 progress.note(f"{title} {cell.describe()}: kept, {summary(task.run)}")
                 continue
