@@ -11,7 +11,8 @@ from shared.errors import UserError
 ROLES = {"query": "tst", "database": "trn"}  # as DeepHash-pytorch names its arrays
 _ACCEPTED = (
     "a .npz with codes and labels (and bits, if the codes are packed), a .npy of codes with the labels beside it, a "
-    "run folder of this project or its codes.npz, or a folder with DeepHash-pytorch's *tst_binary.npy and *trn_binary.npy"
+    "run folder of this project or its codes.npz, or a folder with DeepHash-pytorch's *tst_binary.npy and "
+    "*trn_binary.npy"
 )
 # how the codes' file is called -> how that of its labels is
 _LABEL_NAMES = {"binary.npy": "label.npy", "codes.npy": "labels.npy"}

@@ -116,8 +116,8 @@ def _notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
         f"Recipe: preset {recipe.preset}, {recipe.epochs} epochs, batch {recipe.batch_size}, SGD "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} after epoch {recipe.lr_drop_epoch}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
-        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, scored every "
-        f"{recipe.eval_every or recipe.epochs} epochs.",
+        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
+        f"scored every {recipe.eval_every or recipe.epochs} epochs.",
         f"Start: {_start(recipe)}; the same weights, split and batch order for both frameworks.",
         f"Seeds: {', '.join(map(str, suite['seeds']))}.",
         *(_framework_note(name, suite, runs) for name in _OURS),
