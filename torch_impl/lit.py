@@ -87,7 +87,9 @@ class CifarDataModule(lightning.LightningDataModule):
         self._job, self._images = job, images
 
     def train_dataloader(self) -> DataLoader:
-        return DataLoader(EpochBatches(self._job, self.trainer.current_epoch + 1), batch_size=None)
+        # pinned memory is copied to the device while the host goes on
+        pinned = self._job.device == "cuda"
+        return DataLoader(EpochBatches(self._job, self.trainer.current_epoch + 1), batch_size=None, pin_memory=pinned)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Batch, Tensor, Tensor]:
         return batch, self._images.normalised(batch.index), self._images.labels.index_select(0, batch.index)
@@ -120,7 +122,7 @@ def fit(job: Job) -> None:
     done = _finished_epochs(state)
     job.resume_after(done)
     if done < job.recipe.epochs:
-        trainer = _trainer(job, done)
+        trainer = make_trainer(job, done)
         trainer.fit(module, CifarDataModule(job, images), ckpt_path=state if done else None, weights_only=True)
     else:
         module.load_state_dict(torch.load(state, weights_only=True)["state_dict"])
@@ -135,7 +137,8 @@ def _finished_epochs(state: Path) -> int:
     ]
 
 
-def _trainer(job: Job, done: int) -> lightning.Trainer:
+def make_trainer(job: Job, done: int) -> lightning.Trainer:
+    """A trainer that goes on after ``done`` epochs, together with the job's other ranks."""
     state = ModelCheckpoint(job.run.resume_folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     return lightning.Trainer(
         accelerator="gpu" if job.device == "cuda" else "cpu",
