@@ -28,7 +28,7 @@ def fit(job: Job) -> None:
     def encode(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return encode_images(network, images, index, job.progress)
 
-    replica = network if job.ranks.size == 1 else paddle.DataParallel(network)
+    replica = replicate(job, network)
     done = restore(job, network, optimizer)
     job.resume_after(done)
     encoded = None
@@ -42,6 +42,11 @@ def fit(job: Job) -> None:
         if job.ranks.is_first:
             keep(job, epoch, network, optimizer)
     job.finish(encoded or job.encode(encode), _state(job))
+
+
+def replicate(job: Job, network: GreedyHash) -> Layer:
+    """The network as its copies on all ranks are trained: with the mean of their gradients."""
+    return network if job.ranks.size == 1 else paddle.DataParallel(network)
 
 
 def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, images: DeviceImages) -> list[float]:
