@@ -1,5 +1,8 @@
 """Figures, drawn without a display; the same values give the same bytes."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,20 +13,56 @@ from shared.curves import PrecisionRecall
 from shared.files import atomic_path
 
 # Okabe and Ito's colours, told apart with any colour vision
-BLUE, ORANGE = "#0072B2", "#D55E00"
-_STYLE = {"svg.hashsalt": "greedyhash", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3}
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#767676"
+# black and white in a file, the page's own colours in a page
+INK, PAPER = "#010203", "#fdfeff"
+_IN_PAGE = {INK: "currentColor", PAPER: "var(--card)", BLUE: "var(--blue)", ORANGE: "var(--orange)"}
+_IN_PAGE |= {GREEN: "var(--green)", PINK: "var(--pink)", GREY: "var(--grey)"}
+_INK_SETTINGS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+_PAPER_SETTINGS = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+_STYLE = {
+    "svg.hashsalt": "greedyhash",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    **dict.fromkeys(_INK_SETTINGS, INK),
+    **dict.fromkeys(_PAPER_SETTINGS, PAPER),
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The look that all figures share, while the block runs."""
+    with mpl.rc_context(_STYLE):
+        yield
 
 
 def save_figure(figure: Figure, stem: Path) -> None:
     """Write ``stem``.png and ``stem``.svg atomically."""
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        with mpl.rc_context(_STYLE), atomic_path(stem.with_suffix(suffix)) as temporary:
+        with house_style(), atomic_path(stem.parent / f"{stem.name}{suffix}") as temporary:
             figure.savefig(temporary, format=suffix[1:], dpi=150, metadata=metadata)
+
+
+def inline_svg(stem: Path) -> str:
+    """The figure in ``stem``.svg as an element of a page: as wide as its place, in the page's colours.
+
+    The element is hidden from screen readers: what stands around it must say what it shows.
+    """
+    text = (stem.parent / f"{stem.name}.svg").read_text(encoding="utf-8")
+    text = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r'^<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', text, flags=re.DOTALL)
+    # names must differ between the figures of one page
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{stem.name}-", text)
+    for colour, variable in _IN_PAGE.items():
+        text = text.replace(colour, variable)
+    return text
 
 
 def precision_recall_figure(by_rank: PrecisionRecall, by_radius: PrecisionRecall, title: str) -> Figure:
     """Precision over recall after every rank, with the Hamming radii as points on the same axes."""
-    with mpl.rc_context(_STYLE):
+    with house_style():
         figure = Figure(figsize=(6, 4.5), layout="constrained")
         axes = figure.add_subplot(xlabel="recall", ylabel="precision", title=title, xlim=(0, 1.01), ylim=(0, 1.01))
         drawn = np.unique(np.geomspace(1, len(by_rank.recall), 2000).astype(int)) - 1

@@ -64,6 +64,33 @@ def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
     }
 
 
+def published_last(recipe: Recipe) -> dict[str, dict[int, float]]:
+    """Label -> {bits: mAP after the last epoch}, the first number of each of ``published_columns``' cells."""
+    columns = published_columns(recipe)
+    return {
+        heading.split(":")[0]: {bits: float(cell.split(" / ")[0]) for bits, cell in cells.items()}
+        for heading, cells in columns.items()
+    }
+
+
+def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[float]]]:
+    """Label -> {"epoch", "lr", "train_loss", "map": one value per epoch}, as far as ``recipe`` goes.
+
+    Empty unless the recipe's protocol is the published one.
+    """
+    if departures(recipe):
+        return {}
+    rows = [row for row in _read("published_curves.csv") if int(row["bits"]) == bits]
+    rows = [row for row in rows if int(row["epoch"]) <= recipe.epochs]
+    return {
+        heading: {
+            name: [float(row[name]) for row in rows if row["source"] == source]
+            for name in ("epoch", "lr", "train_loss", "map")
+        }
+        for heading, source in _CURVES.items()
+    }
+
+
 def _read(name: str) -> list[dict[str, str]]:
     with (_REFERENCE / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

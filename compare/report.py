@@ -1,0 +1,57 @@
+"""Write OUT/report.html: one file that shows what a suite found, and OUT/figures/ with its figures as SVG and PNG.
+
+python compare/report.py OUT      OUT is a folder of benchmark.py, finished or not
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from compare.figures import inline_svg, save_figure
+from compare.report_content import content
+from compare.report_data import read_suite
+from compare.report_figures import Picture
+from shared.errors import exit_status
+from shared.files import write_text
+
+REPORT_FILE = "report.html"
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def main() -> None:
+    """Write the report of the suite that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of a suite, finished or not")
+    print(f"written to {write_report(parser.parse_args().out)}")
+
+
+def write_report(out: Path) -> Path:
+    """Write report.html and the figures into ``out`` and return the path of the first.
+
+    Raises UserError when ``out`` holds no suite; whatever else is missing, the report says so.
+    """
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["svg"] = lambda picture: _draw(out, picture)
+    page = templates.get_template("report.html.j2").render(content(read_suite(out)))
+    write_text(out / REPORT_FILE, page)
+    return out / REPORT_FILE
+
+
+def _draw(out: Path, picture: Picture) -> Markup:
+    """The picture as part of the page; its files are written on the way."""
+    stem = out / "figures" / picture.name
+    save_figure(picture.figure, stem)
+    return Markup(inline_svg(stem))  # noqa: S704 - drawn by matplotlib, which escapes its texts
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

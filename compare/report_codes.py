@@ -1,0 +1,87 @@
+"""What the codes of a run look like: ranking curve, balance and correlation of bits, nearest items."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.codes import Codes
+from shared.curves import PrecisionRecall
+from shared.packing import unpack_codes
+
+_DRAWN_RANKS = 300
+NEAREST = 10
+
+
+class Hit(NamedTuple):
+    """One item of a ranking."""
+
+    index: int
+    label: int
+    distance: int
+    wrong: bool
+
+
+class Ranking(NamedTuple):
+    """The first items for one query."""
+
+    index: int
+    label: int
+    hits: list[Hit]
+
+
+class CodeFacts(NamedTuple):
+    """Of one run: ``bits`` bool (N, bits), queries first; ``balance`` (bits,) the share of ones among the items.
+
+    ``ranks`` int (K,) and ``by_rank``, expected precision and recall after them, (K,) each; ``correlation``
+    (bits, bits), 0 where a bit is constant; ``margin``, the median distance of a feature from flipping its bit;
+    ``rankings``, the nearest items of the first query of each class.
+    """
+
+    bits: np.ndarray
+    ranks: np.ndarray
+    by_rank: PrecisionRecall
+    balance: np.ndarray
+    correlation: np.ndarray
+    margin: float
+    zeros: int
+    rankings: list[Ranking]
+
+    @property
+    def off_diagonal(self) -> np.ndarray:
+        """Absolute correlations of different bits, (bits * (bits - 1) / 2,)."""
+        return np.abs(self.correlation[np.triu_indices(len(self.correlation), 1)])
+
+
+def code_facts(codes: Codes) -> CodeFacts:
+    """Everything the report says of these codes."""
+    bits = unpack_codes(codes.codes, codes.bits)
+    items = bits[codes.num_queries :]
+    ranks = np.unique(np.geomspace(1, len(items), _DRAWN_RANKS).round().astype(np.int64))
+    by_rank = codes.score().rank_curve_at(ranks)
+    correlation, margin = _correlation(items), float(np.median(codes.margin))
+    nearest = _rankings(codes, bits)
+    return CodeFacts(bits, ranks, by_rank, items.mean(axis=0), correlation, margin, codes.zeros, nearest)
+
+
+def _correlation(bits: np.ndarray) -> np.ndarray:
+    centred = bits - bits.mean(axis=0)
+    length = np.linalg.norm(centred, axis=0)
+    unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return unit.T @ unit
+
+
+def _rankings(codes: Codes, bits: np.ndarray) -> list[Ranking]:
+    """At one distance, items stand by their position in the database."""
+    _, first = np.unique(codes.labels[: codes.num_queries], return_index=True)
+    return [_ranking(codes, bits, int(position)) for position in first]
+
+
+def _ranking(codes: Codes, bits: np.ndarray, position: int) -> Ranking:
+    distance = (bits[codes.num_queries :] != bits[position]).sum(axis=1)
+    nearest = np.argsort(distance, kind="stable")[:NEAREST]
+    label = int(codes.labels[position])
+    places = [(int(place) + codes.num_queries, int(distance[place])) for place in nearest]
+    hits = [
+        Hit(int(codes.index[p]), int(codes.labels[p]), how_far, bool(codes.labels[p] != label)) for p, how_far in places
+    ]
+    return Ranking(int(codes.index[position]), label, hits)

@@ -1,0 +1,111 @@
+"""What stands in a report, as the template takes it."""
+
+import shlex
+from pathlib import Path
+
+from compare import report_figures as curves
+from compare import report_more_figures as more
+from compare.figures import house_style
+from compare.report_codes import CodeFacts, code_facts
+from compare.report_data import Material, Member
+from compare.report_figures import STYLES, Picture
+from compare.report_grid import retrieval_grid
+from compare.report_verdict import gather_evidence, verdict
+from compare.worker import NAMES
+from shared.errors import UserError
+
+
+@house_style()
+def content(material: Material) -> dict:
+    """Every name that the template uses."""
+    facts = _facts(material)
+    return {
+        "verdict": verdict(gather_evidence(material)),
+        "material": material,
+        "recipe": material.recipe,
+        "names": NAMES,
+        "unfinished": [member for member in material.members if not member.result],
+        "map_picture": curves.map_by_length(material) if material.finished else None,
+        "training": _training(material),
+        "retrieval": [picture for bits in facts for picture in _retrieval(material, bits, facts[bits])],
+        "ladder": more.ladder(material.align) if material.align else None,
+        "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
+        "growth_points": more.growth_points(material.align) if material.align else [],
+        "speed": more.throughput_rows(material),
+        "speed_picture": more.throughput(more.throughput_rows(material)) if material.finished else None,
+        "grid": retrieval_grid(material, facts),
+        "facts": facts,
+        "agreement": {bits: _agreement(own) for bits, own in facts.items()},
+        "code_pictures": [draw(bits, own) for bits, own in facts.items() for draw in (more.balance, more.correlation)],
+        "environments": _environments(material),
+        "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.environment],
+    }
+
+
+def _facts(material: Material) -> dict[int, dict[str, CodeFacts]]:
+    """Length -> framework -> facts of the codes of its first finished run; lengths without any are left out.
+
+    A file that is missing or damaged becomes a problem of the suite.
+    """
+    facts: dict[int, dict[str, CodeFacts]] = {}
+    for bits in material.lengths:
+        for framework in STYLES:
+            member = material.first_finished(framework, bits)
+            try:
+                if member:
+                    facts.setdefault(bits, {})[framework] = code_facts(member.codes())
+            except UserError as error:
+                material.problems.append(str(error))
+    return {bits: own for bits, own in facts.items() if own}
+
+
+def _training(material: Material) -> list[Picture]:
+    """Loss and mAP of every length, and the rate, which all lengths share."""
+    begun = [bits for bits in material.lengths if any(m.log for m in material.members if m.cell.bits == bits)]
+    pictures = [draw(material, bits) for draw in (curves.loss_curves, curves.map_curves) for bits in begun]
+    return [*pictures, *(curves.rate_curve(material, bits) for bits in begun[:1])]
+
+
+def _retrieval(material: Material, bits: int, facts: dict[str, CodeFacts]) -> list[Picture]:
+    return [draw(material, bits, facts) for draw in (curves.precision_recall, curves.precision_at)]
+
+
+def _agreement(facts: dict[str, CodeFacts]) -> float | None:
+    """The share of code bits that are the same in both frameworks."""
+    bits = [own.bits for own in facts.values()]
+    return float((bits[0] == bits[1]).mean()) if len(bits) == 2 and bits[0].shape == bits[1].shape else None
+
+
+def _environments(material: Material) -> dict[str, dict[str, str]]:
+    """Fact -> framework -> its value, or all its values where the runs differ."""
+    table: dict[str, dict[str, str]] = {}
+    for member in material.members:
+        for name, value in _flat(member.environment or {}).items():
+            known = table.setdefault(name, {}).setdefault(member.cell.framework, value)
+            if value not in known.split("; "):
+                table[name][member.cell.framework] = f"{known}; {value}"
+    return table
+
+
+def _flat(environment: dict, prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in environment.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}: ")
+        elif name != "command":
+            flat[prefix + name] = _plain(value)
+    return flat
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)
+
+
+def _command(member: Member) -> str:
+    """The command line that started the run, to be given in the project's folder."""
+    program, *words = member.environment["command"]
+    module = Path(program).parent.name
+    start = ["python", "-m", module] if Path(program).name == "__main__.py" else ["python", program]
+    return shlex.join([*start, *words])

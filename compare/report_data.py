@@ -1,0 +1,136 @@
+"""What a report is made of: everything a suite's folder holds, finished or not, and what is wrong with it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from compare.cells import Cell
+from compare.table import ALIGN_FILE, write_table
+from shared.codes import Codes
+from shared.errors import UserError
+from shared.files import read_json
+from shared.recipe import Recipe
+from shared.runs import FRAMEWORKS, Run, run_of
+
+THROUGHPUT_FILE = "throughput.json"
+_FOLDER = re.compile(r"bits(\d+)-seed(\d+)")
+_QUOTED_LINES = 12
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of the suite; what is missing or cannot be read is None, and ``problem`` says why."""
+
+    cell: Cell
+    run: Run
+    recipe: Recipe | None
+    log: list[dict]
+    result: dict | None
+    environment: dict | None
+    problem: str
+    worker_log: str
+
+    @property
+    def data(self) -> str | None:
+        """Where its images were, by its own command line."""
+        words = (self.environment or {}).get("command", [])
+        return words[words.index("--data") + 1] if "--data" in words[:-1] else None
+
+    def codes(self) -> Codes:
+        """Its codes; UserError when the file is missing or damaged."""
+        return Codes.load(self.run.codes_file)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A suite's folder: ``plan`` is suite.json, ``table`` table.json; ``problems`` are sentences for the reader."""
+
+    out: Path
+    plan: dict
+    members: list[Member]
+    table: dict | None
+    align: dict | None
+    throughput: dict | None
+    problems: list[str]
+
+    @property
+    def finished(self) -> list[Member]:
+        return [member for member in self.members if member.result]
+
+    @property
+    def lengths(self) -> list[int]:
+        """The code lengths of which a run has at least begun."""
+        return sorted({member.cell.bits for member in self.members if member.log or member.result})
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe of the first run, which all others share but for bits and seed."""
+        return next((member.recipe for member in self.members if member.recipe), None)
+
+    def of(self, framework: str, bits: int) -> list[Member]:
+        """The runs of a framework at one length, a run a seed."""
+        return [member for member in self.members if member.cell[:2] == (framework, bits)]
+
+    def first_finished(self, framework: str, bits: int) -> Member | None:
+        """The finished run of the lowest seed."""
+        return next((member for member in self.of(framework, bits) if member.result), None)
+
+
+def read_suite(out: Path) -> Material:
+    """Read the folder; UserError when it holds no suite at all. The table is written anew."""
+    problems: list[str] = []
+    cells = _cells_in(out)
+    plan = _try(problems, read_json, out / "suite.json") or _plan_of(cells)
+    if not cells and not plan["bits"]:
+        raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
+    planned = {Cell(*cell) for cell in product(plan["frameworks"], plan["bits"], plan["seeds"])}
+    members = [_member(out, cell) for cell in sorted(planned | cells, key=lambda cell: (cell[1:], cell.framework))]
+    table = read_json(out / "table.json") if _try(problems, write_table, out) else None
+    align, throughput = (
+        _try(problems, read_json, out / name) if (out / name).exists() else None
+        for name in (ALIGN_FILE, THROUGHPUT_FILE)
+    )
+    return Material(out, plan, members, table, align, throughput, problems)
+
+
+def _cells_in(out: Path) -> set[Cell]:
+    folders = [file.parent for name in FRAMEWORKS for file in (out / name).glob("*/recipe.json")]
+    matches = [(folder.parent.name, _FOLDER.fullmatch(folder.name)) for folder in folders]
+    return {Cell(name, *map(int, match.groups())) for name, match in matches if match}
+
+
+def _plan_of(cells: set[Cell]) -> dict:
+    """What was planned, as far as the run folders show it."""
+    frameworks, bits, seeds = (sorted(set(values)) for values in zip(*cells, strict=True)) if cells else ([], [], [])
+    return {"frameworks": frameworks, "bits": bits, "seeds": seeds, "unavailable": {}}
+
+
+def _member(out: Path, cell: Cell) -> Member:
+    run, problems = run_of(out, *cell), []
+    recipe = _try(problems, run.recipe) if run.recipe_file.exists() else None
+    result = _try(problems, run.result) if run.is_finished() else None
+    environment = _try(problems, read_json, run.environment_file) if run.environment_file.exists() else None
+    log = _try(problems, run.log) or []
+    worker_log = ""
+    if not result and run.worker_log_file.exists():
+        lines = run.worker_log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        worker_log = "\n".join(lines[-_QUOTED_LINES:])
+    problem = "; ".join(dict.fromkeys(problems)) or ("" if result else _progress(recipe, log))
+    return Member(cell, run, recipe, log, result, environment, problem, worker_log)
+
+
+def _progress(recipe: Recipe | None, log: list[dict]) -> str:
+    if not log or not recipe:
+        return "not begun" if not recipe else "prepared, but no epoch is finished"
+    return f"not finished: {log[-1]['epoch']} of {recipe.epochs} epochs done"
+
+
+def _try(problems: list[str], read: Callable, *arguments: object) -> object:
+    """The value, or None and a problem."""
+    try:
+        return read(*arguments)
+    except (UserError, ValueError, OSError) as error:
+        problems.append(str(error))
+        return None

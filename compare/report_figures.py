@@ -1,0 +1,179 @@
+"""The curves of a report; each comes with the text that says what it shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from compare.figures import BLUE, GREEN, GREY, ORANGE, PINK
+from compare.published import published_curves, published_last
+from compare.report_codes import CodeFacts
+from compare.report_data import Material, Member
+from compare.worker import NAMES
+
+SIZE = (4.6, 3.3)
+# told apart by colour, by line and by marker; the thin dashes lie on the thick line
+STYLES = {
+    "torch": {"color": BLUE, "ls": "-", "marker": "o", "lw": 2.4, "ms": 5},
+    "paddle": {"color": ORANGE, "ls": "--", "marker": "s", "lw": 1.5, "ms": 5, "mfc": "none"},
+}
+_PUBLISHED = {
+    "paper": {"color": GREY, "ls": "none", "marker": "D", "ms": 6, "mfc": "none"},
+    "published PyTorch": {"color": GREEN, "ls": ":", "marker": "^", "lw": 1.5, "ms": 5, "mfc": "none"},
+    "published Paddle": {"color": PINK, "ls": "-.", "marker": "v", "lw": 1.5, "ms": 5, "mfc": "none"},
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, its file name without suffix, a short title, and in ``alt`` the numbers that matter."""
+
+    name: str
+    figure: Figure
+    title: str
+    alt: str
+    wide: bool = False
+
+
+def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.add_subplot(**axes)
+
+
+def map_by_length(material: Material) -> Picture:
+    """The last mAP at every length, with the interval that ties leave open, and the published values."""
+    figure, axes = new_figure((6.4, 3.6), xlabel="bits", ylabel="mAP after the last epoch")
+    place = {bits: x for x, bits in enumerate(material.lengths)}
+    for framework, shift in (("torch", -0.08), ("paddle", 0.08)):
+        own = [member for member in material.finished if member.cell.framework == framework]
+        _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
+    for label, scores in (published_last(material.recipe) if material.recipe else {}).items():
+        known = [bits for bits in material.lengths if bits in scores]
+        axes.plot(
+            [place[bits] for bits in known],
+            [scores[bits] for bits in known],
+            label=label,
+            **_PUBLISHED[label[:17].strip()],
+        )
+    axes.set_xticks(list(place.values()), list(map(str, place)))
+    axes.margins(x=0.12)
+    axes.legend()
+    words = [f"{_name(m)} {m.cell.bits} bits {m.result['map_last']['expected']:.4f}" for m in material.finished]
+    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words), wide=True)
+
+
+def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: list[float]) -> None:
+    scores = [member.result["map_last"] for member in members]
+    middle = np.array([score["expected"] for score in scores])
+    ends = np.array([[score["worst"], score["best"]] for score in scores]).reshape(-1, 2).T
+    if scores:
+        style = {**STYLES[framework], "ls": "none"}
+        errors = np.abs(ends - middle)
+        axes.errorbar(places, middle, errors, label=NAMES[framework], capsize=4, elinewidth=1.2, **{**style, "lw": 1.2})
+
+
+def loss_curves(material: Material, bits: int) -> Picture:
+    """Mean training loss of every epoch."""
+    figure, axes = new_figure(xlabel="epoch", ylabel="training loss")
+    words = [_draw_log(axes, member, "loss") for member in _begun(material, bits)]
+    _draw_published(axes, material, bits, "train_loss")
+    axes.legend()
+    return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", words))
+
+
+def map_curves(material: Material, bits: int) -> Picture:
+    """The mAP of every scored epoch."""
+    figure, axes = new_figure(xlabel="epoch", ylabel="mAP")
+    words = [_draw_log(axes, member, "map") for member in _begun(material, bits)]
+    _draw_published(axes, material, bits, "map")
+    axes.legend()
+    return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", words))
+
+
+def rate_curve(material: Material, bits: int) -> Picture:
+    """The learning rate that the optimisers held, which is the same at every length."""
+    figure, axes = new_figure(xlabel="epoch", ylabel="learning rate", yscale="log")
+    words = [_draw_log(axes, member, "lr") for member in _begun(material, bits)]
+    _draw_published(axes, material, bits, "lr")
+    axes.legend()
+    return Picture("rate", figure, f"Learning rate, {bits} bits", _sentence("Rate in the last epoch", words))
+
+
+def precision_recall(material: Material, bits: int, facts: dict[str, CodeFacts]) -> Picture:
+    """Precision over recall by rank, and as markers within each Hamming radius."""
+    figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
+    words = []
+    for framework, result in _results(material, bits):
+        style, curve = STYLES[framework], result["retrieval"]["radius_curve"]
+        if framework in facts:
+            by_rank = facts[framework].by_rank
+            axes.plot(by_rank.recall, by_rank.precision, **{**style, "marker": ""})
+        axes.plot(curve["recall"], curve["precision"], label=NAMES[framework], **_markers(style, framework in facts))
+        inside = result["retrieval"]["within_radius_2"]
+        words.append(f"{NAMES[framework]} {inside['precision']:.3f} and {inside['recall']:.3f}")
+    axes.legend()
+    alt = _sentence("Precision and recall within radius 2", words)
+    return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
+
+
+def precision_at(material: Material, bits: int, facts: dict[str, CodeFacts]) -> Picture:
+    """Precision of the first k items."""
+    figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
+    words = []
+    for framework, result in _results(material, bits):
+        style, at = STYLES[framework], result["retrieval"]["precision_at"]
+        if framework in facts:
+            axes.plot(facts[framework].ranks, facts[framework].by_rank.precision, **{**style, "marker": ""})
+        axes.plot(list(map(int, at)), at.values(), label=NAMES[framework], **_markers(style, framework in facts))
+        words.append(NAMES[framework] + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
+    axes.legend()
+    return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
+
+
+def _results(material: Material, bits: int) -> list[tuple[str, dict]]:
+    """The result of each framework's first finished run."""
+    firsts = ((framework, material.first_finished(framework, bits)) for framework in STYLES)
+    return [(framework, member.result) for framework, member in firsts if member]
+
+
+def _markers(style: dict, has_line: bool) -> dict:
+    """The style of points that lie on a line drawn before, if there is one."""
+    return {**style, "ls": "none"} if has_line else style
+
+
+def _begun(material: Material, bits: int) -> list[Member]:
+    return [member for framework in STYLES for member in material.of(framework, bits) if member.log]
+
+
+def _draw_log(axes: Axes, member: Member, name: str) -> str:
+    """One run's values over the epochs; the last of them in words."""
+    points = [(record["epoch"], _number(record[name])) for record in member.log if name in record]
+    label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
+    axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **STYLES[member.cell.framework])
+    return (
+        f"{_name(member)} {points[-1][1]:{'g' if name == 'lr' else '.4f'}}"
+        if points
+        else f"{_name(member)} not scored yet"
+    )
+
+
+def _number(value: float | dict) -> float:
+    return value["expected"] if isinstance(value, dict) else value
+
+
+def _draw_published(axes: Axes, material: Material, bits: int, name: str) -> None:
+    curves = published_curves(material.recipe, bits) if material.recipe else {}
+    for label, curve in curves.items():
+        if curve["epoch"]:
+            axes.plot(curve["epoch"], curve[name], label=label, **{**_PUBLISHED[label], "markevery": 5})
+
+
+def _name(member: Member) -> str:
+    return NAMES[member.cell.framework]
+
+
+def _sentence(what: str, words: Iterable[str]) -> str:
+    return f"{what}: {'; '.join(words)}."

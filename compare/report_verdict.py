@@ -1,0 +1,91 @@
+"""What a suite supports, in one sentence."""
+
+from dataclasses import dataclass
+
+from compare.report_data import Material
+from compare.worker import NAMES
+from shared.runs import FRAMEWORKS
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``differences``: bits -> Paddle - PyTorch of the last mAP, one number per seed that both finished.
+
+    ``aligned`` is None where no ladder was climbed; ``ladder`` is its verdict in words. ``conclusion`` is what a
+    statistical test over the seeds concludes; it takes the place of the caution that stands there without one.
+    """
+
+    planned: int
+    finished: int
+    frameworks: tuple[str, ...]
+    differences: dict[int, list[float]]
+    aligned: bool | None
+    ladder: str
+    conclusion: str = ""
+
+
+def gather_evidence(material: Material) -> Evidence:
+    """The evidence in a suite's folder."""
+    differences = {bits: _differences(material, bits) for bits in material.lengths}
+    return Evidence(
+        planned=len(material.members),
+        finished=len(material.finished),
+        frameworks=tuple(n for n in FRAMEWORKS if any(member.cell.framework == n for member in material.finished)),
+        differences={bits: values for bits, values in differences.items() if values},
+        aligned=material.align["passed"] if material.align else None,
+        ladder=material.align["verdict"] if material.align else "",
+    )
+
+
+def _differences(material: Material, bits: int) -> list[float]:
+    scores = [
+        {m.cell.seed: m.result["map_last"]["expected"] for m in material.of(name, bits) if m.result}
+        for name in ("paddle", "torch")
+    ]
+    return [scores[0][seed] - scores[1][seed] for seed in sorted(scores[0].keys() & scores[1].keys())]
+
+
+def verdict(evidence: Evidence) -> str:
+    """One sentence: what the measured difference and the ladder support, and what they do not."""
+    if not evidence.finished:
+        return f"No verdict: none of the {evidence.planned} planned runs is finished."
+    if not evidence.differences:
+        names = " and ".join(NAMES[name] for name in evidence.frameworks)
+        pairing = "at no length and seed did both frameworks finish" if len(evidence.frameworks) > 1 else "alone"
+        return f"No comparison: {names} finished {evidence.finished} of {evidence.planned} planned runs, {pairing}."
+    whole = evidence.finished == evidence.planned
+    so_far = "" if whole else f"So far ({evidence.finished} of {evidence.planned} runs finished): "
+    return f"{so_far}{_ladder(evidence)}; {_measured(evidence.differences)}; {_caution(evidence)}."
+
+
+def _ladder(evidence: Evidence) -> str:
+    if evidence.aligned is None:
+        return "The alignment ladder was not climbed, so nothing here shows that both frameworks compute the same thing"
+    if not evidence.aligned:
+        return f"The two frameworks do NOT compute the same thing ({evidence.ladder})"
+    return "Both frameworks compute the same thing as far as every rung of the alignment ladder can tell"
+
+
+def _measured(differences: dict[int, list[float]]) -> str:
+    means = {bits: sum(values) / len(values) for bits, values in differences.items()}
+    if len(means) == 1:
+        ((bits, mean),) = means.items()
+        return f"after training, PaddlePaddle's mAP is PyTorch Lightning's {_signed(mean)} at {bits} bits"
+    low, high = (choose(means, key=means.get) for choose in (min, max))
+    return (
+        f"after training, PaddlePaddle's mAP differs from PyTorch Lightning's by {_signed(means[low])} ({low} bits) "
+        f"to {_signed(means[high])} ({high} bits)"
+    )
+
+
+def _caution(evidence: Evidence) -> str:
+    if evidence.conclusion:
+        return evidence.conclusion
+    seeds = min(map(len, evidence.differences.values()))
+    if seeds == 1:
+        return "that is one seed, and one seed gives no verdict on whether the two are equivalent on average"
+    return f"these are means of {seeds} or more seeds, without a statistical test of equivalence"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
