@@ -17,8 +17,9 @@ from shared.arithmetic import Arithmetic
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
 from shared.files import folder_lock, write_json
-from shared.job import encode, load_data, open_job
+from shared.job import encode
 from shared.launch import adopt_channel, check_counts, make_layout, run_ranks
+from shared.opening import load_data, open_job
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
 from shared.recipe import Recipe, recipe_from_dict

@@ -6,8 +6,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from shared.job import Job, open_job
+from shared.job import Job
 from shared.launch import adopt_channel, make_layout, run_ranks
+from shared.opening import open_job
 from shared.progress import Progress
 from shared.ranks import ALONE, Ranks
 
