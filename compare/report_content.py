@@ -14,6 +14,8 @@ from compare.report_verdict import gather_evidence, verdict
 from compare.worker import NAMES
 from shared.errors import UserError
 
+_RANKING = (curves.precision_recall, curves.precision_at)
+
 
 @house_style()
 def content(material: Material) -> dict:
@@ -27,7 +29,7 @@ def content(material: Material) -> dict:
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
         "training": _training(material),
-        "retrieval": [picture for bits in facts for picture in _retrieval(material, bits, facts[bits])],
+        "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in facts.items()],
         "ladder": more.ladder(material.align) if material.align else None,
         "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
         "growth_points": more.growth_points(material.align) if material.align else [],
@@ -36,7 +38,7 @@ def content(material: Material) -> dict:
         "grid": retrieval_grid(material, facts),
         "facts": facts,
         "agreement": {bits: _agreement(own) for bits, own in facts.items()},
-        "code_pictures": [draw(bits, own) for bits, own in facts.items() for draw in (more.balance, more.correlation)],
+        "code_pictures": [draw(bits, own) for draw in (more.balance, more.correlation) for bits, own in facts.items()],
         "environments": _environments(material),
         "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.environment],
     }
@@ -64,10 +66,6 @@ def _training(material: Material) -> list[Picture]:
     begun = [bits for bits in material.lengths if any(m.log for m in material.members if m.cell.bits == bits)]
     pictures = [draw(material, bits) for draw in (curves.loss_curves, curves.map_curves) for bits in begun]
     return [*pictures, *(curves.rate_curve(material, bits) for bits in begun[:1])]
-
-
-def _retrieval(material: Material, bits: int, facts: dict[str, CodeFacts]) -> list[Picture]:
-    return [draw(material, bits, facts) for draw in (curves.precision_recall, curves.precision_at)]
 
 
 def _agreement(facts: dict[str, CodeFacts]) -> float | None:

@@ -34,7 +34,6 @@ class Picture:
     figure: Figure
     title: str
     alt: str
-    wide: bool = False
 
 
 def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
@@ -45,7 +44,7 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
 
 def map_by_length(material: Material) -> Picture:
     """The last mAP at every length, with the interval that ties leave open, and the published values."""
-    figure, axes = new_figure((6.4, 3.6), xlabel="bits", ylabel="mAP after the last epoch")
+    figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(material.lengths)}
     for framework, shift in (("torch", -0.08), ("paddle", 0.08)):
         own = [member for member in material.finished if member.cell.framework == framework]
@@ -62,7 +61,7 @@ def map_by_length(material: Material) -> Picture:
     axes.margins(x=0.12)
     axes.legend()
     words = [f"{_name(m)} {m.cell.bits} bits {m.result['map_last']['expected']:.4f}" for m in material.finished]
-    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words), wide=True)
+    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words))
 
 
 def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: list[float]) -> None:

@@ -16,7 +16,7 @@ from shared.recipe import NUM_CLASSES
 
 _TILE, _GAP, _WIDE_GAP = 32, 6, 22
 _STEP = _TILE + _GAP
-# no framework's colour; a wrong item also wears a cross
+# no framework's colour
 _WRONG = (200, 20, 60, 255)
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -69,17 +69,23 @@ def _images(member: Member) -> np.ndarray:
 def _picture(grid: Grid, pixels: np.ndarray) -> Picture:
     canvas, crosses, starts = _canvas(grid, pixels)
     height, width = canvas.shape[:2]
-    figure, axes = new_figure((width / 72, height / 72 + 0.4))
+    figure, axes = new_figure((width / 72 + 1.0, height / 72 + 0.4))
     axes.imshow(canvas, interpolation="nearest")
     if crosses:
-        axes.plot(*zip(*crosses, strict=True), "x", color=tuple(np.array(_WRONG) / 255), ms=9, mew=2.5)
+        places = tuple(zip(*crosses, strict=True))
+        axes.plot(*places, "s", color=np.array(_WRONG) / 255, ms=11)
+        axes.plot(*places, "x", color="white", ms=6, mew=1.8)
     for name, start in starts.items():
         axes.text(start, -_GAP, f"{NAMES[name]}: {grid.precision[name]} right", color=INK)
-    axes.text(0, -_GAP, "query", color=INK)
-    axes.set_axis_off()
+    labels = [grid.class_names[ranking.label] for ranking in next(iter(grid.found.values()))]
+    axes.set_yticks(np.arange(len(labels)) * _STEP + _STEP / 2, labels)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
     words = "; ".join(f"{NAMES[name]} {count}" for name, count in grid.precision.items())
     alt = f"Of the {NEAREST} nearest items of each query, those of the query's class: {words}. Listed below."
-    return Picture("retrieval_grid", figure, f"The {NEAREST} nearest items, {grid.bits} bits", alt, wide=True)
+    return Picture("retrieval_grid", figure, f"The {NEAREST} nearest items, {grid.bits} bits", alt)
 
 
 def _canvas(grid: Grid, pixels: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], dict[str, int]]:

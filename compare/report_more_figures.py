@@ -18,7 +18,7 @@ _GROWTH = re.compile(r"float32 weights after step (\d+)")
 def ladder(align: dict) -> Picture:
     """Measured difference and limit of every rung that has one."""
     rungs = [rung for rung in align["rungs"] if rung["limit"]]
-    figure, axes = new_figure((6.4, 4.2), xlabel="difference, relative to the tensor's largest value", xscale="log")
+    figure, axes = new_figure((5.0, 4.2), xlabel="difference relative to the largest value", xscale="log")
     places = np.arange(len(rungs))[::-1]
     # a difference of exactly 0 has no place on a logarithmic axis
     measured = [max(rung["measured"], 1e-17) for rung in rungs]
@@ -33,29 +33,33 @@ def ladder(align: dict) -> Picture:
     if nearest:
         share = nearest["measured"] / nearest["limit"]
         alt = f"{len(rungs)} rungs with a limit; nearest to its own: {nearest['rung']}, at {share:.1%} of it."
-    return Picture("ladder", figure, "Measured difference and limit of every rung", alt, wide=True)
+    return Picture("ladder", figure, "Measured difference and limit of every rung", alt)
 
 
 def growth_points(align: dict) -> list[tuple[int, float, str]]:
     """Step, largest relative difference of the float32 weights after it, and a note."""
     records = [record for rung in align["rungs"] for record in rung["records"]]
     matches = [(_GROWTH.fullmatch(record["name"]), record) for record in records]
-    return [(int(match[1]), record["max_relative"], record["note"]) for match, record in matches if match]
+    return [
+        (int(match[1]), record["max_relative"], record["note"].removeprefix("reported only; "))
+        for match, record in matches
+        if match
+    ]
 
 
 def growth(align: dict) -> Picture:
     """How far two float32 trainings from one start have parted after so many steps."""
     points = growth_points(align)
-    figure, axes = new_figure((6.4, 3.2), xlabel="training step", ylabel="largest relative difference", yscale="log")
+    figure, axes = new_figure((5.0, 3.2), xlabel="training step", ylabel="largest relative difference", yscale="log")
     steps, values, _ = zip(*points, strict=True)
     axes.plot(steps, np.maximum(values, 1e-17), "o-", color=BLUE, lw=2, ms=5)
     alt = f"Weights differ by {values[0]:.1e} after step {steps[0]} and {values[-1]:.1e} after step {steps[-1]}."
-    return Picture("growth", figure, "Growth of the float32 difference", alt, wide=True)
+    return Picture("growth", figure, "Growth of the float32 difference", alt)
 
 
 def throughput(rows: list[dict]) -> Picture:
     """Images per second of both phases, by length."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.0, 3.3), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, phase in zip(panels, ("training", "encoding"), strict=True):
         lengths = sorted({row["bits"] for row in rows})
@@ -75,7 +79,7 @@ def throughput(rows: list[dict]) -> Picture:
         for name in STYLES
         if (values := [row[phase] for row in rows if row["framework"] == name])
     ]
-    return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.", wide=True)
+    return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.")
 
 
 def throughput_rows(material: Material) -> list[dict]:
@@ -110,11 +114,13 @@ def balance(bits: int, facts: dict[str, CodeFacts]) -> Picture:
 
 def correlation(bits: int, facts: dict[str, CodeFacts]) -> Picture:
     """How much each pair of bits says the same."""
-    figure = Figure(figsize=SIZE, layout="constrained")
+    # keeps the titles of square axes inside the figure
+    figure = Figure(figsize=SIZE, layout="compressed")
     panels = figure.subplots(1, len(facts), squeeze=False)[0]
     for axes, (framework, own) in zip(panels, facts.items(), strict=True):
         image = axes.imshow(own.correlation, vmin=-1, vmax=1, cmap="PuOr", extent=(0.5, bits + 0.5, bits + 0.5, 0.5))
-        axes.set(title=NAMES[framework], xlabel="bit")
+        axes.set_title(NAMES[framework], fontsize=10)
+        axes.set_xlabel("bit")
         axes.grid(visible=False)
     figure.colorbar(image, ax=list(panels), location="bottom", label="correlation", shrink=0.7)
     words = [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests import helpers
+from tests.browser import browser  # noqa: F401 - fixture
 from tests.checkpoints import files, original, torch_writer  # noqa: F401 - fixtures
 
 REAL_DATA = helpers.PROJECT_ROOT.parent / "shared" / "data"
