@@ -82,7 +82,7 @@ def _environments(material: Material) -> dict[str, dict[str, str]]:
             known = table.setdefault(name, {}).setdefault(member.cell.framework, value)
             if value not in known.split("; "):
                 table[name][member.cell.framework] = f"{known}; {value}"
-    return table
+    return dict(sorted(table.items()))
 
 
 def _flat(environment: dict, prefix: str = "") -> dict[str, str]:

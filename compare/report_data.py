@@ -86,13 +86,18 @@ def read_suite(out: Path) -> Material:
     if not cells and not plan["bits"]:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
     planned = {Cell(*cell) for cell in product(plan["frameworks"], plan["bits"], plan["seeds"])}
-    members = [_member(out, cell) for cell in sorted(planned | cells, key=lambda cell: (cell[1:], cell.framework))]
+    members = [_member(out, cell) for cell in sorted(planned | cells, key=_in_order)]
     table = read_json(out / "table.json") if _try(problems, write_table, out) else None
     align, throughput = (
         _try(problems, read_json, out / name) if (out / name).exists() else None
         for name in (ALIGN_FILE, THROUGHPUT_FILE)
     )
     return Material(out, plan, members, table, align, throughput, problems)
+
+
+def _in_order(cell: Cell) -> tuple[int, int, bool]:
+    """By length, then by seed, PyTorch before Paddle as in the table."""
+    return cell.bits, cell.seed, cell.framework == "paddle"
 
 
 def _cells_in(out: Path) -> set[Cell]:
@@ -124,7 +129,8 @@ def _member(out: Path, cell: Cell) -> Member:
 def _progress(recipe: Recipe | None, log: list[dict]) -> str:
     if not log or not recipe:
         return "not begun" if not recipe else "prepared, but no epoch is finished"
-    return f"not finished: {log[-1]['epoch']} of {recipe.epochs} epochs done"
+    done = log[-1]["epoch"]
+    return f"not finished: {done} of {recipe.epochs} epochs done{', not scored yet' if done == recipe.epochs else ''}"
 
 
 def _try(problems: list[str], read: Callable, *arguments: object) -> object:
