@@ -18,7 +18,6 @@ _TILE, _GAP, _WIDE_GAP = 32, 6, 22
 _STEP = _TILE + _GAP
 # no framework's colour
 _WRONG = (200, 20, 60, 255)
-_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,12 @@ def retrieval_grid(material: Material, facts: dict[int, dict[str, CodeFacts]]) -
         return None
     bits = max(facts, key=lambda bits: (len(facts[bits]), bits))
     member = material.first_finished(next(iter(facts[bits])), bits)
-    names = {label: _class_name(member, label) for label in range(NUM_CLASSES)}
+    names = {label: cifar.class_name(member.result["dataset"], label) for label in range(NUM_CLASSES)}
     grid = Grid(bits, member.cell.seed, {name: own.rankings for name, own in facts[bits].items()}, names)
     try:
         return dataclasses.replace(grid, picture=_picture(grid, _images(member)))
     except UserError as error:
         return dataclasses.replace(grid, problem=str(error))
-
-
-def _class_name(member: Member, label: int) -> str:
-    return _CIFAR10[label] if member.result["dataset"] == "cifar10" else f"class {label}"
 
 
 def _images(member: Member) -> np.ndarray:

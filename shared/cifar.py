@@ -12,6 +12,7 @@ from shared.recipe import NUM_CLASSES
 from shared.sources import Images, read_digits, read_images
 
 DIGITS = "digits"
+_CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 class Protocol(NamedTuple):
@@ -46,6 +47,11 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 of labels and pixels."""
         return sha256_of(self.labels.astype("<i8").tobytes(), np.ascontiguousarray(self.pixels).data)
+
+
+def class_name(dataset: str, label: int) -> str:
+    """What people call a class of the data set of this name: "cat", or "class 3" where classes have no names."""
+    return _CIFAR10_CLASSES[label] if dataset == "cifar10" else f"class {label}"
 
 
 @dataclass(frozen=True)
