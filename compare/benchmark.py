@@ -89,13 +89,18 @@ def main() -> None:
 
 
 def _run(suite: Suite, executor: Executor, progress: Progress) -> None:
-    """Run the suite; the table is written even when a run fails."""
+    """Run the suite; the table and the report are written even when a run fails."""
+    from compare.report import write_report
+
     try:
         suite.run(executor, progress)
-    except (WorkerDied, KeyboardInterrupt):
+    except (WorkerDied, KeyboardInterrupt) as error:
         print(write_table(suite.out), flush=True)
+        if isinstance(error, WorkerDied):
+            print(f"what is finished, as figures: {write_report(suite.out)}")
         raise
-    print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json")
+    print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json", flush=True)
+    print(f"the same with figures: {write_report(suite.out)}")
 
 
 def _executor(arguments: argparse.Namespace) -> Executor:

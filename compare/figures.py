@@ -43,6 +43,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         with house_style(), atomic_path(stem.parent / f"{stem.name}{suffix}") as temporary:
             figure.savefig(temporary, format=suffix[1:], dpi=150, metadata=metadata)
+        figure.set_layout_engine("none")  # the place of everything is settled
 
 
 def inline_svg(stem: Path) -> str:
