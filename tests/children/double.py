@@ -21,8 +21,12 @@ def train_torch(job: Job) -> dict[str, np.ndarray]:
         def normalised(self, index):
             return super().normalised(index).double()
 
+    class Training(lit.LitGreedyHash):
+        def encode_images(self, index):  # the encoders are float32's
+            return np.zeros((len(index), job.recipe.bits), np.float32), np.zeros(len(index), np.int64)
+
     images = DoubleImages(job.dataset, job.recipe.input_px, "cpu")
-    module = lit.LitGreedyHash(job, images).double()
+    module = Training(job, images).double()
     lit.make_trainer(job, 0).fit(module, lit.CifarDataModule(job, images))
     return convert.to_neutral(job.recipe, module.network)
 
