@@ -1,5 +1,6 @@
 """Codes and labels of anybody's model, from the files people keep them in."""
 
+import argparse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from shared.codes import Codes
 from shared.errors import UserError
+from shared.packing import ZEROS
 
 ROLES = {"query": "tst", "database": "trn"}  # as DeepHash-pytorch names its arrays
 _ACCEPTED = (
@@ -24,6 +26,35 @@ class CodeSet(NamedTuple):
     codes: np.ndarray
     labels: np.ndarray
     bits: int | None = None
+
+
+def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Give a command the options that name the files of two sides."""
+    add = parser.add_argument
+    add("--query", type=Path, required=required, metavar="PATH", help="file or folder: the queries' codes and labels")
+    add("--database", type=Path, metavar="PATH", help="default: the same folder as --query, if it holds both")
+    add("--query-labels", type=Path, metavar="FILE", help="labels (.npy), if --query is a .npy of another name")
+    add("--database-labels", type=Path, metavar="FILE")
+    add("--bits", type=int, metavar="N", help="code length of packed uint64 words; default: all 64 of every word")
+    add("--zeros", choices=ZEROS, default="refuse", help="what an exact 0 among -1 and +1 is")
+    add("--exclude-self", action="store_true", help="query i is item i of the database and is left out of its ranking")
+
+
+def read_both(arguments: argparse.Namespace) -> tuple[CodeSet, CodeSet]:
+    """Queries and database as these options name them; raises like ``read_codes``."""
+    queries = read_codes(arguments.query, "query", arguments.query_labels)
+    database = read_codes(arguments.database or arguments.query, "database", arguments.database_labels)
+    if arguments.database is None and arguments.query.suffix == ".npy":
+        raise UserError(f"--database: expected a file, since {arguments.query} holds the queries alone")
+    return queries, database
+
+
+def common_bits(choice: int | None, queries: CodeSet, database: CodeSet) -> int | None:
+    """The number of bits that is known of packed words, None if of neither; UserError if it differs."""
+    known = {bits for bits in (choice, queries.bits, database.bits) if bits is not None}
+    if len(known) > 1:
+        raise UserError(f"codes: expected one bit count, received {' and '.join(map(str, sorted(known)))}")
+    return known.pop() if known else None
 
 
 def read_codes(path: Path, role: str, labels: Path | None = None) -> CodeSet:

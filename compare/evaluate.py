@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare.code_files import CodeSet, read_codes
+from compare.code_files import add_file_options, common_bits, read_both
 from compare.figures import precision_recall_figure, save_figure
 from shared.argsort_map import map_numpy_argsort
 from shared.average_precision import DENOMINATORS
 from shared.curves import PrecisionRecall
-from shared.errors import UserError, exit_status
+from shared.errors import exit_status
 from shared.files import atomic_path, make_folder, write_json
-from shared.packing import ZEROS
 from shared.progress import Progress, make_progress
 from shared.retrieval import Retrieval, evaluate
 
@@ -31,16 +30,10 @@ _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/evaluate.py``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_file_options(parser, required=True)
     add = parser.add_argument
-    add("--query", type=Path, required=True, metavar="PATH", help="file or folder with the queries' codes and labels")
-    add("--database", type=Path, metavar="PATH", help="default: the same folder as --query, if it holds both")
-    add("--query-labels", type=Path, metavar="FILE", help="labels (.npy), if --query is a .npy of another name")
-    add("--database-labels", type=Path, metavar="FILE")
-    add("--bits", type=int, metavar="N", help="code length of packed uint64 words; default: all 64 of every word")
-    add("--zeros", choices=ZEROS, default="refuse", help="what an exact 0 among -1 and +1 is")
     add("--topk", type=int, metavar="K", help="score the first K items only")
     add("--denominator", choices=DENOMINATORS, default="found", help="what --topk divides by: see the README")
-    add("--exclude-self", action="store_true", help="query i is item i of the database and is left out of its ranking")
     add("--argsort", action="store_true", help="also the number that the published ports would print")
     add(
         "--out",
@@ -54,12 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Score the codes that the command line names."""
     arguments = build_parser().parse_args()
-    queries = read_codes(arguments.query, "query", arguments.query_labels)
-    database = read_codes(arguments.database or arguments.query, "database", arguments.database_labels)
-    if arguments.database is None and arguments.query.suffix == ".npy":
-        raise UserError(f"--database: expected a file, since {arguments.query} holds the queries alone")
+    queries, database = read_both(arguments)
     both = (queries.codes, queries.labels, database.codes, database.labels)
-    options = {"bits": _bits(arguments.bits, queries, database), "zeros": arguments.zeros}
+    options = {"bits": common_bits(arguments.bits, queries, database), "zeros": arguments.zeros}
     progress = make_progress("auto")
     try:
         result = _evaluate(both, options, arguments, progress)
@@ -75,13 +65,6 @@ def main() -> None:
 def _evaluate(both: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:
     choices = {"topk": arguments.topk, "denominator": arguments.denominator, "exclude_self": arguments.exclude_self}
     return evaluate(*both, **options, **choices, progress=lambda done, total: progress.update("score", done, total))
-
-
-def _bits(choice: int | None, queries: CodeSet, database: CodeSet) -> int | None:
-    known = {bits for bits in (choice, queries.bits, database.bits) if bits is not None}
-    if len(known) > 1:
-        raise UserError(f"codes: expected one bit count, received {' and '.join(map(str, sorted(known)))}")
-    return known.pop() if known else None
 
 
 def describe(result: Retrieval, argsort: float | None) -> str:
