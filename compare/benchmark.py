@@ -90,17 +90,19 @@ def main() -> None:
 
 def _run(suite: Suite, executor: Executor, progress: Progress) -> None:
     """Run the suite; the table and the report are written even when a run fails."""
-    from compare.report import write_report
-
     try:
         suite.run(executor, progress)
-    except (WorkerDied, KeyboardInterrupt) as error:
-        print(write_table(suite.out), flush=True)
-        if isinstance(error, WorkerDied):
-            print(f"what is finished, as figures: {write_report(suite.out)}")
+    except (WorkerDied, KeyboardInterrupt):
+        _show(suite.out)
         raise
-    print(f"\n{write_table(suite.out)}\n\nwritten to {suite.out}/table.md, table.csv and table.json", flush=True)
-    print(f"the same with figures: {write_report(suite.out)}")
+    _show(suite.out)
+
+
+def _show(out: Path) -> None:
+    from compare.report import write_report
+
+    print(f"\n{write_table(out)}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
+    print(f"the same with figures: {write_report(out)}")
 
 
 def _executor(arguments: argparse.Namespace) -> Executor:

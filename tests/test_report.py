@@ -48,6 +48,7 @@ def write_ladder(out, passed=True):
 def suite(small_suite, tmp_path_factory):
     """A finished suite with a ladder, and its report."""
     out = tmp_path_factory.mktemp("report") / "suite"
+    assert (small_suite / "report.html").exists()  # benchmark.py ends with it
     shutil.copytree(small_suite, out)
     write_ladder(out)
     assert "report.html" in helpers.run("compare/report.py", out).stdout
