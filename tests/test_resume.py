@@ -126,5 +126,6 @@ def test_bad_checkpoint_is_one_line(framework, initial, tmp_path):
 
 
 def test_training_needs_something_to_start_from(tmp_path):
+    Run(tmp_path).prepare(recipe_of(EPOCHS))
     done = helpers.worker("paddle", "train", "--run", tmp_path, "--data", "digits", status=2)
     assert "expected --initial-weights or --resume-from" in done.stderr
