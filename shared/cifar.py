@@ -12,6 +12,7 @@ from shared.recipe import NUM_CLASSES
 from shared.sources import Images, read_digits, read_images
 
 DIGITS = "digits"
+_SIDE, _DIGITS_SIDE = 32, 8
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -50,8 +51,15 @@ class Dataset:
 
 
 def class_name(dataset: str, label: int) -> str:
-    """What people call a class of the data set of this name: "cat", or "class 3" where classes have no names."""
-    return _CIFAR10_CLASSES[label] if dataset == "cifar10" else f"class {label}"
+    """What people call a class of the data set of this name: "cat", "digit 3", or "class 3" for want of a name."""
+    if dataset == "cifar10":
+        return _CIFAR10_CLASSES[label]
+    return f"{'digit' if dataset == DIGITS else 'class'} {label}"
+
+
+def image_size(dataset: str) -> tuple[int, int] | None:
+    """Height and width of the images of the data set of this name; None for one that is known by its path alone."""
+    return {"cifar10": (_SIDE, _SIDE), DIGITS: (_DIGITS_SIDE, _DIGITS_SIDE)}.get(dataset)
 
 
 @dataclass(frozen=True)

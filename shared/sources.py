@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.errors import UserError
+from shared.pictures import read_picture
 from shared.safe_pickle import load_arrays
 
 _BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
@@ -148,21 +149,12 @@ def _read_pictures(folder: Path) -> Images:
                 (file for file in (folder / part / name).iterdir() if file.suffix.lower() in _PICTURES),
                 key=lambda file: [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", file.name)],
             )
-            pixels += [_read_picture(file) for file in files]
+            pixels += [read_picture(file, str(file)) for file in files]
             labels += [label] * len(files)
         counts.append(len(pixels))
     if len({image.shape for image in pixels}) != 1:
         raise UserError(f"{folder}: expected images of one size, received {sorted({i.shape[:2] for i in pixels})}")
     return Images(np.stack(pixels), np.array(labels, np.int64), counts[0])
-
-
-def _read_picture(file: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        return np.asarray(Image.open(file).convert("RGB"))
-    except OSError as error:
-        raise UserError(f"{file}: expected a PNG or JPEG image, received a file that is none ({error})") from error
 
 
 def _as_labels(labels: object, count: int, where: str) -> np.ndarray:

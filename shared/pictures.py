@@ -1,0 +1,74 @@
+"""Picture files -> the uint8 RGB pixels a network takes: any size, any mode, and a clear word where that cannot be."""
+
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from shared.errors import UserError
+
+# all are decoded inside Pillow; EPS and the like would start other programs
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+# modes of more than 8 bits a sample, which Pillow would clip
+_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_picture(source: Path | BinaryIO, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The picture as uint8 RGB (height, width, 3), upright, brought to ``size`` (height, width) if one is given.
+
+    The whole picture is resized by Pillow's bilinear filter, which averages when it shrinks; a picture of that size
+    stays as it is. Turned as its EXIF data says; transparent parts become white; of 16 bits a sample the upper 8
+    count; of several frames the first. Raises UserError, beginning with ``name``, for anything but a whole picture in
+    one of FORMATS with no more than Pillow's limit of pixels.
+    """
+    if isinstance(source, Path) and not source.is_file():
+        received = "something else" if source.exists() else "no such file"
+        raise UserError(f"{name}: expected an image file ({', '.join(FORMATS)}), received {received}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # what Pillow only warns of is refused here, before any pixel is decoded
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source, formats=FORMATS) as image:
+                picture = _rgb(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        limit = f"at most {Image.MAX_IMAGE_PIXELS:,} pixels"
+        raise UserError(f"{name}: expected {limit}, received more ({error}); make it smaller") from error
+    except Exception as error:  # damaged files fail anywhere inside the decoders, as many kinds of exception
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{name}: expected an image file ({', '.join(FORMATS)}), received: {reason}") from error
+    if size and picture.size != size[::-1]:
+        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.array(picture)
+
+
+def read_pictures(files: list[Path], size: tuple[int, int]) -> tuple[np.ndarray, list[str], list[str]]:
+    """``read_picture`` of many: pixels uint8 (N, height, width, 3), the files they are of, and one line per failure."""
+    pixels, names, failures = [], [], []
+    for file in files:
+        try:
+            pixels.append(read_picture(file, str(file), size))
+            names.append(str(file))
+        except UserError as error:
+            failures.append(str(error))
+    return np.array(pixels, np.uint8).reshape(-1, *size, 3), names, failures
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _WIDE:
+        return _upper_bits(image).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("floating-point samples, whose range is not known; save it with 8 bits a sample")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _upper_bits(image: Image.Image) -> Image.Image:
+    samples = np.array(image).astype(np.int64)
+    if samples.min() < 0 or samples.max() >= 2**16:
+        raise ValueError(f"samples from {samples.min()} to {samples.max()}, where 16 bits were expected")
+    return Image.fromarray((samples >> 8).astype(np.uint8))
