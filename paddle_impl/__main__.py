@@ -9,11 +9,11 @@ from shared.worker_cli import Implementation, run_worker
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from paddle_impl import convert, encode, images, parallel, runtime
+    from paddle_impl import convert, encode, export, images, parallel, runtime
 
     runtime.configure()
     return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, probe
+        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe
     )
 
 

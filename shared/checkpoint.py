@@ -1,5 +1,6 @@
 """A checkpoint whatever wrote it: read from any supported file into one neutral form, in which training goes on."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from shared import weights
 from shared.errors import UserError
 from shared.formats import Content, read_content
 from shared.names import CLASSIFIER, TITLES, Reading, read_names
-from shared.recipe import PRESETS, Recipe, parameter_table, parameters, width_of
+from shared.recipe import PRESETS, Recipe, parameter_table, parameters, recipe_from_dict, width_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -160,3 +161,12 @@ def _checked_facts(facts: Mapping[str, object], where: str) -> dict:
         if value is not None and (wrong or (name in ("epoch", "rate") and not 0 <= value < math.inf)):
             raise UserError(f"{where}: {name}: expected a plain value in range, received {str(value)[:50]!r}")
     return known
+
+
+def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
+    """Recipe, weights and metadata of a finished run's ``checkpoint.safetensors``; UserError for any other file."""
+    _, metadata = weights.load(path)
+    if "recipe" not in metadata:
+        raise UserError(f"{path}: expected a checkpoint of a finished run, which carries its recipe; received none")
+    recipe = recipe_from_dict(json.loads(metadata["recipe"]), where=str(path))
+    return recipe, weights.load_exactly(path, recipe)[0], metadata

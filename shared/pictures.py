@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shared.errors import UserError
 
@@ -37,8 +37,9 @@ def read_picture(source: Path | BinaryIO, name: str, size: tuple[int, int] | Non
         limit = f"at most {Image.MAX_IMAGE_PIXELS:,} pixels"
         raise UserError(f"{name}: expected {limit}, received more ({error}); make it smaller") from error
     except Exception as error:  # damaged files fail anywhere inside the decoders, as many kinds of exception
-        reason = str(error) or type(error).__name__
-        raise UserError(f"{name}: expected an image file ({', '.join(FORMATS)}), received: {reason}") from error
+        is_other = isinstance(error, UnidentifiedImageError)
+        reason = "something else" if is_other else str(error) or type(error).__name__
+        raise UserError(f"{name}: expected an image file ({', '.join(FORMATS)}), received {reason}") from error
     if size and picture.size != size[::-1]:
         picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.array(picture)

@@ -7,13 +7,15 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import NamedTuple
 
-from shared import weights
+from shared import use_cli, weights
 from shared.arithmetic import Arithmetic
+from shared.checkpoint import open_checkpoint
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
 from shared.files import folder_lock, write_json
@@ -22,7 +24,6 @@ from shared.launch import adopt_channel, check_counts, make_layout, run_ranks
 from shared.opening import load_data, open_job
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
-from shared.recipe import Recipe, recipe_from_dict
 from shared.runs import Run
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
@@ -37,6 +38,7 @@ class Implementation(NamedTuple):
     from_neutral: Callable  # (recipe, arrays, device) -> network
     device_images: Callable  # (dataset, input_px, device) -> images
     encode_images: Callable  # (network, images, index, progress) -> (features, predicted)
+    export: ModuleType  # write(form, recipe, arrays, size, folder), open_model(folder)
     probe: Callable  # (request files, folder for the answers, device) -> None
 
 
@@ -70,6 +72,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     encode_verb = verbs.add_parser("encode", help="write the codes of a checkpoint")
     encode_verb.add_argument("--out", type=Path, required=True, help=".npz file to write")
     evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
+    use_cli.add_verbs(verbs, program)
     info = verbs.add_parser("info", help="print framework, device, versions and a checkpoint's origin as JSON")
     info.add_argument("--checkpoint", type=Path, help="neutral checkpoint to describe")
     probe = verbs.add_parser("probe", help="answer the alignment ladder's requests")
@@ -86,14 +89,11 @@ def build_parser(program: str) -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], Implementation]) -> None:
-    arithmetic = _arithmetic(arguments)
-    arithmetic.pin()
-    try:
-        implementation = load()
-    except ImportError as error:
-        raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
-    device = implementation.runtime.resolve_device(arguments.device)
-    arithmetic.check(device)
+    start = partial(_start, framework_name, load)
+    if "use" in arguments:
+        arguments.use(arguments, start)
+        return
+    implementation, device = start(_arithmetic(arguments), arguments.device)
     if arguments.verb == "info":
         _info(arguments, implementation, device)
         return
@@ -111,12 +111,26 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
         progress.close()
 
 
+def _start(
+    framework_name: str, load: Callable[[], Implementation], arithmetic: Arithmetic, device: str
+) -> tuple[Implementation, str]:
+    """The framework, imported with its arithmetic pinned, and the device it found."""
+    arithmetic.pin()
+    try:
+        implementation = load()
+    except ImportError as error:
+        raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
+    found = implementation.runtime.resolve_device(device)
+    arithmetic.check(found)
+    return implementation, found
+
+
 def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
     """That of the recipe in question, before the framework is imported; the ladder's is always fp32."""
     if arguments.verb == "train":
         return Arithmetic(Run(arguments.run).recipe().precision, arguments.deterministic)
     if arguments.verb in ("encode", "eval"):
-        return Arithmetic(_open_checkpoint(arguments.checkpoint)[0].precision)
+        return Arithmetic(open_checkpoint(arguments.checkpoint)[0].precision)
     return Arithmetic()
 
 
@@ -174,26 +188,18 @@ def _info(arguments: argparse.Namespace, implementation: Implementation, device:
     gpus = implementation.parallel.count_gpus()
     facts = {"gpu": implementation.runtime.has_gpu(), "gpus": gpus, "environment": environment}
     if arguments.checkpoint:
-        recipe, arrays, metadata = _open_checkpoint(arguments.checkpoint)
+        recipe, arrays, metadata = open_checkpoint(arguments.checkpoint)
         origin = {"framework": metadata["framework"], "epoch": metadata["epoch"], "sha256": weights.digest(arrays)}
         facts["checkpoint"] = {**origin, "recipe": json.loads(metadata["recipe"]), "bits": recipe.bits}
     print(json.dumps(facts))
 
 
 def _codes_of(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> Codes:
-    recipe, arrays, _ = _open_checkpoint(arguments.checkpoint)
+    recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     dataset, split = load_data(recipe, arguments.data)
     network = implementation.from_neutral(recipe, arrays, device)
     images = implementation.device_images(dataset, recipe.input_px, device)
     return encode(lambda index: implementation.encode_images(network, images, index, progress), dataset, split).codes
-
-
-def _open_checkpoint(path: Path) -> tuple[Recipe, weights.Arrays, dict]:
-    _, metadata = weights.load(path)
-    if "recipe" not in metadata:
-        raise UserError(f"{path}: expected a checkpoint of a finished run, which carries its recipe; received none")
-    recipe = recipe_from_dict(json.loads(metadata["recipe"]), where=str(path))
-    return recipe, weights.load_exactly(path, recipe)[0], metadata
 
 
 def _die_with_parent() -> None:

@@ -10,13 +10,13 @@ from shared.worker_cli import Implementation, run_worker
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from torch_impl import convert, encode, images, parallel, runtime
+    from torch_impl import convert, encode, export, images, parallel, runtime
 
     if find_spec("lightning") is None:
         raise ImportError("No module named 'lightning'")
     runtime.configure()
     return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, probe
+        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe
     )
 
 

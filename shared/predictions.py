@@ -1,0 +1,62 @@
+"""What a network says of images, whatever engine ran it: as arrays, as records and as lines."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.cifar import class_name
+from shared.packing import pack_codes
+
+
+class Outputs(NamedTuple):
+    """``feature`` float32 (N, bits), ``code`` uint8 (N, bits), ``probability`` float32 (N, classes), ``label`` (N,).
+
+    A bit of the code is 1 where the feature is above 0. An exported model gives these four, under these names.
+    """
+
+    feature: np.ndarray
+    code: np.ndarray
+    probability: np.ndarray
+    label: np.ndarray
+
+    @classmethod
+    def from_features(cls, features: np.ndarray, labels: np.ndarray, classifier: np.ndarray) -> "Outputs":
+        """From features (N, bits), predicted classes (N,) and the classifier's weight (classes, bits), a network's."""
+        logits = np.sign(features) @ classifier.T
+        grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return cls(features, (features > 0).astype(np.uint8), grown / grown.sum(axis=1, keepdims=True), labels)
+
+
+def records(outputs: Outputs, names: Sequence[str], dataset: str) -> list[dict]:
+    """One flat dict per image, of values that JSON knows.
+
+    ``bits`` begins with bit 0; ``hex`` is the number whose lowest bit that is, as in the words of ``codes.npz``.
+    ``margin`` is the smallest |feature|: how far the code is from another one.
+    """
+    words = pack_codes(outputs.code)
+    digits = -(-outputs.code.shape[1] // 4)
+    found = []
+    for i, name in enumerate(names):
+        label = int(outputs.label[i])
+        found.append(
+            {
+                "image": name,
+                "class": class_name(dataset, label),
+                "label": label,
+                "probability": float(outputs.probability[i, label]),
+                "bits": "".join(map(str, outputs.code[i])),
+                "hex": f"{int.from_bytes(words[i].astype('<u8').tobytes(), 'little'):0{digits}x}",
+                "margin": float(np.abs(outputs.feature[i]).min()),
+            }
+        )
+    return found
+
+
+def line(record: Mapping[str, object], as_json: bool) -> str:
+    """One record as people read it, or as one line of JSON."""
+    if as_json:
+        return json.dumps(record)
+    text = "{image}: {class}, probability {probability:.4f}, code {bits} = {hex}, margin {margin:.3g}"
+    return text.format_map(record) + (f" (in the data: {record['true']})" if "true" in record else "")
