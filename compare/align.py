@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from compare.exported_rung import LEFT_OUT
 from compare.faults import FAULTS, NO_FAULT, Fault
 from compare.limits import LIMITS
 from compare.records import Record
@@ -76,6 +77,7 @@ def align(scale: Scale, bits: int, workers: dict[str, Worker], device: str, out:
         rungs = climb(rig)
     passed = all(rung["passed"] for rung in rungs)
     verdict = "aligned: every rung passed" if passed else f"NOT aligned: {rungs[-1]['rung']} failed"
+    verdict += "".join(f", {name} left out" for rung in rungs for name in rung["left_out"])
     verdict = f"{scale.name} ladder ({recipe.input_px} px, width x{recipe.width:g}, {bits} bits): {verdict}"
     print(verdict, flush=True)
     limits = {name: limit._asdict() for name, limit in LIMITS.items()}
@@ -107,11 +109,13 @@ def climb(rig: Rig) -> list[dict]:
 def _summary(rung: str, shows: str, records: list[Record], seconds: float) -> dict:
     judged = [r for r in records if r.limit is not None and r.max_relative is not None and r.limit > 0]
     tightest = max(judged, key=lambda r: r.max_relative / r.limit, default=None)
+    left_out = [record.name for record in records if record.note.startswith(LEFT_OUT)]
     return {
         "rung": rung,
         "shows": shows,
         "passed": all(r.passed for r in records),
-        "comparisons": len(records),
+        "comparisons": len(records) - len(left_out),
+        "left_out": left_out,
         "measured": tightest.max_relative if tightest else max((r.max_relative or 0.0 for r in records), default=0.0),
         "limit": tightest.limit if tightest else 0.0,
         "tightest": tightest.name if tightest else "",
@@ -128,7 +132,8 @@ def _plain(record: Record) -> dict:
 def _line(row: dict) -> str:
     mark = "pass" if row["passed"] else "FAIL"
     measured = f"{row['measured']:.1e} of {row['limit']:.0e}" if row["limit"] else "exact"
-    return f"{mark}  {row['rung']:20} {row['comparisons']:4} comparisons  {measured:20} {row['shows']}"
+    line = f"{mark}  {row['rung']:20} {row['comparisons']:4} comparisons  {measured:20} {row['shows']}"
+    return line + "".join(f"; {name} left out for want of a package" for name in row["left_out"])
 
 
 def _show_failures(console: Console, records: list[Record]) -> None:

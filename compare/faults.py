@@ -68,6 +68,15 @@ def _swapped_biases(_name: str, request: Request, arrays: Arrays) -> tuple[Reque
     return request, arrays | {a: arrays[b], b: arrays[a]}
 
 
+def _exported_resize(name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
+    return (replace(request, plant="exported-resize") if name == "exported" else request), arrays
+
+
+def _exported_weights(name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
+    bias = "weight.hash.bias"
+    return request, arrays | {bias: arrays[bias] + np.float32(1e-4)} if name == "exported" else arrays
+
+
 def _transposed(arrays: Arrays) -> Arrays:
     return {
         name: array.T.copy() if name.endswith((f"weight.{_FC7}", f"momentum.{_FC7}")) else array
@@ -198,5 +207,7 @@ FAULTS = {
         ),
         Fault("other-label", "one item of the database has another label", "score", _other_label),
         Fault("lost-momentum", "momentum does not come along", "cross-resume", _lost_momentum),
+        Fault("exported-resize", "the exported model resizes as the framework does", "exported", _exported_resize),
+        Fault("exported-weights", "another state is exported", "exported", _exported_weights, side="paddle"),
     )
 }

@@ -1,4 +1,4 @@
-"""What the ladder asks of the two frameworks, in two rounds: the second builds on the answers to the first."""
+"""What the ladder asks of the two frameworks, in rounds: the second and third build on the answers to the first."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def ask_second(rig: Rig) -> None:
     score = Request(recipe, "float32", ("score",))
     requests = {
         "flipfree": (flipfree, inputs | _images_without_flips(rig)),
-        "trained": (trained, inputs | prefixed(WEIGHT, _trained(rig))),
+        "trained": (trained, inputs | prefixed(WEIGHT, trained_weights(rig))),
         "score": (score, inputs | _codes_to_score(recipe.seed)),
     }
     half = rig.scale.resume_step
@@ -58,6 +58,13 @@ def ask_second(rig: Rig) -> None:
     rig.ask({side: requests | {"resumed": (resumed, inputs | begun[other])} for side, other in (SIDES, SIDES[::-1])})
 
 
+def ask_third(rig: Rig) -> None:
+    """The outputs of exported models of the trained network."""
+    request = Request(rig.recipe, "float32", ("exported",))
+    requests = {"exported": (request, rig.inputs | prefixed(WEIGHT, trained_weights(rig)))}
+    rig.ask(dict.fromkeys(SIDES, requests))
+
+
 def _images_without_flips(rig: Rig) -> Arrays:
     """The first batch without the images in which a decision fell differently."""
     flipped = {flip.image for flip in find_flips(*rig.pair("float32"))}
@@ -74,7 +81,7 @@ def _stage_inputs(answer: Arrays) -> Arrays:
     return prefixed(STAGE, dict(zip(outputs, before, strict=True)))
 
 
-def _trained(rig: Rig) -> Arrays:
+def trained_weights(rig: Rig) -> Arrays:
     """The weights torch has after the float32 trajectory."""
     return take(rig.of("torch", "float32"), f"trajectory.{rig.scale.steps}.{WEIGHT}")
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compare import witness
+from compare.exported_rung import exported
 from compare.flips import find_flips
 from compare.limits import LIMITS
 from compare.records import Record, check, compare, compare_sets
@@ -260,4 +261,5 @@ RUNGS = (
     Rung("codes", "codes of a trained network", codes),
     Rung("score", "the score of identical codes", score),
     Rung("cross-resume", "training begun in one framework goes on in the other", cross_resume),
+    Rung("exported", "exported models, ONNX among them, beside both networks", exported),
 )

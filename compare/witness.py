@@ -22,6 +22,13 @@ def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dty
     return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
 
 
+def probabilities(feature: np.ndarray, classifier: np.ndarray) -> np.ndarray:
+    """Softmax of the bias-free classifier (classes, bits) on the code of ``feature`` (N, bits), float64."""
+    logits = np.sign(feature).astype(np.float64) @ classifier.astype(np.float64).T
+    grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return grown / grown.sum(axis=1, keepdims=True)
+
+
 def feature_gradient(answer: Arrays, start: Arrays, labels: np.ndarray, penalty_weight: float) -> np.ndarray:
     """dL/dh of a straight-through sign: the classifier's dL/dcode, plus the penalty's own gradient (0 at h = 0)."""
     logits, h = answer["logits"].astype(np.float64), answer["feature"].astype(np.float64)

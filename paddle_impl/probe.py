@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from paddle_impl import convert
+from paddle_impl import convert, export
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, SignStraightThrough, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import paddle
 from shared.cifar import Dataset
+from shared.exported import run_exported
 from shared.probe import Arrays, Masks
 from shared.recipe import Recipe, parameters
 
@@ -92,6 +93,10 @@ class Side:
         """Set the rate and read it back."""
         set_rate(self._optimizer, rate)
         return rate_of(self._optimizer)
+
+    def exported(self, images: np.ndarray) -> Arrays:
+        """What exported models of the network make of uint8 images (N, H, W, 3), each in its own engine."""
+        return run_exported(export, "paddle_impl", self._recipe, self.weights(), images)
 
     def _put(self, array: np.ndarray) -> paddle.Tensor:
         return paddle.to_tensor(np.ascontiguousarray(array))

@@ -76,6 +76,7 @@ class Side(Protocol):
     def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: "Masks") -> Arrays: ...
     def step(self, rate: float, gradients: Arrays | None = None) -> float: ...
     def set_rate(self, rate: float) -> float: ...
+    def exported(self, images: np.ndarray) -> Arrays: ...
 
 
 Masks = tuple[np.ndarray, np.ndarray] | None
@@ -183,8 +184,11 @@ class Probe:
         return {"rates": np.array([self.side.set_rate(recipe.rate(epoch)) for epoch in range(1, recipe.epochs + 1)])}
 
     def codes(self) -> Arrays:
-        result = self.side.forward(self._normalised.astype(self.request.dtype), None, training=False)
-        return {"features": result["hash"]}
+        pixels = self._normalised.astype(self.request.dtype)
+        return {"features": self.side.forward(pixels, None, training=False)["hash"]}
+
+    def exported(self) -> Arrays:
+        return self.side.exported(self.arrays["images"])
 
     def score(self) -> Arrays:
         result = evaluate(*(self.arrays[f"score.{name}"] for name in ("queries", "query_labels", "items", "labels")))
@@ -205,7 +209,7 @@ PARTS: dict[str, Callable[[Probe], Arrays]] = {
     "facts": Probe.facts, "pixels": Probe.pixels, "weights": Probe.weights, "forward": Probe.forward,
     "stages": Probe.stages, "gradients": Probe.gradients, "differences": Probe.differences,
     "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "rates": Probe.rates, "codes": Probe.codes,
-    "score": Probe.score,
+    "score": Probe.score, "exported": Probe.exported,
 }
 # fmt: on
 

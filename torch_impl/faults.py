@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from torch_impl import images, model, optimizer
+from torch_impl import export, images, model, optimizer
 
 
 def plant(name: str) -> None:
@@ -13,6 +13,7 @@ def plant(name: str) -> None:
         "decay-after-momentum": _decay_after_momentum,
         "native-resize": _native_resize,
         "left-out-layer": _left_out_layer,
+        "exported-resize": _exported_resize,
     }[name]()
 
 
@@ -55,3 +56,11 @@ def _native_resize() -> None:
         return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
     images.DeviceImages.upsampled = upsampled
+
+
+def _exported_resize() -> None:
+    def upsampled(self, images: torch.Tensor) -> torch.Tensor:
+        size = (self.rows.shape[0], self.columns.shape[1])
+        return F.interpolate(images.permute(0, 3, 1, 2).to(torch.float32), size, mode="bilinear", align_corners=False)
+
+    export.FromImages.upsampled = upsampled

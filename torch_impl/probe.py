@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 from shared.cifar import Dataset
+from shared.exported import run_exported
 from shared.probe import Arrays, Masks
 from shared.recipe import Recipe, parameters
-from torch_impl import convert
+from torch_impl import convert, export
 from torch_impl.images import DeviceImages
 from torch_impl.model import GreedyHash, SignStraightThrough, losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate
@@ -88,6 +89,10 @@ class Side:
         """Set the rate and read it back."""
         set_rate(self._optimizer, rate)
         return rate_of(self._optimizer)
+
+    def exported(self, images: np.ndarray) -> Arrays:
+        """What exported models of the network make of uint8 images (N, H, W, 3), each in its own engine."""
+        return run_exported(export, "torch_impl", self._recipe, self.weights(), images)
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

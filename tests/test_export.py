@@ -1,0 +1,194 @@
+"""Exported models say what the network says, in every engine and for any number of images; folders are checked."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from shared.cifar import load
+from shared.exported import open_onnx, read_manifest
+from shared.pictures import read_pictures
+from shared.predictions import records
+from shared.runs import Run
+from tests import helpers
+
+WORKERS = {"onnx": "torch", "torch-export": "torch", "paddle-inference": "paddle"}
+COUNT = 37
+
+
+def checkpoint(small_suite):
+    return small_suite / "paddle" / "bits12-seed2000" / "checkpoint.safetensors"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """37 pictures of digits; one is larger."""
+    folder = tmp_path_factory.mktemp("digits")
+    pixels = load("digits").pixels[:COUNT]
+    for i, image in enumerate(pixels):
+        picture = Image.fromarray(image)
+        (picture.resize((50, 90)) if i == 3 else picture).save(folder / f"{i}.png")
+    return [folder / f"{i}.png" for i in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def expected(small_suite, files):
+    """What ``predict`` says of the pictures."""
+    done = helpers.worker("paddle", "predict", "--checkpoint", checkpoint(small_suite), "--image", *files, "--json")
+    return [json.loads(text) for text in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def models(small_suite, tmp_path_factory):
+    """A folder per format."""
+    out = tmp_path_factory.mktemp("models")
+    for form, worker in WORKERS.items():
+        if not helpers.is_installed(worker):
+            pytest.skip(f"{worker} is not installed")
+        source = ["--checkpoint", checkpoint(small_suite), "--format", form, "--out", out / form]
+        assert f"{form}, uint8 images (N, 8, 8, 3)" in helpers.worker(worker, "export", *source).stdout
+    return out
+
+
+def infer(worker, model, files, **options):
+    done = helpers.worker(worker, "infer", "--model", model, "--image", *files, "--json", **options)
+    return [json.loads(text) for text in done.stdout.splitlines()]
+
+
+def check_same(found, expected):
+    assert len(found) == len(expected)
+    for ours, reference in zip(found, expected, strict=True):
+        assert ours.keys() == reference.keys()
+        assert ours["margin"] == pytest.approx(reference["margin"], rel=1e-3, abs=1e-5)
+        if reference["margin"] > 1e-5:
+            assert {key: ours[key] for key in ("image", "bits", "hex", "class", "label")} == {
+                key: reference[key] for key in ("image", "bits", "hex", "class", "label")
+            }
+            assert ours["probability"] == pytest.approx(reference["probability"], rel=1e-5)
+
+
+@pytest.mark.parametrize("form", WORKERS)
+def test_exported_model_agrees_with_predict(form, models, files, expected):
+    check_same(infer(WORKERS[form], models / form, files), expected)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("form", ["torch-export", "paddle-inference"])
+def test_batches_of_any_size(form, count, models, files, expected):
+    check_same(infer(WORKERS[form], models / form, files[:count]), expected[:count])
+
+
+def test_onnx_takes_batches_of_any_size_one_after_the_other(models, files, expected):
+    pixels, names, _ = read_pictures(files, (8, 8))
+    model = open_onnx(models / "onnx")
+    for count in (1, 5, COUNT, 2):
+        check_same(records(model(pixels[:count]), names[:count], "digits"), expected[:count])
+
+
+def test_onnx_needs_no_framework(framework, models, files, expected, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(helpers.BLOCKING.format(framework=helpers.MODULES[framework]))
+    found = infer(framework, models / "onnx", files, environment={"PYTHONPATH": tmp_path})
+    check_same(found, expected)
+
+
+def test_onnx_file_is_well_formed_and_says_what_the_manifest_says(models):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(models / "onnx" / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    manifest = json.loads((models / "onnx" / "manifest.json").read_text())
+    assert [value.name for value in model.graph.input] == [manifest["input"]["name"]]
+    assert [value.name for value in model.graph.output] == [output["name"] for output in manifest["outputs"]]
+    first = model.graph.input[0].type.tensor_type.shape.dim
+    assert first[0].dim_param
+    assert [dim.dim_value for dim in first[1:]] == [8, 8, 3]
+    assert {opset.domain for opset in model.opset_import} == {""}
+
+
+@pytest.mark.parametrize("form", WORKERS)
+def test_manifest_names_checkpoint_and_files(form, models, small_suite):
+    manifest = read_manifest(models / form)
+    assert manifest.format == form
+    assert manifest.checkpoint_sha256 == Run(checkpoint(small_suite).parent).result()["checkpoint_sha256"]
+    assert manifest.recipe == Run(checkpoint(small_suite).parent).recipe()
+    assert {file.name for file in (models / form).iterdir()} == {*manifest.files, "manifest.json"}
+    assert manifest.versions
+
+
+def test_paddle_runs_the_products_of_its_model_with_onednn(models, files):
+    chatter = {"ONEDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
+    words = ["infer", "--model", models / "paddle-inference", "--image", files[0]]
+    printed = helpers.worker("paddle", *words, environment=chatter).stdout
+    assert "convolution" in printed
+    assert "inner_product" in printed or "matmul" in printed
+
+
+def test_the_other_workers_format_is_refused_in_one_line(framework, small_suite, models, files, tmp_path):
+    for form, worker in WORKERS.items():
+        if worker != framework:
+            words = ["--checkpoint", checkpoint(small_suite), "--format", form, "--out", tmp_path / "out"]
+            told = helpers.worker(framework, "export", *words, status=2).stderr
+            assert f"--format {form}: expected another worker: python -m {worker}_impl exports it" in told
+            assert not (tmp_path / "out").exists()
+            if form != "onnx":
+                words = ["--model", models / form, "--image", files[0]]
+                assert f"python -m {worker}_impl runs it" in helpers.worker(framework, "infer", *words, status=2).stderr
+
+
+def spoil_format(folder):
+    values = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(values | {"format": "x"}))
+
+
+def flip_a_byte(folder):
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "manifest.json").unlink(), "expected a folder written by the verb export"),
+        (lambda folder: (folder / "manifest.json").write_text("{}"), "expected the manifest of an exported model"),
+        (lambda folder: (folder / "manifest.json").write_text("no"), "cannot read"),
+        (spoil_format, "format: expected one of onnx, torch-export, paddle-inference, received 'x'"),
+        (flip_a_byte, "expected the file that was exported, received another"),
+        (lambda folder: (folder / "model.onnx").unlink(), "expected the file that was exported"),
+    ],
+    ids=["no manifest", "empty", "no JSON", "format", "damaged", "missing"],
+)
+def test_folders_that_hold_no_whole_model_are_refused(spoil, message, models, files, tmp_path):
+    shutil.copytree(models / "onnx", tmp_path / "model")
+    spoil(tmp_path / "model")
+    done = helpers.worker("torch", "infer", "--model", tmp_path / "model", "--image", files[0], status=2)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_manifest_cannot_name_files_elsewhere(models, tmp_path):
+    shutil.copytree(models / "onnx", tmp_path / "model")
+    values = json.loads((tmp_path / "model" / "manifest.json").read_text())
+    values["files"] = {f"../{name}": digest for name, digest in values["files"].items()}
+    (tmp_path / "model" / "manifest.json").write_text(json.dumps(values))
+    assert set(read_manifest(tmp_path / "model").files) == {"model.onnx"}
+
+
+def test_folder_that_cannot_be_written(small_suite, tmp_path):
+    (tmp_path / "file").write_text("")
+    words = ["--checkpoint", checkpoint(small_suite), "--format", "paddle-inference", "--out", tmp_path / "file"]
+    assert "cannot create the folder" in helpers.worker("paddle", "export", *words, status=2).stderr
+
+
+def test_missing_package_names_the_extra(models, files, tmp_path, small_suite):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name.startswith('onnx') else find(name, *rest)\n"
+    )
+    blocked = {"environment": {"PYTHONPATH": tmp_path}, "status": 2}
+    words = ["--checkpoint", checkpoint(small_suite), "--format", "onnx", "--out", tmp_path / "out"]
+    told = helpers.worker("torch", "export", *words, **blocked).stderr
+    assert "expected onnx and onnxscript in" in told
+    assert "pip install '.[export]'" in told
+    words = ["--model", models / "onnx", "--image", files[0]]
+    assert "expected onnxruntime in" in helpers.worker("paddle", "infer", *words, **blocked).stderr
