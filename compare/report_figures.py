@@ -49,18 +49,15 @@ def map_by_length(material: Material) -> Picture:
     for framework, shift in (("torch", -0.08), ("paddle", 0.08)):
         own = [member for member in material.finished if member.cell.framework == framework]
         _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
+    words = [f"{_name(m)} {m.cell.bits} bits {m.result['map_last']['expected']:.4f}" for m in material.finished]
     for label, scores in (published_last(material.recipe) if material.recipe else {}).items():
         known = [bits for bits in material.lengths if bits in scores]
-        axes.plot(
-            [place[bits] for bits in known],
-            [scores[bits] for bits in known],
-            label=label,
-            **_PUBLISHED[label[:17].strip()],
-        )
+        style = _PUBLISHED[label.split(" at epoch")[0]]
+        axes.plot([place[bits] for bits in known], [scores[bits] for bits in known], label=label, **style)
+        words += [f"{label} {bits} bits {scores[bits]:.3f}" for bits in known]
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.margins(x=0.12)
     axes.legend()
-    words = [f"{_name(m)} {m.cell.bits} bits {m.result['map_last']['expected']:.4f}" for m in material.finished]
     return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words))
 
 
@@ -151,7 +148,8 @@ def _draw_log(axes: Axes, member: Member, name: str) -> str:
     """One run's values over the epochs; the last of them in words."""
     points = [(record["epoch"], _number(record[name])) for record in member.log if name in record]
     label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
-    axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **STYLES[member.cell.framework])
+    style = {**STYLES[member.cell.framework], "markevery": 1 + len(points) // 20}
+    axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **style)
     return (
         f"{_name(member)} {points[-1][1]:{'g' if name == 'lr' else '.4f'}}"
         if points

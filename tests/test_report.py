@@ -51,6 +51,7 @@ def suite(small_suite, tmp_path_factory):
     assert (small_suite / "report.html").exists()  # benchmark.py ends with it
     shutil.copytree(small_suite, out)
     write_ladder(out)
+    (out / "throughput.json").write_text(json.dumps({"table": [{"phase": "decoding", "images/s": "1234"}]}))
     assert "report.html" in helpers.run("compare/report.py", out).stdout
     return out
 
@@ -122,6 +123,7 @@ def test_report_says_what_was_measured(browser, suite):
         assert page.locator("h1 + p").inner_text() == verdict(gather_evidence(read_suite(suite)))
         assert "one seed gives no verdict" in page.inner_text("#verdict")
         assert page.locator("#problems").count() == 0
+        assert "1234" in page.inner_text("section[aria-labelledby=speed]")
     assert (suite / "report.html").stat().st_size < 5e6
     for name in PICTURES:
         assert Image.open(suite / "figures" / f"{name}.png").size[0] > 300
