@@ -40,7 +40,7 @@ class FromImages(nn.Layer):
     def upsampled(self, images: Tensor) -> Tensor:
         """Whole numbers 0..255, float64 (N, 3, input_px, input_px): the sums are exact, as in ``DeviceImages``."""
         # products, because Paddle's interpolate fails under oneDNN (its issues 77340 and 79749)
-        x = paddle.transpose(images, [0, 3, 1, 2]).astype("float64")
+        x = paddle.transpose(images.astype("float64"), [0, 3, 1, 2])
         x = paddle.floor(paddle.matmul(x, self.columns) + 0.5)
         return paddle.floor(paddle.matmul(self.rows, x) + 0.5)
 

@@ -48,6 +48,17 @@ def test_planted_fault_is_caught_at_its_rung(name, sound, workers, tmp_path):
     assert rungs[-1]["rung"] == FAULTS[name].rung
 
 
+def test_missing_package_leaves_a_format_out_and_says_so(sound, workers, tmp_path, capsys):
+    exported = {name: a for name, a in sound[0].answers["torch", "exported"].items() if not name.startswith("onnx.")}
+    exported["left out.onnx"] = np.array("expected onnxscript")
+    answers = sound[0].answers | {("torch", "exported"): exported}
+    rungs = climb(Rig(TINY, sound[0].recipe, workers, "cpu", tmp_path, sound[0].inputs, sound=answers))
+    assert rungs[-1]["passed"]
+    assert rungs[-1]["left_out"] == ["onnx"]
+    assert rungs[-1]["comparisons"] == sound[1][-1]["comparisons"] * 2 / 3
+    assert capsys.readouterr().out.splitlines()[-1].endswith("onnx left out for want of a package")
+
+
 def test_first_layer_to_diverge_is_named(sound, workers, tmp_path):
     """The transposed square weight spoils every layer behind it; the record that fails first is its own."""
     fault = FAULTS["transposed-fc7"]

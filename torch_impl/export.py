@@ -38,7 +38,7 @@ class FromImages(nn.Module):
 
     def upsampled(self, images: Tensor) -> Tensor:
         """Whole numbers 0..255, float64 (N, 3, input_px, input_px): the sums are exact, as in ``DeviceImages``."""
-        x = images.permute(0, 3, 1, 2).to(torch.float64)
+        x = images.to(torch.float64).permute(0, 3, 1, 2)
         x = torch.floor(torch.matmul(x, self.columns) + 0.5)
         return torch.floor(torch.matmul(self.rows, x) + 0.5)
 
