@@ -10,11 +10,13 @@ import numpy as np
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash
 from paddle_impl.runtime import autocast, paddle
-from shared.machine import num_threads
+from shared.batches import encode_in_batches
+from shared.machine import is_tuned, num_threads
 from shared.progress import Progress
 
-BATCH_SIZE = 128
 Tensor = paddle.Tensor
+# normalised pixels (B, 3, H, W) -> features (B, bits) and logits (B, classes)
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @paddle.no_grad()
@@ -24,25 +26,38 @@ def encode_images(
     """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
     was_training = network.training
     network.eval()
-    forward = _predictor(network) if _has_fast_inference() else network
-    features, predicted = [], []
-    for start in range(0, len(index), BATCH_SIZE):
-        batch = paddle.to_tensor(index[start : start + BATCH_SIZE])
+    encoder = make_encoder(network)
+
+    def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = images.normalised(paddle.to_tensor(batch))
         with autocast(paddle.get_device()):
-            feature, _, logits = forward(images.normalised(batch))
-        features.append(feature.astype("float32").numpy())
-        predicted.append(logits.argmax(axis=1).numpy())
-        progress.update("encode", start + len(batch), len(index))
+            feature, logits = encoder(pixels)
+        return feature.astype("float32").numpy(), logits.argmax(axis=1).numpy()
+
+    found = encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
     network.train() if was_training else network.eval()
-    return np.concatenate(features), np.concatenate(predicted)
+    return found
+
+
+def make_encoder(network: GreedyHash) -> Encoder:
+    """The fastest way through the network, which is in evaluation mode, on its device."""
+    return _onednn_encoder(network) if _has_fast_inference() else _layer_by_layer(network)
 
 
 def _has_fast_inference() -> bool:
     # Paddle 2.6's oneDNN predictor crashes beside a network in training
-    return paddle.get_device() == "cpu" and int(paddle.__version__.split(".")[0]) >= 3
+    return is_tuned() and paddle.get_device() == "cpu" and int(paddle.__version__.split(".")[0]) >= 3
 
 
-def _predictor(network: GreedyHash) -> Callable[[Tensor], list[Tensor]]:
+def _layer_by_layer(network: GreedyHash) -> Encoder:
+    def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        output = network(pixels)
+        return output.feature, output.logits
+
+    return encode
+
+
+def _onednn_encoder(network: GreedyHash) -> Encoder:
     """The network through Paddle Inference with oneDNN, about three times as fast on a CPU as layer by layer.
 
     Its features differ from the network's by the rounding of another order of summation.
@@ -59,4 +74,14 @@ def _predictor(network: GreedyHash) -> Callable[[Tensor], list[Tensor]]:
         predictor = paddle.inference.create_predictor(config)
     finally:
         shutil.rmtree(folder)
-    return lambda batch: predictor.run([batch])
+
+    def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        feature, _, logits = predictor.run([pixels])
+        return feature, logits
+
+    return encode
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    # the predictor, short of memory, gives no other reason than the name of C++'s base class
+    return isinstance(error, MemoryError) or any(text in str(error) for text in ("ResourceExhausted", "std::exception"))

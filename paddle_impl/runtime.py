@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager
 
 from shared.arithmetic import Arithmetic
 from shared.errors import UserError
-from shared.machine import cpu_info, describe_machine, keep_freed_memory, mkl_code_path, num_threads
+from shared.machine import cpu_info, describe_machine, is_tuned, keep_freed_memory, mkl_code_path, num_threads
 
 FRAMEWORK = "paddle"
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 # the bundled MKL takes a slow code path on AMD processors unless told before its first product
-if _code_path := mkl_code_path(cpu_info()):
+if is_tuned() and (_code_path := mkl_code_path(cpu_info())):
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", _code_path)
 
 
@@ -40,7 +40,8 @@ with _process_kept_as_it_was():
 
 def configure() -> None:
     """Set memory, threads and precision, and give the process its own signal handlers back."""
-    keep_freed_memory()
+    if is_tuned():
+        keep_freed_memory()
     paddle.disable_signal_handler()
     paddle.base.core.set_num_threads(num_threads())
     for library in _switches():

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from shared import weights
+from shared.batches import BATCH_SIZE
 from shared.errors import UserError
 from shared.files import make_folder, read_json, sha256_of, write_json
 from shared.machine import num_threads
@@ -23,7 +24,6 @@ from shared.recipe import Recipe, recipe_from_dict
 MANIFEST = "manifest.json"
 INPUT = "images"
 ONNX, ONNX_FILE = "onnx", "model.onnx"
-BATCH_SIZE = 128
 
 
 class MissingPackage(UserError):

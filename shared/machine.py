@@ -14,9 +14,18 @@ from shared.files import PROJECT_ROOT
 
 # from glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_UNTUNED = "GREEDYHASH_UNTUNED"
 # environment variables that may change the low bits of a result
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
+_VARIABLES = (_UNTUNED, "OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
 _AVX512 = {"avx512f", "avx512dq", "avx512bw", "avx512vl"}
+
+
+def is_tuned() -> bool:
+    """Whether this project's speed settings are in force: not with ``$GREEDYHASH_UNTUNED``, to see what they are worth.
+
+    They change no result but for the rounding of another order of summation.
+    """
+    return not os.environ.get(_UNTUNED)
 
 
 def num_threads() -> int:

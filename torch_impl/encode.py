@@ -1,14 +1,21 @@
 """From images to features and predicted classes."""
 
+import copy
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch import Tensor
 
+from shared.batches import encode_in_batches
+from shared.machine import is_tuned
 from shared.progress import Progress
 from torch_impl.images import DeviceImages
 from torch_impl.model import GreedyHash
 from torch_impl.runtime import autocast
 
-BATCH_SIZE = 128
+# normalised pixels (B, 3, H, W) -> features (B, bits) and logits (B, classes)
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @torch.inference_mode()
@@ -18,13 +25,48 @@ def encode_images(
     """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
     was_training = network.training
     network.eval()
-    features, predicted = [], []
-    for start in range(0, len(index), BATCH_SIZE):
-        batch = torch.from_numpy(index[start : start + BATCH_SIZE]).to(images.device)
+    encoder = make_encoder(network)
+
+    def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = images.normalised(torch.from_numpy(batch).to(images.device))
         with autocast(images.device.type):
-            output = network(images.normalised(batch))
-        features.append(output.feature.float().cpu().numpy())
-        predicted.append(output.logits.argmax(dim=1).cpu().numpy())
-        progress.update("encode", start + len(batch), len(index))
+            feature, logits = encoder(pixels)
+        return feature.float().cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
+
+    found = encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
     network.train(was_training)
-    return np.concatenate(features), np.concatenate(predicted)
+    return found
+
+
+def make_encoder(network: GreedyHash) -> Encoder:
+    """The fastest way through the network, which is in evaluation mode, on its device."""
+    return _channels_last_encoder(network) if _has_fast_inference(network) else _layer_by_layer(network)
+
+
+def _has_fast_inference(network: GreedyHash) -> bool:
+    return is_tuned() and network.hash.weight.device.type == "cpu"
+
+
+def _layer_by_layer(network: GreedyHash) -> Encoder:
+    def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        output = network(pixels)
+        return output.feature, output.logits
+
+    return encode
+
+
+def _channels_last_encoder(network: GreedyHash) -> Encoder:
+    """A copy of the network with its numbers in the order in which oneDNN's convolutions are fastest on a CPU.
+
+    Its features differ from the network's by the rounding of another order of summation. Measured at 224 px and full
+    width: 1.2 times the rate layer by layer. Weights packed by torch.utils.mkldnn gave 1.3, but that needs TorchScript,
+    which PyTorch gives up; torch.compile and optimize_for_inference gave no more than this.
+    """
+    encode = _layer_by_layer(copy.deepcopy(network).to(memory_format=torch.channels_last))
+    return lambda pixels: encode(pixels.to(memory_format=torch.channels_last))
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    # on a CPU the allocator says so; oneDNN, short of memory, only says what it could not create
+    texts = ("can't allocate memory", "could not create")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)

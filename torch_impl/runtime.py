@@ -8,7 +8,7 @@ import torch
 
 from shared.arithmetic import Arithmetic
 from shared.errors import UserError
-from shared.machine import describe_machine, keep_freed_memory, num_threads
+from shared.machine import describe_machine, is_tuned, keep_freed_memory, num_threads
 
 FRAMEWORK = "torch"
 
@@ -16,7 +16,8 @@ FRAMEWORK = "torch"
 def configure() -> None:
     """Set memory, threads and precision, and leave terminal output to this project's own progress display."""
     arithmetic = Arithmetic.of_process()
-    keep_freed_memory()
+    if is_tuned():
+        keep_freed_memory()
     torch.set_num_threads(num_threads())
     torch.backends.cuda.matmul.allow_tf32 = arithmetic.tf32
     torch.backends.cudnn.allow_tf32 = arithmetic.tf32

@@ -1,0 +1,60 @@
+"""encoders FRAMEWORK AT_ONCE: the worker's encoder beside the network layer by layer, as JSON.
+
+More than AT_ONCE images in a batch ask the framework for memory that no machine has (0: as many as it likes).
+"""
+
+import importlib
+import json
+import sys
+
+import numpy as np
+
+from shared import weights
+from shared.cifar import Dataset
+from shared.progress import Progress
+from shared.recipe import Recipe
+from tests.children.frameworks import load
+
+framework, at_once = sys.argv[1], int(sys.argv[2])
+side = load(framework)
+encode = importlib.import_module(f"{framework}_impl.encode")
+library = importlib.import_module(f"{framework}_impl.runtime").__dict__[framework]
+recipe = Recipe(preset="demo", bits=48, width=1 / 8, input_px=64, backbone="none")
+network = side.convert.from_neutral(recipe, weights.initial_weights(recipe, {}), "cpu")
+pixels = np.random.RandomState(0).randint(0, 256, (150, 32, 32, 3), np.uint8)
+index = np.arange(150)[::-1].copy()
+notes: list[str] = []
+
+
+class HungryImages(side.device_images):
+    def normalised(self, index):
+        if at_once and len(index) > at_once:
+            library.zeros([2**50])
+        return super().normalised(index)
+
+
+class Notes(Progress):
+    def note(self, text: str, detail: bool = False) -> None:
+        notes.append(text)
+
+
+images = HungryImages(Dataset("custom", pixels, np.zeros(150, np.int64)), recipe.input_px, "cpu")
+feature, predicted = encode.encode_images(network, images, index, Notes())
+training = bool(network.training)
+network.eval()
+at_once = 0
+output = network(images.normalised(side.tensor(index)))
+eager, logits = (values.detach().numpy() for values in (output.feature, output.logits))
+print(
+    json.dumps(
+        {
+            "difference": float(np.abs(feature - eager).max()),
+            "scale": float(np.abs(eager).max()),
+            "flipped": np.abs(eager[(feature > 0) != (eager > 0)]).tolist(),
+            "predicted": bool((predicted == logits.argmax(axis=1)).all()),
+            "dtypes": [str(feature.dtype), str(predicted.dtype)],
+            "training": training,
+            "notes": notes,
+        }
+    )
+)

@@ -1,0 +1,83 @@
+"""Encoding: the worker's fast encoders beside the networks they stand for, and what happens when memory runs out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from shared.batches import BATCH_SIZE, encode_in_batches
+from shared.progress import Progress
+from tests import helpers
+
+
+class Notes(Progress):
+    def __init__(self):
+        super().__init__()
+        self.notes, self.shown = [], []
+
+    def note(self, text, detail=False):
+        self.notes.append(text)
+
+    def _show(self, phase, done, total, facts):
+        self.shown.append((done, total))
+
+
+def encoder_with_room_for(count, sizes):
+    def encode(batch):
+        sizes.append(len(batch))
+        if len(batch) > count:
+            raise MemoryError("no room")
+        return np.stack([batch, -batch], axis=1).astype(np.float32), batch % 10
+
+    return encode
+
+
+def ran_out(error):
+    return isinstance(error, MemoryError)
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_all_images_are_encoded_in_order(count):
+    index, sizes, progress = np.arange(count)[::-1], [], Notes()
+    features, predicted = encode_in_batches(encoder_with_room_for(1000, sizes), index, progress, ran_out)
+    assert np.array_equal(features, np.stack([index, -index], axis=1))
+    assert np.array_equal(predicted, index % 10)
+    assert max(sizes) <= BATCH_SIZE
+    assert progress.shown[-1] == (count, count)
+    assert not progress.notes
+
+
+def test_batches_shrink_for_good_when_memory_runs_out():
+    index, sizes, progress = np.arange(300), [], Notes()
+    features, _ = encode_in_batches(encoder_with_room_for(40, sizes), index, progress, ran_out)
+    assert np.array_equal(features[:, 0], index)
+    assert sizes[:3] == [128, 64, 32]
+    assert max(sizes[2:]) == 32
+    assert [note.split("goes on with ")[1] for note in progress.notes] == [
+        "64 images at once instead of 128",
+        "32 images at once instead of 64",
+    ]
+
+
+def test_an_image_that_does_not_fit_alone_and_other_failures_are_raised():
+    with pytest.raises(MemoryError, match="no room"):
+        encode_in_batches(encoder_with_room_for(0, []), np.arange(9), Notes(), ran_out)
+    progress = Notes()
+    with pytest.raises(MemoryError, match="no room"):
+        encode_in_batches(encoder_with_room_for(5, []), np.arange(9), progress, lambda _: False)
+    assert not progress.notes
+
+
+def test_encoder_agrees_with_the_network_layer_by_layer(framework):
+    found = json.loads(helpers.child(framework, "encoders", framework, 40).stdout.splitlines()[-1])
+    assert 0 < found["difference"] < 1e-5 * found["scale"]  # another order of summation, nothing more
+    assert all(margin <= found["difference"] for margin in found["flipped"])
+    assert found["predicted"]
+    assert found["dtypes"] == ["float32", "int64"]
+    assert found["training"]
+    assert len(found["notes"]) == 2  # 128 and 64 were too many
+
+
+def test_untuned_encoder_is_the_network_itself(framework):
+    found = helpers.child(framework, "encoders", framework, 0, environment={"GREEDYHASH_UNTUNED": 1})
+    assert json.loads(found.stdout.splitlines()[-1])["difference"] < 1e-6  # batches of another size
