@@ -35,12 +35,17 @@ class Member:
     @property
     def data(self) -> str | None:
         """Where its images were, by its own command line."""
-        words = (self.environment or {}).get("command", [])
-        return words[words.index("--data") + 1] if "--data" in words[:-1] else None
+        return data_of(self.environment or {})
 
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
         return Codes.load(self.run.codes_file)
+
+
+def data_of(environment: dict) -> str | None:
+    """Where the images were of the run with this environment.json; None if it does not say."""
+    words = environment.get("command", [])
+    return words[words.index("--data") + 1] if "--data" in words[:-1] else None
 
 
 @dataclass(frozen=True)

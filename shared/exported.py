@@ -27,7 +27,7 @@ ONNX, ONNX_FILE = "onnx", "model.onnx"
 
 
 class MissingPackage(UserError):
-    """A package of the extra ``export`` is not installed."""
+    """A package of one of this project's extras is not installed."""
 
 
 class Format(NamedTuple):
@@ -157,13 +157,13 @@ def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weight
     return answers
 
 
-def needs(*modules: str) -> None:
-    """Raise MissingPackage, naming the extra that holds them, unless all ``modules`` are installed."""
+def needs(*modules: str, extra: str = "export") -> None:
+    """Raise MissingPackage, naming the ``extra`` that holds them, unless all ``modules`` are installed."""
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
         raise MissingPackage(
             f"expected {' and '.join(missing)} in {sys.executable}, found none; install this project's extra: "
-            "pip install '.[export]'"
+            f"pip install '.[{extra}]'"
         )
 
 

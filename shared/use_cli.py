@@ -1,6 +1,8 @@
-"""The workers' verbs for using a trained checkpoint: predict, export and infer."""
+"""The workers' verbs for using a trained checkpoint: predict, answer, export and infer."""
 
 import argparse
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,21 +18,27 @@ from shared.opening import load_data
 from shared.pictures import read_pictures
 from shared.predictions import Outputs, line, records
 from shared.progress import Progress
+from shared.questions import read_question
 from shared.recipe import Recipe
+from shared.weights import Arrays
 
 # (arithmetic, device) -> the framework's implementation and the device it found
 Load = Callable[[Arithmetic, str], tuple]
 
 
 def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
-    """Give the parser of ``python -m WORKER`` the three verbs."""
+    """Give the parser of ``python -m WORKER`` the four verbs."""
     predict = verbs.add_parser("predict", help="class, probability and code of images")
     _add_checkpoint(predict)
     wanted = predict.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="image files of any size and mode")
     wanted.add_argument("--index", type=int, nargs="+", metavar="N", help="images of the data set, counted from 0")
-    predict.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     predict.set_defaults(use=_predict)
+    answer = verbs.add_parser("answer", help="what predict prints, of the images sent on stdin, for compare/serve.py")
+    _add_checkpoint(answer)
+    answer.set_defaults(use=_answer)
+    for verb in (predict, answer):
+        verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     export = verbs.add_parser("export", help="a checkpoint as a model that needs nothing of this project")
     _add_checkpoint(export)
     export.add_argument("--format", choices=FORMATS, required=True)
@@ -50,27 +58,51 @@ def _add_checkpoint(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data", help=text)
 
 
+class _Trained:
+    """A checkpoint's network on its device."""
+
+    def __init__(self, recipe: Recipe, arrays: Arrays, load: Load, device: str) -> None:
+        self._recipe, self._classifier = recipe, arrays["classifier.weight"]
+        self._implementation, self.device = load(Arithmetic(recipe.precision), device)
+        self._network = self._implementation.from_neutral(recipe, arrays, self.device)
+
+    def records(self, images: Dataset, index: np.ndarray, names: list[str]) -> list[dict]:
+        """What it says of the images at ``index`` int64 (N,), N > 0."""
+        on_device = self._implementation.device_images(images, self._recipe.input_px, self.device)
+        found = self._implementation.encode_images(self._network, on_device, index, Progress())
+        return records(Outputs.from_features(*found, self._classifier), names, self._recipe.dataset)
+
+
 def _predict(arguments: argparse.Namespace, load: Load) -> None:
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     failures = []
     if arguments.image:
         pixels, names, failures = read_pictures(arguments.image, _size(recipe, arguments.data))
-        images, index = Dataset("custom", pixels, np.zeros(len(pixels), np.int64)), np.arange(len(pixels))
+        images, index = _unlabelled(pixels), np.arange(len(pixels))
     else:
         images, index = _indexed(recipe, arguments)
         names = [f"{_data(recipe, arguments.data)}[{i}]" for i in index]
     if len(index):
-        implementation, device = load(Arithmetic(recipe.precision), arguments.device)
-        network = implementation.from_neutral(recipe, arrays, device)
-        on_device = implementation.device_images(images, recipe.input_px, device)
-        features, labels = implementation.encode_images(network, on_device, index, Progress())
-        found = records(Outputs.from_features(features, labels, arrays["classifier.weight"]), names, recipe.dataset)
+        found = _Trained(recipe, arrays, load, arguments.device).records(images, index, names)
         if arguments.index:
             found = [
                 r | {"true": class_name(recipe.dataset, y)} for r, y in zip(found, images.labels[index], strict=True)
             ]
         _show(found, arguments.json)
     _complain(failures)
+
+
+def _answer(arguments: argparse.Namespace, load: Load) -> None:
+    """One line once the network is ready, then one for each line of stdin, to its end."""
+    recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
+    size = _size(recipe, arguments.data)
+    trained = _Trained(recipe, arrays, load, arguments.device)
+    # the first images take longest, and whatever fails should fail now
+    trained.records(_unlabelled(np.zeros((1, *size, 3), np.uint8)), np.arange(1), ["none"])
+    print(json.dumps({"device": trained.device, "size": size}), flush=True)
+    for text in sys.stdin:
+        names, pixels = read_question(text, size)
+        print(json.dumps({"records": trained.records(_unlabelled(pixels), np.arange(len(names)), names)}), flush=True)
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
@@ -121,6 +153,10 @@ def _indexed(recipe: Recipe, arguments: argparse.Namespace) -> tuple[Dataset, np
     if index.min() < 0 or index.max() > last:
         raise UserError(f"--index: expected 0 to {last}, received {index.min()} to {index.max()}")
     return dataset, index
+
+
+def _unlabelled(pixels: np.ndarray) -> Dataset:
+    return Dataset("custom", pixels, np.zeros(len(pixels), np.int64))
 
 
 def _show(found: list[dict], as_json: bool) -> None:
