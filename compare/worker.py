@@ -5,9 +5,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import EXIT_USER_ERROR, UserError, WorkerDied
@@ -33,11 +35,15 @@ def add_python_options(parser: argparse.ArgumentParser, frameworks: Sequence[str
 
 @dataclass(frozen=True)
 class Worker:
-    """One framework in one Python interpreter, on ``threads`` threads (None: its own choice)."""
+    """One framework in one Python interpreter, on ``threads`` threads (None: its own choice).
+
+    ``variables`` are added to the environment of its processes.
+    """
 
     framework: str
     python: str = sys.executable
     threads: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, arguments: list[str], log: Path, progress: Progress) -> None:
         """Run a verb to its end, show its progress, and append everything else it prints to ``log``.
@@ -75,9 +81,13 @@ class Worker:
         self._judge(process.returncode, errors.splitlines(), None)
         return output
 
+    def dialogue(self, arguments: list[str]) -> "Dialogue":
+        """Start a verb that answers line by line."""
+        return Dialogue(self._start(["-m", MODULES[self.framework], *arguments]), self._judge)
+
     def _start(self, arguments: list[str], stderr: int = subprocess.STDOUT) -> subprocess.Popen:
         # the project need not be installed in the worker's interpreter; stdin stays open as the sign of our life
-        environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONUNBUFFERED": "1"} | self.variables
         if self.threads:
             environment["OMP_NUM_THREADS"] = str(self.threads)
         try:
@@ -106,3 +116,35 @@ class Worker:
             f"the {NAMES[self.framework]} worker died ({how}); finished runs are kept, and the same command "
             f"goes on from the last finished epoch{where}\n{quoted}"
         )
+
+
+class Dialogue:
+    """A worker process that prints one line of JSON to begin with and one for each line it is sent."""
+
+    def __init__(self, process: subprocess.Popen, judge: Callable[[int, list[str], None], None]) -> None:
+        self._process, self._judge = process, judge
+        self._other_lines: deque[str] = deque(maxlen=_QUOTED_LINES)
+        started = time.perf_counter()
+        self.greeting = self._answer()
+        self.seconds_to_start = time.perf_counter() - started
+
+    def ask(self, line: str) -> dict:
+        """The answer to ``line``; raises UserError or WorkerDied, as the end of the process demands."""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _answer(self) -> dict:
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+            self._other_lines.append(line.rstrip("\n"))
+        status = self._process.wait()
+        self._judge(status, list(self._other_lines), None)
+        raise WorkerDied(f"a worker ended before it answered, with exit status {status}")

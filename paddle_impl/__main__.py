@@ -1,7 +1,8 @@
-"""``python -m paddle_impl VERB``: train, encode, eval, info and probe; the same options as ``python -m torch_impl``."""
+"""``python -m paddle_impl VERB``: train, encode, eval and the rest; the same options as ``python -m torch_impl``."""
 
 from pathlib import Path
 
+from shared.bench import Bench
 from shared.job import Job
 from shared.probe import run_probes
 from shared.worker_cli import Implementation, run_worker
@@ -13,7 +14,7 @@ def load() -> Implementation:
 
     runtime.configure()
     return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe
+        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe, bench
     )
 
 
@@ -29,6 +30,13 @@ def probe(files: list[Path], out: Path, device: str) -> None:
     from paddle_impl.probe import Side
 
     run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device))
+
+
+def bench(job: Job) -> Bench:
+    """What ``compare/throughput.py`` times."""
+    from paddle_impl.bench import Bench
+
+    return Bench(job)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from shared import use_cli, weights
 from shared.arithmetic import Arithmetic
+from shared.bench import Stopwatch, answer_phases
 from shared.checkpoint import open_checkpoint
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
@@ -40,6 +41,7 @@ class Implementation(NamedTuple):
     encode_images: Callable  # (network, images, index, progress) -> (features, predicted)
     export: ModuleType  # write(form, recipe, arrays, size, folder), open_model(folder)
     probe: Callable  # (request files, folder for the answers, device) -> None
+    bench: Callable  # (job) -> Bench, whose phases are timed
 
 
 def run_worker(program: str, framework_name: str, load: Callable[[], Implementation]) -> None:
@@ -78,12 +80,16 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     probe = verbs.add_parser("probe", help="answer the alignment ladder's requests")
     probe.add_argument("files", type=Path, nargs="+", help="request files")
     probe.add_argument("--out", type=Path, required=True, help="folder for the answers")
+    bench = verbs.add_parser("bench", help="time the phases named on stdin, for compare/throughput.py")
+    bench.add_argument("--run", type=Path, required=True, help="folder holding recipe.json; nothing is written")
+    bench.add_argument("--initial-weights", type=Path, required=True, help="neutral weights to start from")
     for verb in (encode_verb, evaluate):
         verb.add_argument("--checkpoint", type=Path, required=True, help="neutral checkpoint of a finished run")
-    for verb in (train, encode_verb, evaluate):
+    for verb in (train, encode_verb, evaluate, bench):
         verb.add_argument("--data", required=True, help="'digits' or a path to CIFAR-10 in a supported layout")
+    for verb in (train, encode_verb, evaluate):
         verb.add_argument("--progress", choices=MODES, default="auto", help="json is for a parent process")
-    for verb in (train, encode_verb, evaluate, info, probe):
+    for verb in (train, encode_verb, evaluate, info, probe, bench):
         verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     return parser
 
@@ -99,6 +105,9 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
         return
     if arguments.verb == "probe":
         implementation.probe(arguments.files, arguments.out, device)
+        return
+    if arguments.verb == "bench":
+        _bench(arguments, implementation, device)
         return
     if arguments.verb == "train" and arguments.as_rank:
         adopt_channel()
@@ -129,6 +138,8 @@ def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
     """That of the recipe in question, before the framework is imported; the ladder's is always fp32."""
     if arguments.verb == "train":
         return Arithmetic(Run(arguments.run).recipe().precision, arguments.deterministic)
+    if arguments.verb == "bench":
+        return Arithmetic(Run(arguments.run).recipe().precision)
     if arguments.verb in ("encode", "eval"):
         return Arithmetic(open_checkpoint(arguments.checkpoint)[0].precision)
     return Arithmetic()
@@ -192,6 +203,13 @@ def _info(arguments: argparse.Namespace, implementation: Implementation, device:
         origin = {"framework": metadata["framework"], "epoch": metadata["epoch"], "sha256": weights.digest(arrays)}
         facts["checkpoint"] = {**origin, "recipe": json.loads(metadata["recipe"]), "bits": recipe.bits}
     print(json.dumps(facts))
+
+
+def _bench(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
+    environment = _environment(implementation, device, 1, 1)
+    sources = (arguments.data, arguments.initial_weights, None)
+    job = open_job(arguments.run, *sources, device, environment, Progress(), ALONE)
+    answer_phases(Stopwatch(implementation.bench(job), len(job.dataset.labels)), environment)
 
 
 def _codes_of(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> Codes:

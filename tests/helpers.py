@@ -36,13 +36,12 @@ def is_installed(framework):
     return subprocess.run([default_python(framework), "-c", program], check=False).returncode == 0
 
 
-def run(*command, python=sys.executable, status=0, environment=None, timeout=500):
+def run(*command, python=sys.executable, status=0, environment=None, timeout=500, stdin=None):
     """Run a command of an interpreter and check its exit status."""
     words = [python, *map(str, command)]
     env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
-    done = subprocess.run(
-        words, capture_output=True, text=True, env=env, timeout=timeout, cwd=PROJECT_ROOT, check=False
-    )
+    pipes = {"capture_output": True, "text": True, "input": stdin}
+    done = subprocess.run(words, **pipes, env=env, timeout=timeout, cwd=PROJECT_ROOT, check=False)
     assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

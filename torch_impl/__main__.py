@@ -1,8 +1,9 @@
-"""``python -m torch_impl VERB``: train, encode, eval, info and probe; the same options as ``python -m paddle_impl``."""
+"""``python -m torch_impl VERB``: train, encode, eval and the rest; the same options as ``python -m paddle_impl``."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
+from shared.bench import Bench
 from shared.job import Job
 from shared.probe import run_probes
 from shared.worker_cli import Implementation, run_worker
@@ -16,7 +17,7 @@ def load() -> Implementation:
         raise ImportError("No module named 'lightning'")
     runtime.configure()
     return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe
+        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe, bench
     )
 
 
@@ -33,6 +34,13 @@ def probe(files: list[Path], out: Path, device: str) -> None:
     from torch_impl.probe import Side
 
     run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device), plant)
+
+
+def bench(job: Job) -> Bench:
+    """What ``compare/throughput.py`` times."""
+    from torch_impl.bench import Bench
+
+    return Bench(job)
 
 
 if __name__ == "__main__":

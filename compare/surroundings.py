@@ -1,0 +1,63 @@
+"""What a run costs beside training and encoding: files, conversion, score, starting, each measured where it happens."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from compare.bench_evaluator import synthetic
+from compare.convert import write as write_checkpoint
+from compare.throughput_table import Contestant, Measured
+from compare.worker import Worker
+from shared import weights
+from shared.checkpoint import Checkpoint, read_checkpoint
+from shared.codes import Codes
+from shared.names import OURS
+from shared.packing import pack_codes
+
+_ITEMS = 59_000
+OWN_FORM = {"torch": ".ckpt", "paddle": ".pdparams"}
+
+
+def measure(measured: Measured, workers: dict[str, Worker], folder: Path, rounds: int) -> None:
+    """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for both."""
+    state = _trained_state(measured, folder)
+    codes = _codes(measured.recipe.bits)
+    codes.score()  # its kernels are compiled
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            measured.add(Contestant(name, tuned=True), _conversion(state, folder / f"state{OWN_FORM[name]}", worker))
+        measured.add_common(_codes_and_score(codes, folder / "codes.npz"))
+
+
+def _conversion(state: Checkpoint, target: Path, worker: Worker) -> dict[str, float]:
+    written = _seconds(lambda: write_checkpoint(target, state, OURS, worker))
+    return {"convert": written, "convert back": _seconds(lambda: read_checkpoint(target))}
+
+
+def _codes_and_score(codes: Codes, path: Path) -> dict[str, float]:
+    saved = _seconds(lambda: codes.save(path))
+    back = Codes.load(path)
+    # as a run's end scores them: every mAP, then the other scores
+    return {"codes": saved, "score": _seconds(lambda: (back.map_scores(), back.score().other_scores()))}
+
+
+def _trained_state(measured: Measured, folder: Path) -> Checkpoint:
+    """A checkpoint of the measured network's size."""
+    arrays = weights.load(folder / "initial.safetensors")[0]
+    return Checkpoint(arrays, arrays, epoch=1, rate=measured.recipe.rate(1))
+
+
+def _codes(bits: int) -> Codes:
+    """Codes of 1,000 queries and 59,000 items, in ten noisy classes."""
+    queries, query_labels, items, labels = synthetic(_ITEMS, bits)
+    both, classes = np.concatenate([queries, items]), np.concatenate([query_labels, labels])
+    margin = np.random.RandomState(0).rand(*both.shape).astype(np.float32)
+    return Codes(np.arange(len(both)), classes, pack_codes(both), margin, classes, len(queries))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,0 +1,167 @@
+"""Measure both frameworks side by side in one run: training, encoding, and everything around them.
+
+python compare/throughput.py                           the published network at 224 px; three minutes on two cores
+python compare/throughput.py --px 64 --width demo      the demo's network; half a minute
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+
+from compare import surroundings
+from compare.figures import save_figure
+from compare.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, markdown, notes, table
+from compare.worker import NAMES, Dialogue, Worker, add_python_options
+from shared import cifar, weights
+from shared.arithmetic import PRECISIONS
+from shared.errors import UserError, exit_status
+from shared.files import make_folder, write_json, write_text
+from shared.machine import num_threads
+from shared.progress import Progress, make_progress
+from shared.recipe import PRESETS, Recipe
+from shared.runs import FRAMEWORKS, Run
+
+PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
+_WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
+# threads of the one that was measured before may still wait for work
+_PAUSE_SECONDS = 0.3
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/throughput.py``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
+    add("--px", type=int, default=224, metavar="N", help="side of the network's input")
+    add("--width", choices=_WIDTHS, default="full", help="of AlexNet")
+    add("--rounds", type=int, default=5, metavar="N", help="measurements of each, in turn")
+    add("--data", metavar="PATH", help="images to use; default: noise, whose values do not matter for speed")
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/throughput"),
+        metavar="DIR",
+        help="a suite's folder puts it in its report",
+    )
+    add_python_options(parser)
+    return parser
+
+
+def main() -> None:
+    """Measure, print the table, and write it with figure and raw numbers."""
+    arguments = build_parser().parse_args()
+    if arguments.rounds < 1:
+        raise UserError(f"--rounds: expected at least 1, received {arguments.rounds}")
+    make_folder(arguments.out)
+    progress = make_progress("auto")
+    with closing(progress), tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        recipe, options = _prepare(arguments, folder)
+        with ExitStack() as stack:
+            measured = _measure(_contestants(arguments, options, stack, progress), recipe, arguments.rounds, progress)
+        workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
+        surroundings.measure(measured, workers, folder, arguments.rounds)
+    _write(measured, arguments.out)
+
+
+def _write(measured: Measured, out: Path) -> None:
+    rows, remarks = table(measured), notes(measured)
+    text = markdown(rows) + "\n\n" + "\n".join(f"- {note}" for note in remarks)
+    save_figure(figure(measured), out / "throughput")
+    write_text(out / "throughput.md", text + "\n")
+    write_json(out / "throughput.json", {"table": rows, "notes": remarks, **measured.as_json()})
+    print(f"\n{text}\n\nwritten to {out}: throughput.md, .json, .png and .svg")
+
+
+def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[str]]:
+    """A folder like a run's, and the options of the verb that works on it."""
+    data = arguments.data or str(_noise(folder / "noise.npz"))
+    dataset = cifar.load(data)
+    recipe = Recipe(
+        preset="cpu",
+        dataset=dataset.name,
+        data_sha256=dataset.digest(),
+        split_sha256=cifar.split(dataset.labels).digest(),
+        input_px=arguments.px,
+        width=_WIDTHS[arguments.width],
+        precision=arguments.precision,
+        backbone="none",
+        epochs=PRESETS["cpu"].epochs,
+    )
+    initial = folder / "initial.safetensors"
+    weights.save(initial, weights.initial_weights(recipe, {}), {})
+    Run(folder).prepare(recipe)
+    words = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": arguments.device}
+    return recipe, [str(word) for pair in words.items() for word in pair]
+
+
+def _noise(path: Path) -> Path:
+    """As many 32 x 32 images as CIFAR-10 (I) needs for its queries and its training set."""
+    generator = np.random.RandomState(0)
+    labels = {"train": np.repeat(np.arange(10), 500), "test": np.repeat(np.arange(10), 100)}
+    arrays = {f"y_{name}": values for name, values in labels.items()}
+    arrays |= {f"x_{name}": generator.randint(0, 256, (len(y), 32, 32, 3), np.uint8) for name, y in labels.items()}
+    np.savez(path, **arrays)
+    return path
+
+
+def _worker(framework: str, arguments: argparse.Namespace, tuned: bool) -> Worker:
+    # the same number of threads in all, and none of this project's settings where the defaults are wanted
+    variables = {} if tuned else {"GREEDYHASH_UNTUNED": "1"}
+    return Worker(framework, getattr(arguments, f"{framework}_python"), num_threads(), variables)
+
+
+def _contestants(
+    arguments: argparse.Namespace, options: list[str], stack: ExitStack, progress: Progress
+) -> dict[Contestant, Dialogue]:
+    """The workers that can be measured, with the seconds that each took to be ready."""
+    found, reasons = {}, []
+    for name in FRAMEWORKS:
+        progress.note(f"starting {NAMES[name]}, with this project's settings and as it comes")
+        try:
+            for tuned in (True, False):
+                dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
+                found[Contestant(name, tuned)] = stack.enter_context(closing(dialogue))
+        except UserError as error:
+            progress.note(f"{NAMES[name]} is left out: {error}")
+            reasons.append(str(error))
+    if not found:
+        raise UserError("no framework can be measured: " + "; ".join(dict.fromkeys(reasons)))
+    devices = {dialogue.greeting["device"] for dialogue in found.values()}
+    if len(devices) > 1:
+        raise UserError(f"--device {arguments.device}: expected one device for both frameworks, found {devices}")
+    return found
+
+
+def _measure(dialogues: dict[Contestant, Dialogue], recipe: Recipe, rounds: int, progress: Progress) -> Measured:
+    measured = Measured(recipe, {contestant: dialogue.greeting for contestant, dialogue in dialogues.items()})
+    for contestant, dialogue in dialogues.items():
+        measured.add(contestant, {"start": dialogue.seconds_to_start})
+    turns = list(_turns(dialogues, rounds + 1))
+    for number, (contestant, phase, warms_up) in enumerate(turns, 1):
+        time.sleep(_PAUSE_SECONDS)
+        seconds = dialogues[contestant].ask(phase)
+        # the encoder is made once, and then it is no warming up
+        measured.add(contestant, {name: s for name, s in seconds.items() if not warms_up or name == "encoder"})
+        progress.update("measure", number, len(turns))
+    return measured
+
+
+def _turns(dialogues: dict[Contestant, Dialogue], rounds: int) -> Iterator[tuple[Contestant, str, bool]]:
+    """Phase after phase, each by one contestant after the other; the first round warms up."""
+    for number in range(rounds):
+        for phase in PHASES:
+            for contestant in dialogues:
+                if contestant.tuned or phase in PLAIN_PHASES:
+                    yield contestant, phase, number == 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

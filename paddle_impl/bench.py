@@ -1,0 +1,82 @@
+"""The parts of training and encoding one by one, to be timed side by side with the other framework's."""
+
+from collections.abc import Iterator
+from itertools import chain, count
+
+import numpy as np
+
+from paddle_impl import convert
+from paddle_impl.encode import Encoder, make_encoder
+from paddle_impl.images import DeviceImages
+from paddle_impl.model import losses
+from paddle_impl.optimizer import make_optimizer, rate_of
+from paddle_impl.runtime import autocast, paddle
+from shared.bench import PRODUCT_SIDE
+from shared.checkpoint import Checkpoint
+from shared.job import Batch, Job
+
+Tensor = paddle.Tensor
+Inputs = tuple[Tensor, tuple[Tensor, Tensor] | None, Tensor]
+
+
+class Bench:
+    """A network in training on a job's batches; ``wait`` returns when all that was asked of the device is done."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
+        self._network = convert.from_neutral(job.recipe, job.initial_weights, job.device)
+        self._optimizer = make_optimizer(job.recipe, self._network)
+        self._batches: Iterator[Batch] = chain.from_iterable(map(job.batches, count(1)))
+        self._factor = paddle.rand([PRODUCT_SIDE, PRODUCT_SIDE])
+
+    def wait(self) -> None:
+        if self._job.device == "cuda":
+            paddle.device.cuda.synchronize()
+
+    def product(self) -> None:
+        with autocast(self._job.device):
+            paddle.matmul(self._factor, self._factor)
+
+    def upsample(self) -> None:
+        self._images.normalised(paddle.to_tensor(next(self._batches).index))
+
+    def input(self) -> Inputs:
+        batch = next(self._batches)
+        index = paddle.to_tensor(batch.index)
+        masks = batch.masks and tuple(map(paddle.to_tensor, batch.masks))
+        return self._images.normalised(index), masks, paddle.gather(self._images.labels, index)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        pixels, masks, labels = inputs
+        with autocast(self._job.device):
+            return losses(self._network(pixels, masks), labels, self._job.recipe.penalty_weight).loss
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+    def update(self) -> None:
+        self._optimizer.step()
+        self._optimizer.clear_grad()
+
+    @paddle.no_grad()
+    def encoder(self) -> Encoder:
+        self._network.eval()
+        encoder = make_encoder(self._network)
+        self._network.train()
+        return encoder
+
+    @paddle.no_grad()
+    def encode(self, encoder: Encoder, index: np.ndarray) -> np.ndarray:
+        with autocast(self._job.device):
+            feature, _ = encoder(self._images.normalised(paddle.to_tensor(index)))
+        return feature.astype("float32").numpy()
+
+    def state(self) -> Checkpoint:
+        weights = convert.to_neutral(self._job.recipe, self._network)
+        momentum = convert.momentum_to_neutral(self._job.recipe, self._network, self._optimizer)
+        return Checkpoint(weights, momentum, 1, rate_of(self._optimizer))
+
+    def load(self, state: Checkpoint) -> None:
+        convert.load_neutral(self._job.recipe, self._network, state.weights)
+        convert.momentum_from_neutral(self._job.recipe, self._network, self._optimizer, state.momentum)

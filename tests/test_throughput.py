@@ -1,0 +1,134 @@
+"""compare/throughput.py: every phase of both frameworks is measured, and the table is what the numbers say."""
+
+import json
+import sys
+from statistics import median
+
+import pytest
+
+from shared.recipe import Recipe
+from shared.work import encoding_flops, training_bytes, training_flops
+from tests import helpers
+
+PHASES = {
+    "product",
+    "upsample",
+    "step",
+    "input",
+    "forward",
+    "backward",
+    "update",
+    "encode",
+    "start",
+    "encoder",
+    "write",
+}
+PHASES |= {"read", "to neutral", "from neutral", "convert", "convert back", "codes", "score"}
+FRAMEWORKS = {"torch": "PyTorch Lightning", "paddle": "PaddlePaddle"}
+
+
+def throughput(*arguments, **options):
+    return helpers.run("compare/throughput.py", "--px", 64, "--width", "demo", *arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    missing = [name for name in FRAMEWORKS if not helpers.is_installed(name)]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed")
+    out = tmp_path_factory.mktemp("throughput")
+    text = throughput("--rounds", 2, "--out", out).stdout
+    return out, text, json.loads((out / "throughput.json").read_text())
+
+
+def test_every_phase_is_measured_in_both_frameworks(measured):
+    _, _, found = measured
+    for name in FRAMEWORKS.values():
+        seconds = found["seconds"][name]
+        assert seconds.keys() == PHASES
+        assert all(value > 0 for values in seconds.values() for value in values)
+        assert {len(seconds[phase]) for phase in ("step", "forward", "encode", "write", "convert", "score")} == {2}
+        plain = found["seconds"][f"{name} as it comes"]
+        assert len(plain["step"]) == len(plain["encode"]) == 2
+        untuned = found["environments"][f"{name} as it comes"]
+        assert untuned["variables"]["GREEDYHASH_UNTUNED"] == "1"
+        assert untuned["framework_threads"] == found["environments"][name]["framework_threads"] == 1
+
+
+def test_the_table_says_what_was_measured(measured):
+    out, text, found = measured
+    rows = {row["phase"].rsplit(",", 1)[0].removeprefix("- "): row for row in found["table"]}
+    seconds = found["seconds"]
+    for phase, label, batch in (("step", "training step", 32), ("encode", "encoding", 128)):
+        rates = {name: batch / median(seconds[name][phase]) for name in FRAMEWORKS.values()}
+        for name, rate in rates.items():
+            assert float(rows[label][name].split(" [")[0].replace(",", "")) == pytest.approx(rate, rel=6e-3)
+        ratio = rates["PaddlePaddle"] / rates["PyTorch Lightning"]
+        assert float(rows[label]["Paddle / PyTorch"]) == pytest.approx(ratio, abs=6e-3)
+        plain = median(seconds["PaddlePaddle as it comes"][phase]) / median(seconds["PaddlePaddle"][phase])
+        assert float(rows[label]["Paddle / as it comes"]) == pytest.approx(plain, abs=6e-3)
+    assert (out / "throughput.md").read_text().strip() in text
+    assert all(note in text for note in found["notes"])
+    for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        assert (out / f"throughput{suffix}").read_bytes().startswith(start)
+
+
+def test_share_of_the_ceiling_comes_from_counted_operations(measured):
+    _, _, found = measured
+    recipe = Recipe(preset="demo", bits=48, input_px=64, width=1 / 8)
+    best = min(median(found["seconds"][name]["product"]) for name in FRAMEWORKS.values())
+    assert found["ceiling_flops"] == pytest.approx(2 * 4096**3 / best)
+    row = next(row for row in found["table"] if row["phase"].startswith("encoding"))
+    rate = 128 * encoding_flops(recipe) / median(found["seconds"]["PaddlePaddle"]["encode"])
+    assert row["Paddle / ceiling"] == f"{rate / found['ceiling_flops']:.0%}"
+
+
+def test_a_missing_framework_is_left_out(tmp_path):
+    if not helpers.is_installed("paddle"):
+        pytest.skip("paddle is not installed")
+    (tmp_path / "sitecustomize.py").write_text(helpers.BLOCKING.format(framework="torch"))
+    (tmp_path / "python").write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec {sys.executable} "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    done = throughput("--rounds", 1, "--out", tmp_path / "out", "--torch-python", tmp_path / "python")
+    assert "PyTorch Lightning is left out: PyTorch Lightning cannot be imported" in done.stderr
+    table = json.loads((tmp_path / "out" / "throughput.json").read_text())["table"]
+    assert {row["PyTorch Lightning"] for row in table} == {"-"}
+    assert "-" not in {row["PaddlePaddle"] for row in table}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rounds", 0], "--rounds: expected at least 1, received 0"),
+        (["--precision", "bf16"], "precision bf16: expected a GPU"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words, tmp_path):
+    done = throughput("--out", tmp_path, *arguments, "--device", "cpu", status=2)
+    assert words in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_refuses_an_unknown_phase(small_suite):
+    run = small_suite / "paddle" / "bits12-seed2000"
+    words = ["--run", run, "--initial-weights", small_suite / "init" / "bits12-seed2000.safetensors"]
+    done = helpers.worker("paddle", "bench", *words, "--data", "digits", status=2, stdin="warp\n")
+    assert "expected a phase among product, upsample, step, parts, encode, checkpoint, received 'warp'" in done.stderr
+
+
+@pytest.mark.parametrize(("input_px", "width"), [(224, 1.0), (64, 1 / 8)])
+def test_operations_are_those_that_pytorch_counts(input_px, width):
+    if not helpers.is_installed("torch"):
+        pytest.skip("torch is not installed")
+    found = json.loads(helpers.child("torch", "torch_flops", input_px, width).stdout)
+    recipe = Recipe(preset="demo", bits=48, input_px=input_px, width=width)
+    assert found == {"forward": encoding_flops(recipe), "both": training_flops(recipe)}
+
+
+def test_bytes_of_a_step():
+    """57 million parameters eight times, and the activations of 32 images four times."""
+    recipe = Recipe(preset="paper", bits=48)
+    parameters = 57_003_840 + 4096 * 48 + 48 + 480
+    activations = 64 * 55**2 + 192 * 27**2 + (384 + 256 + 256) * 13**2 + 2 * 4096 + 48 + 10
+    assert training_bytes(recipe) == 4 * (8 * parameters + 4 * 32 * activations)
