@@ -12,7 +12,7 @@ from shared.codes import Codes
 from shared.errors import UserError
 from shared.files import read_json
 from shared.recipe import Recipe
-from shared.runs import FRAMEWORKS, Run, run_of
+from shared.runs import FRAMEWORKS, Run, data_of, run_of
 
 THROUGHPUT_FILE = "throughput.json"
 _FOLDER = re.compile(r"bits(\d+)-seed(\d+)")
@@ -40,12 +40,6 @@ class Member:
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
         return Codes.load(self.run.codes_file)
-
-
-def data_of(environment: dict) -> str | None:
-    """Where the images were of the run with this environment.json; None if it does not say."""
-    words = environment.get("command", [])
-    return words[words.index("--data") + 1] if "--data" in words[:-1] else None
 
 
 @dataclass(frozen=True)

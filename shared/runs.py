@@ -161,6 +161,12 @@ def finished_runs(out: Path) -> list[Run]:
     return sorted(runs, key=lambda run: (run.folder.parent.name, run.recipe().bits, run.recipe().seed))
 
 
+def data_of(environment: dict) -> str | None:
+    """Where the images were of the run with this environment.json; None if it does not say."""
+    words = environment.get("command", [])
+    return words[words.index("--data") + 1] if "--data" in words[:-1] else None
+
+
 def _check_result(result: Mapping[str, object], where: str) -> None:
     _check_fields(result, _RESULT, where)
     for name in ("map_last", "map_best"):
