@@ -1,0 +1,102 @@
+"""The queue before a worker: batches, and workers that die, hang or do not start, without any framework."""
+
+import contextlib
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from compare.answering import Answerer, Unavailable
+from compare.worker import Worker
+from shared.errors import UserError, WorkerDied
+
+PIXELS = np.zeros((2, 2, 3), np.uint8)
+# in place of an interpreter; the names of images say what happens, and what happened is kept beside the program
+PROGRAM = """#!{python}
+import json, os, pathlib, signal, sys, time
+happened = pathlib.Path(__file__).with_name("happened")
+happened.touch()
+print("a library talks")
+print(json.dumps({{"device": "cpu", "size": [2, 2]}}), flush=True)
+for line in sys.stdin:
+    names = json.loads(line)["names"]
+    first = not set(names) <= set(happened.read_text().split(","))
+    happened.write_text(happened.read_text() + ",".join(names) + ",")
+    if "wait" in names:
+        time.sleep(0.5)
+    if "hang" in names or ("hang once" in names and first):
+        time.sleep(60)
+    if "die" in names or ("die once" in names and first):
+        print('{{"records": [', end="", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    print(json.dumps({{"records": [{{"image": name, "batch": len(names)}} for name in names]}}), flush=True)
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    file = tmp_path / "program"
+    file.write_text(PROGRAM.format(python=sys.executable))
+    file.chmod(0o755)
+    return file
+
+
+@pytest.fixture
+def answerer(program):
+    with contextlib.closing(Answerer(Worker("torch", str(program)), [], seconds=1.0)) as answerer:
+        yield answerer
+
+
+def test_what_waits_goes_in_one_batch(answerer):
+    assert answerer.greeting == {"device": "cpu", "size": [2, 2]}
+    first = answerer.submit("wait", PIXELS)
+    time.sleep(0.1)
+    others = [answerer.submit(str(number), PIXELS) for number in range(200)]
+    assert first.result(10) == {"image": "wait", "batch": 1}
+    assert [other.result(10)["image"] for other in others] == [str(number) for number in range(200)]
+    assert [other.result()["batch"] for other in others] == 128 * [128] + 72 * [72]
+
+
+def test_nobody_waits_for_a_visitor_who_left(answerer):
+    answerer.submit("wait", PIXELS)
+    time.sleep(0.1)
+    gone, there = answerer.submit("die", PIXELS), answerer.submit("b", PIXELS)
+    assert gone.cancel()
+    assert there.result(10) == {"image": "b", "batch": 1}
+
+
+@pytest.mark.parametrize("fate", ["die once", "hang once"])
+def test_worker_is_started_again_once(answerer, fate):
+    assert answerer.submit(fate, PIXELS).result(20) == {"image": fate, "batch": 1}
+
+
+@pytest.mark.parametrize("fate", ["die", "hang"])
+def test_worker_that_fails_twice_is_told_and_tried_again(answerer, fate, capsys):
+    with pytest.raises(Unavailable, match=r"PyTorch Lightning, but its worker ended, .* try again later"):
+        answerer.submit(fate, PIXELS).result(20)
+    assert "error: " in capsys.readouterr().err
+    assert answerer.submit("a", PIXELS).result(10) == {"image": "a", "batch": 1}
+
+
+def test_worker_that_cannot_start_again(answerer, program, capsys):
+    program.write_text(f"#!{sys.executable}\nimport sys\nprint('error: the checkpoint is gone')\nsys.exit(2)\n")
+    with pytest.raises(Unavailable):
+        answerer.submit("die", PIXELS).result(20)
+    assert capsys.readouterr().err == "error: the checkpoint is gone\n"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(2, UserError), (1, WorkerDied)])
+def test_worker_that_never_starts(program, status, kind):
+    program.write_text(f"#!{sys.executable}\nimport sys\nprint('error: no framework')\nsys.exit({status})\n")
+    with pytest.raises(kind, match="no framework"):
+        Answerer(Worker("torch", str(program)), [])
+
+
+def test_closing_does_not_wait_for_an_answer(program):
+    answerer = Answerer(Worker("torch", str(program)), [])
+    answerer.submit("hang", PIXELS)
+    time.sleep(0.3)
+    started = time.monotonic()
+    answerer.close()
+    assert time.monotonic() - started < 2
