@@ -5,6 +5,7 @@ python compare/throughput.py --px 64 --width demo      the demo's network; half 
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -60,12 +61,15 @@ def main() -> None:
     if arguments.rounds < 1:
         raise UserError(f"--rounds: expected at least 1, received {arguments.rounds}")
     make_folder(arguments.out)
+    load = os.getloadavg()[0]
     progress = make_progress("auto")
     with closing(progress), tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         recipe, options = _prepare(arguments, folder)
         with ExitStack() as stack:
-            measured = _measure(_contestants(arguments, options, stack, progress), recipe, arguments.rounds, progress)
+            dialogues = _contestants(arguments, options, stack, progress)
+            measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
+            _measure(measured, dialogues, arguments.rounds, progress)
         workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
         surroundings.measure(measured, workers, folder, arguments.rounds)
     _write(measured, arguments.out)
@@ -140,8 +144,7 @@ def _contestants(
     return found
 
 
-def _measure(dialogues: dict[Contestant, Dialogue], recipe: Recipe, rounds: int, progress: Progress) -> Measured:
-    measured = Measured(recipe, {contestant: dialogue.greeting for contestant, dialogue in dialogues.items()})
+def _measure(measured: Measured, dialogues: dict[Contestant, Dialogue], rounds: int, progress: Progress) -> None:
     for contestant, dialogue in dialogues.items():
         measured.add(contestant, {"start": dialogue.seconds_to_start})
     turns = list(_turns(dialogues, rounds + 1))
@@ -151,7 +154,6 @@ def _measure(dialogues: dict[Contestant, Dialogue], recipe: Recipe, rounds: int,
         # the encoder is made once, and then it is no warming up
         measured.add(contestant, {name: s for name, s in seconds.items() if not warms_up or name == "encoder"})
         progress.update("measure", number, len(turns))
-    return measured
 
 
 def _turns(dialogues: dict[Contestant, Dialogue], rounds: int) -> Iterator[tuple[Contestant, str, bool]]:

@@ -54,10 +54,14 @@ class Contestant(NamedTuple):
 
 @dataclass
 class Measured:
-    """Seconds of every phase by contestant; ``environments`` is what each worker said of itself."""
+    """Seconds of every phase by contestant; ``environments`` is what each worker said of itself.
+
+    ``load_before`` is the system's load average before anything was measured: processes that wanted to run.
+    """
 
     recipe: Recipe
     environments: dict[Contestant, dict]
+    load_before: float
     seconds: dict[Contestant, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, contestant: Contestant, seconds: Mapping[str, float]) -> None:
@@ -94,7 +98,7 @@ class Measured:
 
     def as_json(self) -> dict:
         """Everything measured, for ``throughput.json``."""
-        facts = {"seconds": {str(who): found for who, found in self.seconds.items()}}
+        facts = {"load_before": self.load_before, "seconds": {str(who): found for who, found in self.seconds.items()}}
         facts |= {"environments": {str(who): environment for who, environment in self.environments.items()}}
         return facts | {"ceiling_flops": self.ceiling(), "encode_batch": BATCH_SIZE, "batch": self.recipe.batch_size}
 
@@ -177,6 +181,7 @@ def notes(measured: Measured) -> list[str]:
         "Medians of measurements in turn, in one run [smallest, largest]; ratios compare speeds: above 1 the one named "
         "first is faster. As it comes: the framework with the same threads, without this project's speed settings "
         "(GREEDYHASH_UNTUNED=1).",
+        f"Other work on the machine shows here: its load average was {measured.load_before:.1f} before.",
         f"{recipe.input_px} px, AlexNet width x{recipe.width:g}, {recipe.bits} bits, {recipe.precision}, batch "
         f"{recipe.batch_size} in training and {BATCH_SIZE} in encoding, {recipe.dropout} dropout masks.",
         *(_environment_note(measured, name) for name in measured.frameworks),

@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from shared import counting
 from shared.argsort_map import map_numpy_argsort
+from shared.average_precision import average_precision
 from shared.counting import Side, distance_counts
 from shared.errors import UserError
 from shared.retrieval import evaluate, pack_codes, unpack_codes
@@ -27,6 +28,19 @@ def stable_ap(distance, relevant, topk=None):
     flags = relevant[np.argsort(distance, kind="stable")][:topk]
     ranks = np.flatnonzero(flags) + 1
     return (np.arange(1, len(ranks) + 1) / ranks).mean() if len(ranks) else 0.0
+
+
+def test_counts_of_shards_add_up_to_the_score_of_the_whole():
+    """How a database that no single machine holds is scored: each shard's counts, their sum, and the score of that."""
+    queries, query_labels, database, labels = example(3, items=90)
+    asking = Side(pack_codes(queries), query_labels)
+    shards = [Side(pack_codes(database[part]), labels[part]) for part in (slice(0, 40), slice(40, 90))]
+    items, relevant = (sum(counts) for counts in zip(*(distance_counts(asking, s, 12) for s in shards), strict=True))
+    whole = evaluate(queries, query_labels, database, labels).summary()
+    summed = average_precision(items, relevant)
+    assert summed.expected.mean() == whole["expected"]
+    assert summed.worst.mean() == whole["worst"]
+    assert summed.best.mean() == whole["best"]
 
 
 def test_counts_equal_a_plain_loop(monkeypatch):
