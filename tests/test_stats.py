@@ -1,0 +1,249 @@
+"""Verdicts on paired differences: by hand, from printed tables, and beside SciPy."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp, ttest_rel
+
+from compare import stats
+from shared.errors import UserError
+
+# Student's sleep data (1908), extra hours under two drugs: mean 1.58, sd 1.23, t = 4.0621, p = 0.00283, [0.70, 2.46]
+SLEEP = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]) / 100
+# printed t tables, 5 % in one tail
+T95 = {3: 2.920, 5: 2.132, 6: 2.015, 8: 1.895, 10: 1.833}
+
+
+def numbers(mean, sd, n):
+    """n numbers with exactly this mean and standard deviation."""
+    pattern = np.arange(n) - (n - 1) / 2
+    return mean + sd * pattern / pattern.std(ddof=1)
+
+
+def test_sleep_data():
+    found = stats.paired(SLEEP, margin=0.02)
+    assert (found.mean, found.sd) == pytest.approx((0.0158, 0.0123), abs=5e-6)
+    assert found.p_different == pytest.approx(0.00283, abs=5e-6)
+    assert found.interval95 == pytest.approx((0.0070, 0.0246), abs=5e-5)
+    # (0.02 - 0.0158) / (0.0123 / sqrt(10)) = 1.08 with 9 degrees of freedom
+    assert found.p_equivalent == pytest.approx(0.1541, abs=5e-4)
+    assert (found.n, found.verdict, found.beyond) == (10, "different", False)
+
+
+@pytest.mark.parametrize("n", T95)
+def test_90_interval_is_the_t_tables(n):
+    low, high = stats.paired(numbers(0.001, 0.004, n)).interval90
+    assert (high - low) / 2 == pytest.approx(T95[n] * 0.004 / np.sqrt(n), rel=3e-4)
+    assert (low + high) / 2 == pytest.approx(0.001)
+
+
+def test_as_scipy_says():
+    paddle, torch = np.random.RandomState(3).normal(0.97, 0.004, (2, 7))
+    found, theirs = stats.paired(paddle - torch), ttest_rel(paddle, torch)
+    assert found.p_different == pytest.approx(theirs.pvalue)
+    assert found.interval90 == pytest.approx(tuple(theirs.confidence_interval(0.90)))
+    assert found.interval95 == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    above = ttest_1samp(paddle - torch, -0.01, alternative="greater").pvalue
+    below = ttest_1samp(paddle - torch, 0.01, alternative="less").pvalue
+    assert found.p_equivalent == pytest.approx(max(above, below))
+
+
+# margin 0.010, n = 5, so half the 90 % interval is 0.953 sd and half the 95 % interval 1.242 sd
+@pytest.mark.parametrize(
+    ("mean", "sd", "verdict", "within", "beyond"),
+    [
+        (0.000, 0.005, "equivalent", True, False),
+        (0.004, 0.005, "equivalent", True, False),
+        (0.004, 0.003, "different but within", True, False),
+        (0.009, 0.002, "different", False, False),  # 90 % to 0.0109
+        (0.010, 0.002, "different", False, False),
+        (0.012, 0.002, "different", False, False),  # 95 % from 0.0095
+        (0.0122, 0.002, "different", False, False),  # 95 % from 0.0097, though 90 % from 0.0103
+        (0.013, 0.002, "different", False, True),  # 95 % from 0.0105
+        (0.000, 0.011, "undecided", False, False),
+        (0.009, 0.008, "undecided", False, False),  # 90 % from 0.0014, 95 % from -0.0009
+        (0.020, 0.020, "undecided", False, False),
+    ],
+)
+def test_every_region(mean, sd, verdict, within, beyond):
+    for sign in (1, -1):
+        found = stats.paired(numbers(sign * mean, sd, 5))
+        assert (found.verdict, found.within, found.beyond) == (verdict, within, beyond)
+        assert (found.more_seeds is not None) == (verdict == "undecided")
+
+
+SENTENCES = [
+    ([], "no verdict: n = 0, mean none; how far seeds scatter takes at least 2"),
+    ([0.0012], "no verdict: n = 1, mean +0.0012; how far seeds scatter takes at least 2"),
+    (numbers(0.0012, 0.004, 6), "equivalent within 0.010: mean +0.0012, 90 % interval [-0.0021, +0.0045], n = 6"),
+    (
+        numbers(-0.004, 0.003, 5),
+        "different but within 0.010: mean -0.0040, 90 % interval [-0.0069, -0.0011], 95 % [-0.0077, -0.0003], n = 5",
+    ),
+    (
+        numbers(0.013, 0.002, 5),
+        "different (by more than 0.010): mean +0.0130, 95 % interval [+0.0105, +0.0155], n = 5",
+    ),
+    (
+        numbers(0.009, 0.002, 5),
+        "different (whether by more than 0.010 is open): mean +0.0090, 95 % interval [+0.0065, +0.0115], n = 5",
+    ),
+    (
+        [0, 0, 0],
+        "equivalent within 0.010: mean +0.0000, 90 % interval [+0.0000, +0.0000], n = 3; "
+        "every seed gave the same difference",
+    ),
+]
+RATHER = "more would rather show a difference (80 % probability, if mean and spread stay the same)"
+ADVICE = [
+    (0, 0.01, "about 8 more would show equivalence (80 % probability, if mean and spread stay the same)"),
+    (0.0063, 0.0076, f"equivalence would take about 25 more; about 11 {RATHER}"),
+    (0.0099, 0.02, f"equivalence would take over 1000 more; about 32 {RATHER}"),
+    (0.012, 0.012, f"the mean is not inside the margin; about 7 {RATHER}"),
+    (0.011, 0.5, "the mean is not inside the margin"),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), SENTENCES)
+def test_sentences(values, sentence):
+    assert stats.paired(values).sentence() == sentence
+
+
+@pytest.mark.parametrize(("mean", "sd", "advice"), ADVICE)
+def test_advice(mean, sd, advice):
+    for signed in {mean, -mean}:
+        sentence = stats.paired(numbers(signed, sd, 3)).sentence()
+        assert sentence.startswith(f"undecided at 0.010: mean {signed:+.4f}, 90 % interval [-0.")
+        assert sentence.endswith(f", n = 3; {advice}")
+
+
+def test_margin_is_printed_as_it_was_given():
+    assert "within 0.0025:" in stats.paired([0.0001, 0, -0.0001], margin=0.0025).sentence()
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.0, "equivalent"), (0.1 * 0.03, "different but within"), (-0.01, "different"), (0.02, "different")],
+)
+def test_no_spread(value, verdict):
+    found = stats.paired([value] * 3)
+    assert (found.verdict, found.sd, found.interval90) == (verdict, 0.0, (value, value))
+    assert found.beyond == (abs(value) > 0.01)
+    # the rounding of a mAP is no spread
+    assert stats.paired([value, value * (1 + 3e-16), value]).sd == 0.0
+
+
+def test_fewer_than_two_give_no_verdict():
+    assert stats.paired([]) == stats.Paired(0, 0.01)
+    assert stats.paired([0.0]) == stats.Paired(1, 0.01, mean=0.0)
+
+
+def test_result_is_json():
+    found = dataclasses.asdict(stats.paired([0.001, 0.01, -0.02]))
+    assert json.loads(json.dumps(found))["more_seeds"] == list(found["more_seeds"])
+    assert {type(value) for value in (*found["interval90"], found["mean"], found["p_different"])} == {float}
+
+
+@pytest.mark.parametrize("margin", [0, -0.01, 1, float("nan")])
+def test_impossible_margin(margin):
+    with pytest.raises(UserError, match=r"^margin: expected a mAP between 0 and 1 .*received"):
+        stats.paired([0.1, 0.2], margin)
+
+
+def test_unfinished_runs_are_refused():
+    with pytest.raises(UserError, match=r"^differences: expected one finite number a run, received .*nan"):
+        stats.paired([0.1, float("nan")])
+    with pytest.raises(UserError, match="differences: expected one finite number a run"):
+        stats.paired([[0.1, 0.2]])
+
+
+differences = st.lists(st.floats(-0.05, 0.05).map(lambda x: round(x, 5)), min_size=2, max_size=8)
+margins = st.sampled_from([0.001, 0.004, 0.01, 0.03])
+
+
+@settings(max_examples=40, deadline=None)
+@given(differences, margins)
+def test_exactly_one_verdict_and_it_agrees_with_the_intervals(values, margin):
+    found = stats.paired(values, margin)
+    ends = np.abs([*found.interval90, *found.interval95])
+    assume(np.abs(ends - margin).min() > 1e-9)
+    assume(ends[2:].min() > 1e-9 or found.sd == 0)
+    inside = -margin < found.interval90.low and found.interval90.high < margin
+    excludes_zero = found.interval95.low > 0 or found.interval95.high < 0
+    holds = {
+        "equivalent": inside and not excludes_zero,
+        "different but within": inside and excludes_zero,
+        "different": excludes_zero and not inside,
+        "undecided": not inside and not excludes_zero,
+    }
+    assert [verdict for verdict, true in holds.items() if true] == [found.verdict]
+    assert not (found.beyond and found.verdict != "different")
+
+
+@settings(max_examples=20, deadline=None)
+@given(differences, margins)
+def test_swapped_frameworks_and_other_units(values, margin):
+    found, swapped = stats.paired(values, margin), stats.paired([-value for value in values], margin)
+    mirrored = (-swapped.interval95.high, -swapped.interval95.low)
+    assert mirrored == pytest.approx(tuple(found.interval95), abs=1e-12)
+    scaled = stats.paired([value / 8 for value in values], margin / 8)  # a power of two: no rounding
+    for other in (swapped, scaled):
+        assert (other.verdict, other.beyond) == (found.verdict, found.beyond)
+        assert other.p_equivalent == pytest.approx(found.p_equivalent, abs=1e-12)
+        assert other.more_seeds == found.more_seeds
+
+
+@settings(max_examples=20, deadline=None)
+@given(differences)
+def test_wider_margin_is_easier_to_meet(values):
+    found = [stats.paired(values, margin) for margin in (0.001, 0.004, 0.01, 0.03, 0.9)]
+    assert (np.diff([one.p_equivalent for one in found]) <= 0).all()
+    for flags in ([one.within for one in found], [not one.beyond for one in found]):
+        assert flags == sorted(flags)
+
+
+BY_BITS = {48: {1: 0.001, 2: 0.002, 3: 0.0015}, 12: {3: 0.0015, 1: 0.001, 2: -0.002}}
+
+
+def test_every_length_and_their_average():
+    found = stats.overall(BY_BITS)
+    assert list(found.by_bits) == [12, 48]
+    assert found.by_bits[12] == stats.paired([0.001, -0.002, 0.0015])
+    assert found.averaged == stats.paired([0.001, 0.0, 0.0015])
+    # intersection-union: the largest p-value, and no correction
+    assert found.p_equivalent == found.by_bits[12].p_equivalent > found.by_bits[48].p_equivalent
+    assert found.p_different == 2 * found.by_bits[48].p_different
+    assert found.within
+    assert found.sentence() == (
+        "shown to be within 0.010 at every length (equivalent: 12 bits; different but within: 48 bits); a difference "
+        f"at one of 2 lengths may be chance (Holm's p = 0.07). Average over lengths: {found.averaged.sentence()}"
+    )
+
+
+def test_one_length_that_fails_is_enough():
+    found = stats.overall(BY_BITS | {24: {1: 0.02, 2: 0.021, 3: 0.022}, 32: {1: 0.03, 2: 0.0, 3: -0.03}})
+    assert not found.within
+    assert found.p_equivalent > 0.5
+    assert found.sentence().startswith(
+        "not shown to be within 0.010 at every length (equivalent: 12 bits; different: 24 bits; undecided: 32 bits; "
+        "different but within: 48 bits). Average"  # at 24 bits the difference stands Holm's correction
+    )
+
+
+def test_length_without_a_pair_leaves_the_whole_open():
+    found = stats.overall(BY_BITS | {24: {}, 32: {7: 0.0}})
+    assert (found.within, found.p_equivalent, found.p_different) == (False, None, None)
+    assert found.averaged.n == 0
+    assert "no verdict: 24, 32 bits" in found.sentence()
+    with pytest.raises(UserError, match="at least one code length, received none"):
+        stats.overall({})
+
+
+def test_average_takes_the_seeds_that_all_lengths_have():
+    found = stats.overall({12: {1: 0.001, 2: 0.003, 9: 0.5}, 24: {2: 0.001, 1: 0.001}})
+    assert found.averaged == stats.paired([0.001, 0.002])
+    assert found.by_bits[12].n == 3
