@@ -29,6 +29,8 @@ _STYLE = {
     **dict.fromkeys(_INK_SETTINGS, INK),
     **dict.fromkeys(_PAPER_SETTINGS, PAPER),
 }
+# the metadata that would differ from one time to the next
+FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}}
 
 
 @contextmanager
@@ -40,10 +42,15 @@ def house_style() -> Iterator[None]:
 
 def save_figure(figure: Figure, stem: Path) -> None:
     """Write ``stem``.png and ``stem``.svg atomically."""
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        with house_style(), atomic_path(stem.parent / f"{stem.name}{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix[1:], dpi=150, metadata=metadata)
-        figure.set_layout_engine("none")  # the place of everything is settled
+    for suffix in FORMATS:
+        write_figure(figure, stem.parent / f"{stem.name}{suffix}")
+
+
+def write_figure(figure: Figure, file: Path) -> None:
+    """Write ``file`` atomically, in the form that its suffix names: one of FORMATS."""
+    with house_style(), atomic_path(file) as temporary:
+        figure.savefig(temporary, format=file.suffix[1:], dpi=150, metadata=FORMATS[file.suffix])
+    figure.set_layout_engine("none")  # the place of everything is settled
 
 
 def inline_svg(stem: Path) -> str:

@@ -1,7 +1,6 @@
 """The nearest items by Hamming distance, exactly, through a faiss index that is stored beside the codes."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,12 +10,12 @@ from shared.codes import Codes
 from shared.errors import UserError
 from shared.exported import needs
 from shared.files import atomic_path
+from shared.packing import blocks
 from shared.runs import Run
 
 if TYPE_CHECKING:
     import faiss
 
-_ITEMS_AT_ONCE = 2**20
 # of a stored index: what it is, and how long its codes are
 _KIND_BYTES = 12
 
@@ -63,7 +62,7 @@ class CodeIndex:
     def _first_at(self, query: np.ndarray, radius: int, many: int) -> np.ndarray:
         """The first ``many`` positions exactly ``radius`` from the query uint8 (ceil(bits/8),): int64 (many,)."""
         found, start = np.zeros(0, np.int64), 0
-        for block in _blocks(_stored_octets(self._flat)):
+        for block in blocks(_stored_octets(self._flat)):
             found = np.concatenate([found, start + _positions_at(query, block, radius)])
             if len(found) >= many:
                 break
@@ -124,7 +123,7 @@ def build_index(words: np.ndarray, bits: int) -> CodeIndex:
 
 def _build(words: np.ndarray, bits: int) -> "faiss.IndexBinaryFlat":
     flat = _empty(bits)
-    for block in _blocks(words):
+    for block in blocks(words):
         flat.add(_octets(block, bits))
     return flat
 
@@ -173,7 +172,7 @@ def _looks_right(file: Path, num_items: int, bits: int) -> bool:
 def _holds(flat: "faiss.IndexBinaryFlat", words: np.ndarray, bits: int) -> bool:
     if (flat.ntotal, flat.d) != (len(words), _empty(bits).d):
         return False
-    both = zip(_blocks(_stored_octets(flat)), _blocks(words), strict=True)
+    both = zip(blocks(_stored_octets(flat)), blocks(words), strict=True)
     return all(np.array_equal(stored, _octets(block, bits)) for stored, block in both)
 
 
@@ -182,10 +181,6 @@ def _stored_octets(flat: "faiss.IndexBinaryFlat") -> np.ndarray:
     import faiss
 
     return faiss.rev_swig_ptr(flat.xb.data(), flat.xb.size()).reshape(flat.ntotal, flat.code_size)
-
-
-def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    return (rows[start : start + _ITEMS_AT_ONCE] for start in range(0, len(rows), _ITEMS_AT_ONCE))
 
 
 def _octets(words: np.ndarray, bits: int) -> np.ndarray:

@@ -5,19 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.figures import INK
 from compare.report_codes import NEAREST, CodeFacts, Ranking
 from compare.report_data import Material, Member
-from compare.report_figures import Picture, new_figure
+from compare.report_figures import Picture
+from compare.tiles import Block, Tile, tile_figure
 from compare.worker import NAMES
 from shared import cifar
 from shared.errors import UserError
+from shared.opening import load_data
 from shared.recipe import NUM_CLASSES
-
-_TILE, _GAP, _WIDE_GAP = 32, 6, 22
-_STEP = _TILE + _GAP
-# no framework's colour
-_WRONG = (200, 20, 60, 255)
 
 
 @dataclass(frozen=True)
@@ -55,59 +51,24 @@ def _images(member: Member) -> np.ndarray:
     """Pixels of the data set, uint8 (N, H, W, 3); UserError when they are not where the run found them."""
     if not member.data:
         raise UserError("the run does not say where its images are (no --data in environment.json)")
-    dataset = cifar.load(member.data)
-    if dataset.digest() != member.recipe.data_sha256:
-        raise UserError(f"{member.data}: these are not the images of the run (SHA-256 {dataset.digest()[:12]})")
-    return dataset.pixels
+    return load_data(member.recipe, member.data)[0].pixels
 
 
 def _picture(grid: Grid, pixels: np.ndarray) -> Picture:
-    canvas, crosses, starts = _canvas(grid, pixels)
-    height, width = canvas.shape[:2]
-    figure, axes = new_figure((width / 72 + 1.0, height / 72 + 0.4))
-    axes.imshow(canvas, interpolation="nearest")
-    if crosses:
-        places = tuple(zip(*crosses, strict=True))
-        axes.plot(*places, "s", color=np.array(_WRONG) / 255, ms=11)
-        axes.plot(*places, "x", color="white", ms=6, mew=1.8)
-    for name, start in starts.items():
-        axes.text(start, -_GAP, f"{NAMES[name]}: {grid.precision[name]} right", color=INK)
-    labels = [grid.class_names[ranking.label] for ranking in next(iter(grid.found.values()))]
-    axes.set_yticks(np.arange(len(labels)) * _STEP + _STEP / 2, labels)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.grid(visible=False)
+    blocks = [
+        Block(f"{NAMES[name]}: {grid.precision[name]} right", [_tiles(ranking, pixels) for ranking in rankings])
+        for name, rankings in grid.found.items()
+    ]
+    rankings = next(iter(grid.found.values()))
+    names = [grid.class_names[ranking.label] for ranking in rankings]
+    figure = tile_figure(names, [pixels[ranking.index] for ranking in rankings], blocks)
     words = "; ".join(f"{NAMES[name]} {count}" for name, count in grid.precision.items())
     alt = f"Of the {NEAREST} nearest items of each query, those of the query's class: {words}. Listed below."
     return Picture("retrieval_grid", figure, f"The {NEAREST} nearest items, {grid.bits} bits", alt)
 
 
-def _canvas(grid: Grid, pixels: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], dict[str, int]]:
-    """The tiles as RGBA, the places of the wrong ones, and where each framework's columns begin."""
-    block = NEAREST * _STEP + _WIDE_GAP
-    starts = {name: _STEP + _WIDE_GAP + block * column for column, name in enumerate(grid.found)}
-    rows = len(next(iter(grid.found.values())))
-    canvas = np.zeros((rows * _STEP, _STEP + _WIDE_GAP + block * len(starts), 4), np.uint8)
-    crosses = []
-    for name, rankings_found in grid.found.items():
-        for row, ranking in enumerate(rankings_found):
-            top = row * _STEP + _GAP // 2
-            _put(canvas, top, _GAP // 2, pixels[ranking.index], wrong=False)
-            for column, hit in enumerate(ranking.hits):
-                left = starts[name] + column * _STEP
-                _put(canvas, top, left, pixels[hit.index], hit.wrong)
-                crosses += [(left + _TILE - 6, top + 6)] if hit.wrong else []
-    return canvas, crosses, starts
-
-
-def _put(canvas: np.ndarray, top: int, left: int, image: np.ndarray, wrong: bool) -> None:
-    frame = _GAP // 2
-    if wrong:
-        canvas[top - frame : top + _TILE + frame, max(left - frame, 0) : left + _TILE + frame] = _WRONG
-    rows, columns = (np.arange(_TILE) * side // _TILE for side in image.shape[:2])
-    canvas[top : top + _TILE, left : left + _TILE, :3] = image[rows][:, columns]
-    canvas[top : top + _TILE, left : left + _TILE, 3] = 255
+def _tiles(ranking: Ranking, pixels: np.ndarray) -> list[Tile]:
+    return [Tile(pixels[hit.index], hit.wrong) for hit in ranking.hits]
 
 
 def _count(rows: list[Ranking]) -> int:

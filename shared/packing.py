@@ -1,5 +1,6 @@
 """Codes of any accepted form -> packed words: uint64 (N, ceil(bits/64)), bit 0 lowest."""
 
+import mmap
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,6 +26,22 @@ def unpack_codes(words: np.ndarray, bits: int) -> np.ndarray:
     return np.unpackbits(octets, axis=1, count=bits, bitorder="little").astype(bool)
 
 
+def code_hex(words: np.ndarray, bits: int) -> str:
+    """One packed code, uint64 (ceil(bits/64),), in hexadecimal digits: the number whose lowest bit is bit 0.
+
+    >>> code_hex(pack_codes(np.array([[1, 0, 1, 1, 0]]))[0], 5)
+    '0d'
+    """
+    return f"{int.from_bytes(words.astype('<u8').tobytes(), 'little'):0{-(-bits // 4)}x}"
+
+
+def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of the rows, some at a time; of a memory-mapped array no more than that need be resident."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        yield rows[start : start + _ROWS_AT_ONCE]
+        _let_go(rows)
+
+
 def packed_codes(codes: np.ndarray, bits: int | None, zeros: str, name: str) -> tuple[np.ndarray, int]:
     """The words of codes in any accepted form, uint64 (N, ceil(bits/64)), and their number of bits.
 
@@ -45,9 +62,9 @@ def packed_codes(codes: np.ndarray, bits: int | None, zeros: str, name: str) -> 
     if codes.dtype.kind not in "biuf":
         raise UserError(f"{name} codes: expected numbers or bool, received {codes.dtype}")
     if codes.dtype == bool:
-        return np.concatenate([pack_codes(block) for block in _blocks(codes)]), codes.shape[1]
+        return np.concatenate([pack_codes(block) for block in blocks(codes)]), codes.shape[1]
     _check_values(codes, zeros, name)
-    return np.concatenate([pack_codes(block > 0) for block in _blocks(codes)]), codes.shape[1]
+    return np.concatenate([pack_codes(block > 0) for block in blocks(codes)]), codes.shape[1]
 
 
 def _checked_words(words: np.ndarray, bits: int | None, name: str) -> tuple[np.ndarray, int]:
@@ -58,7 +75,7 @@ def _checked_words(words: np.ndarray, bits: int | None, name: str) -> tuple[np.n
             f"{name} codes: expected {-(-bits // 64)} uint64 words for {bits} bits, received shape {words.shape}; "
             "uint64 is read as packed words: pass codes of 0 and 1 in another type"
         )
-    if bits % 64 and any((block[:, -1] >> np.uint64(bits % 64)).any() for block in _blocks(words)):
+    if bits % 64 and any((block[:, -1] >> np.uint64(bits % 64)).any() for block in blocks(words)):
         raise UserError(f"{name} codes: expected 0 in every bit from {bits} on, received words with some set")
     return words, bits
 
@@ -70,7 +87,7 @@ def _check_bits(bits: int, name: str) -> None:
 
 def _check_values(codes: np.ndarray, zeros: str, name: str) -> None:
     num_zero = num_negative = 0
-    for block in _blocks(codes):
+    for block in blocks(codes):
         strange = block[~((block == 0) | (np.abs(block) == 1))]
         if strange.size:
             raise UserError(
@@ -85,5 +102,10 @@ def _check_values(codes: np.ndarray, zeros: str, name: str) -> None:
         )
 
 
-def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+def _let_go(rows: np.ndarray) -> None:
+    """Of a file that is mapped for reading, what was read no longer counts as this process's memory."""
+    if isinstance(rows, np.memmap) and rows.mode == "r":
+        mapping = rows.base
+        while isinstance(mapping, np.ndarray):
+            mapping = mapping.base
+        mapping.madvise(mmap.MADV_DONTNEED)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.cifar import class_name
-from shared.packing import pack_codes
+from shared.packing import code_hex, pack_codes
 
 
 class Outputs(NamedTuple):
@@ -36,7 +36,6 @@ def records(outputs: Outputs, names: Sequence[str], dataset: str) -> list[dict]:
     ``margin`` is the smallest |feature|: how far the code is from another one.
     """
     words = pack_codes(outputs.code)
-    digits = -(-outputs.code.shape[1] // 4)
     found = []
     for i, name in enumerate(names):
         label = int(outputs.label[i])
@@ -47,7 +46,7 @@ def records(outputs: Outputs, names: Sequence[str], dataset: str) -> list[dict]:
                 "label": label,
                 "probability": float(outputs.probability[i, label]),
                 "bits": "".join(map(str, outputs.code[i])),
-                "hex": f"{int.from_bytes(words[i].astype('<u8').tobytes(), 'little'):0{digits}x}",
+                "hex": code_hex(words[i], outputs.code.shape[1]),
                 "margin": float(np.abs(outputs.feature[i]).min()),
             }
         )

@@ -1,0 +1,106 @@
+"""The queries of a finished run: its own images by their codes, and pictures from anywhere through its network."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from compare.hits import Database, Query, check_numbers
+from compare.neighbours import index_codes
+from compare.report_data import data_of
+from compare.worker import Worker
+from shared.cifar import Dataset, class_name, image_size
+from shared.codes import Codes
+from shared.errors import UserError
+from shared.files import read_json
+from shared.opening import load_data
+from shared.packing import pack_codes
+from shared.pictures import read_pictures
+from shared.questions import write_question
+from shared.recipe import Recipe
+from shared.runs import Run, finished_runs
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that can be searched; ``data`` is where its images are, None if nobody says."""
+
+    run: Run
+    framework: str
+    recipe: Recipe
+    codes: Codes
+    data: str | None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images of the run; UserError when they are not where ``data`` says."""
+        if not self.data:
+            raise UserError(f"{self.run.environment_file} does not say where the images of the run are; pass --data")
+        return load_data(self.recipe, self.data)[0]
+
+    def class_of(self, label: np.ndarray | int) -> str:
+        """What a class is called."""
+        return class_name(self.recipe.dataset, int(label))
+
+    def database(self) -> Database:
+        """What it is that is searched; raises like ``index_codes``."""
+        own = index_codes(self.codes, self.run.codes_file)
+        return Database(own.codes, own.labels, self.class_of, "index", own.index)
+
+    def of_images(self, index: Sequence[int], worker: Worker, device: str) -> list[Query]:
+        """Queries for images of the data set; the worker is asked only for those that the run did not encode.
+
+        Raises UserError for an image that does not exist.
+        """
+        place = {number: at for at, number in enumerate(self.codes.index.tolist())}
+        others = [number for number in index if number not in place]
+        encoded = {number: self._encoded(number, place[number]) for number in index if number in place}
+        asked = self._asked(others, worker, device) if others else {}
+        return [encoded.get(number) or asked[number] for number in index]
+
+    def of_pictures(self, names: Sequence[str], pixels: np.ndarray, worker: Worker, device: str) -> list[Query]:
+        """Queries for N > 0 pictures, uint8 (N, height, width, 3) of the data set's size, as the worker encodes them.
+
+        Raises UserError and WorkerDied.
+        """
+        words = ["answer", "--checkpoint", str(self.run.checkpoint_file), "--device", device]
+        with closing(worker.dialogue(words + (["--data", self.data] if self.data else []))) as dialogue:
+            records = dialogue.ask(write_question(names, pixels))["records"]
+        codes = pack_codes(np.array([list(record["bits"]) for record in records]) == "1")
+        return [Query(name, code, said=r["class"]) for name, code, r in zip(names, codes, records, strict=True)]
+
+    def read_pictures(self, files: list[Path]) -> tuple[np.ndarray, list[str], list[str]]:
+        """As ``shared.pictures.read_pictures``, in the size of the run's images."""
+        return read_pictures(files, image_size(self.recipe.dataset) or self.dataset.pixels.shape[1:3])
+
+    def _name(self, number: int) -> str:
+        return f"{self.recipe.dataset}[{number}]"
+
+    def _encoded(self, number: int, at: int) -> Query:
+        codes, itself = self.codes, max(at - self.codes.num_queries, -1)
+        said = self.class_of(codes.predicted[at])
+        return Query(self._name(number), codes.codes[at], codes.labels[at], said, itself)
+
+    def _asked(self, index: Sequence[int], worker: Worker, device: str) -> dict[int, Query]:
+        dataset = self.dataset
+        check_numbers(index, len(dataset.labels))
+        found = self.of_pictures(list(map(self._name, index)), dataset.pixels[index], worker, device)
+        return {i: query._replace(label=dataset.labels[i]) for i, query in zip(index, found, strict=True)}
+
+
+def open_run(folder: Path, data: str | None) -> FinishedRun:
+    """The finished run in ``folder``; UserError when there is none, or its files are damaged.
+
+    ``data`` stands for where the run found its images, if they are elsewhere now.
+    """
+    run = Run(folder)
+    if not run.is_finished():
+        below = [str(other.folder) for other in finished_runs(folder)]
+        named = f"; name one of {', '.join(below)}" if below else ", such as OUT/torch/bits48-seed2000"
+        raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
+    result = run.result()
+    data = data or data_of(read_json(run.environment_file))
+    return FinishedRun(run, result["framework"], run.recipe(), Codes.load(run.codes_file), data)
