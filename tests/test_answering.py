@@ -10,6 +10,8 @@ import pytest
 from compare.answering import Answerer, Unavailable
 from compare.worker import Worker
 from shared.errors import UserError, WorkerDied
+from shared.questions import read_question
+from tests import helpers
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 # in place of an interpreter; the names of images say what happens, and what happened is kept beside the program
@@ -100,3 +102,17 @@ def test_closing_does_not_wait_for_an_answer(program):
     started = time.monotonic()
     answerer.close()
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "hello", "[]", '{"names": ["a"]}', '{"names": ["a"], "pixels": "!"}', '{"names": ["a"], "pixels": "AAAA"}'],
+)
+def test_questions_that_are_none(line):
+    with pytest.raises(UserError, match=r"^stdin: expected lines .* \(N, 8, 8, 3\)}, received "):
+        read_question(line, (8, 8))
+
+
+def test_command_lines_are_the_same():
+    texts = [helpers.worker(f, "answer", "--help").stdout.replace(f"{f}_impl", "X") for f in ("torch", "paddle")]
+    assert texts[0].split() == texts[1].split()

@@ -1,0 +1,188 @@
+"""The pages of ``compare/serve.py`` as an ASGI application: limits, routes and what is said when something is wrong."""
+
+import asyncio
+import contextlib
+import ipaddress
+import re
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import anyio
+import jinja2
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from compare.answering import Unavailable
+from compare.lookup import Lookup
+from compare.worker import NAMES
+from shared.errors import UserError
+from shared.pictures import FORMATS, read_picture
+
+MAX_BYTES = 10 * 2**20
+MAX_PIXELS = 40_000_000
+_MAX_NAME = 100
+_SECONDS_TO_UPLOAD = 30.0
+# what uploads may take in memory is this many times MAX_BYTES
+_UPLOADS_AT_ONCE = 16
+_TEMPLATES = Path(__file__).with_name("templates")
+_FILES = {"report.css": "text/css", "serve.css": "text/css", "serve.js": "text/javascript"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def make_app(lookup: Lookup, host: str) -> ASGIApp:
+    """The application; on a loopback ``host`` it answers to this machine's own names only."""
+    pages = _Pages(lookup)
+    routes = [
+        Route("/", pages.home),
+        Route("/static/{name}", pages.static),
+        Route("/health", pages.health),
+        Route("/image/{number}.png", pages.image),
+        Route("/search/{number}", pages.search_own),
+        Route("/search", pages.search, methods=["POST"]),
+    ]
+    # a foreign name in the Host header is another site's page that was pointed at this machine (DNS rebinding)
+    hosts = ["localhost", "127.0.0.1", "::1", "[::1]", host] if is_loopback(host) else ["*"]
+    guard = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    failures = {
+        HTTPException: lambda _, error: _failure(error.status_code, error.detail, error.headers),
+        Unavailable: lambda _, error: _failure(503, str(error), {"retry-after": "5"}),
+        ClientDisconnect: lambda *_: Response(status_code=400),
+        Exception: lambda *_: _failure(500, "expected an answer, but the server failed; its terminal says why"),
+    }
+    return _with_headers(
+        Starlette(routes=routes, middleware=[guard], exception_handlers=failures, lifespan=pages.lifespan)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+class _Pages:
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup, self._version = lookup, lookup.dataset.digest()[:12]
+        self._room = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+        # one, since read_picture's filter of warnings is the process's, and a picture may take 15 bytes a pixel
+        self._decoder = ThreadPoolExecutor(1)
+        templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        limits = {"max_bytes": MAX_BYTES, "formats": FORMATS, "version": self._version, "names": NAMES}
+        self._home = templates.get_template("serve.html.j2").render(lookup=lookup, **limits)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        yield
+        self._decoder.shutdown(cancel_futures=True)
+
+    async def home(self, _: Request) -> Response:
+        return HTMLResponse(self._home, headers={"cache-control": "no-cache"})
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _FILES:
+            raise HTTPException(404, f"expected one of {', '.join(_FILES)}, received another name")
+        text = (_TEMPLATES / name).read_text(encoding="utf-8")
+        return Response(text, media_type=_FILES[name], headers={"cache-control": "no-cache"})
+
+    async def health(self, _: Request) -> Response:
+        return _json(self._lookup.health)
+
+    async def image(self, request: Request) -> Response:
+        # an address with the data's digest never shows another image, one without may after another start
+        fresh = request.query_params.get("v") == self._version
+        kept = "public, max-age=31536000, immutable" if fresh else "no-cache"
+        png = self._lookup.png(self._number(request))
+        return Response(png, media_type="image/png", headers={"cache-control": kept})
+
+    async def search_own(self, request: Request) -> Response:
+        return _json(await self._lookup.search_own(self._number(request)))
+
+    async def search(self, request: Request) -> Response:
+        name = request.query_params.get("name", "")[:_MAX_NAME] or "picture"
+        async with self._room:
+            picture = BytesIO(await _read_body(request))
+            decode = partial(read_picture, picture, name, self._lookup.size)
+            try:
+                pixels = await asyncio.get_running_loop().run_in_executor(self._decoder, decode)
+            except UserError as error:
+                raise HTTPException(415, _without_form(str(error), request)) from error
+        return _json(await self._lookup.search(name, pixels))
+
+    def _number(self, request: Request) -> int:
+        text, last = request.path_params["number"], len(self._lookup.dataset.labels) - 1
+        # Python's own limit on digits would be a failure of the server
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > last:
+            raise HTTPException(404, f"expected the number of an image, 0 to {last}, received {text[:_MAX_NAME]}")
+        return int(text)
+
+
+async def _read_body(request: Request) -> bytes:
+    """The request's body, given up as soon as it is too large or takes too long."""
+    too_large = HTTPException(413, f"expected at most {MAX_BYTES // 2**20} MB, received more; make the picture smaller")
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > MAX_BYTES:
+        raise too_large
+    body = bytearray()
+    try:
+        with anyio.fail_after(_SECONDS_TO_UPLOAD):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise too_large
+    except TimeoutError as error:
+        expected = f"expected the whole picture within {_SECONDS_TO_UPLOAD:.0f} seconds"
+        raise HTTPException(408, f"{expected}, received {len(body)} bytes; try again") from error
+    if not body:
+        raise HTTPException(422, "expected a picture as the body of the request, received nothing; choose a file")
+    return bytes(body)
+
+
+def _without_form(text: str, request: Request) -> str:
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return f"{text} (a form; send the file itself, as curl --data-binary @FILE does)"
+    return text
+
+
+def _json(value: dict) -> Response:
+    return JSONResponse(value, headers={"cache-control": "no-store"})
+
+
+def _failure(status: int, text: str, headers: dict | None = None) -> Response:
+    return JSONResponse({"error": text}, status, {"cache-control": "no-store", **(headers or {})})
+
+
+def _with_headers(app: ASGIApp) -> ASGIApp:
+    """The application with our headers on every response, failures among them."""
+    own = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *own]
+            await send(message)
+
+        await app(scope, receive, send_with_headers)
+
+    return wrapped

@@ -1,0 +1,97 @@
+"""A running ``compare/serve.py``, and asking it."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import helpers
+
+FRAMEWORKS = [name for name in ("torch", "paddle") if helpers.is_installed(name)]
+SIZES = [(8, 8), (40, 30), (31, 100)]
+
+
+def start(*words):
+    """The process, its output in ``stdout``; it takes any free port."""
+    command = [sys.executable, "compare/serve.py", "--port", "0", *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
+
+
+def children(pid):
+    """Process ids of the children of a process."""
+    return [int(word) for file in Path(f"/proc/{pid}/task").glob("*/children") for word in file.read_text().split()]
+
+
+class Server:
+    """A process that serves; ``address`` and ``port`` are where, ``lines`` what it printed until it did."""
+
+    def __init__(self, *words):
+        self.process, self.lines = start(*words), []
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.match(r"http://127\.0\.0\.1:(\d+)/", line):
+                self.address, self.port = found[0], int(found[1])
+                return
+        raise AssertionError("".join(self.lines))
+
+    def workers(self):
+        """Process ids of its workers."""
+        return children(self.process.pid)
+
+    def ask(self, path, body=None, **headers):
+        """Status, headers and body of one request: GET, or POST where there is a body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET" if body is None else "POST", path, body, names)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def json(self, path, body=None, status=200, **headers):
+        found, _, content = self.ask(path, body, **headers)
+        assert found == status, content
+        return json.loads(content)
+
+    def end(self, number=signal.SIGTERM):
+        """End it by a signal and check that it ends well: status 0, nothing more said, no process left."""
+        workers = self.workers()
+        self.process.send_signal(number)
+        said = self.process.communicate(timeout=20)[0]
+        assert (self.process.returncode, said) == (0, "")
+        assert not [pid for pid in workers if os.path.exists(f"/proc/{pid}")]
+
+
+@pytest.fixture(scope="module")
+def server(small_suite):
+    """One server for a module's tests; it must end well."""
+    server = Server("--run", small_suite)
+    yield server
+    server.end(signal.SIGTERM)
+
+
+@contextmanager
+def serving(*words):
+    """A server that is ended with the block, unless it ended before."""
+    server = Server(*words)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def picture(number):
+    """Noise, of one of three sizes."""
+    return Image.fromarray(np.random.RandomState(number).randint(0, 256, (*SIZES[number % 3], 3), dtype=np.uint8))
