@@ -31,7 +31,7 @@ class CodeIndex:
     """The codes of a database; any number of threads may search it at once."""
 
     def __init__(self, flat: "faiss.IndexBinaryFlat", bits: int) -> None:
-        """``flat`` holds codes of ``bits`` bits, each filled up to whole bytes by zeros."""
+        """``flat`` holds codes of ``bits`` bits, filled up to whole words by zeros."""
         self.bits, self._flat = bits, flat
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class CodeIndex:
             raise UserError(f"queries: expected packed codes of {self.bits} bits, received shape {words.shape}")
         if k < 1:
             raise UserError(f"expected at least 1 item for each query, received {k}")
-        queries, k = _octets(words, self.bits), min(k, len(self))
+        queries, k = _octets(words), min(k, len(self))
         # faiss promises no order at one distance; one item more than k shows where the cut goes through such a group
         distance, position = self._flat.search(queries, min(k + 1, len(self)))
         cut = (distance[:, k - 1 : k] == distance[:, k:]).any(axis=1)
@@ -60,7 +60,7 @@ class CodeIndex:
         return Neighbours(*(np.take_along_axis(values, order, axis=1) for values in (position, distance)))
 
     def _first_at(self, query: np.ndarray, radius: int, many: int) -> np.ndarray:
-        """The first ``many`` positions exactly ``radius`` from the query uint8 (ceil(bits/8),): int64 (many,)."""
+        """The first ``many`` positions exactly ``radius`` from the query uint8 (bytes,): int64 (many,)."""
         found, start = np.zeros(0, np.int64), 0
         for block in blocks(_stored_octets(self._flat)):
             found = np.concatenate([found, start + _positions_at(query, block, radius)])
@@ -102,7 +102,8 @@ def open_index(words: np.ndarray, bits: int, file: Path) -> CodeIndex:
     the codes: one that is damaged or of other codes is replaced. Where ``file`` cannot be written, stderr says so.
     """
     needs("faiss", extra="retrieve")
-    if flat := _read(words, bits, file):
+    flat = _read(words, bits, file)
+    if flat is not None:
         return CodeIndex(flat, bits)
     flat = _build(words, bits)
     try:
@@ -124,14 +125,14 @@ def build_index(words: np.ndarray, bits: int) -> CodeIndex:
 def _build(words: np.ndarray, bits: int) -> "faiss.IndexBinaryFlat":
     flat = _empty(bits)
     for block in blocks(words):
-        flat.add(_octets(block, bits))
+        flat.add(_octets(block))
     return flat
 
 
 def _empty(bits: int) -> "faiss.IndexBinaryFlat":
     import faiss
 
-    return faiss.IndexBinaryFlat(8 * -(-bits // 8))
+    return faiss.IndexBinaryFlat(64 * -(-bits // 64))
 
 
 def _write(flat: "faiss.IndexBinaryFlat", file: Path) -> None:
@@ -146,47 +147,52 @@ def _read(words: np.ndarray, bits: int, file: Path) -> "faiss.IndexBinaryFlat | 
     """The index in ``file``; None unless it is one of exactly these codes."""
     import faiss
 
-    if not _looks_right(file, len(words), bits):
+    if not _looks_right(file, _empty(bits), words.nbytes):
         return None
     try:
         flat = faiss.read_index_binary(str(file), faiss.IO_FLAG_MMAP_IFC)
     except Exception:  # a damaged file fails anywhere inside faiss
         return None
-    return flat if _holds(flat, words, bits) else None
+    return flat if _holds(flat, words) else None
 
 
-def _looks_right(file: Path, num_items: int, bits: int) -> bool:
-    """Whether kind and size are those of an index of so many codes; faiss opens no other file, whatever it says."""
+def _looks_right(file: Path, empty: "faiss.IndexBinaryFlat", num_bytes: int) -> bool:
+    """Whether kind and size are those of an ``empty`` index with so many bytes of codes in it.
+
+    Faiss is given no other file to read, whatever that says of itself.
+    """
     import faiss
 
-    empty = faiss.serialize_index_binary(_empty(bits)).tobytes()
+    begin = faiss.serialize_index_binary(empty).tobytes()
     try:
-        if not file.is_file() or file.stat().st_size != len(empty) + num_items * -(-bits // 8):
+        if not file.is_file() or file.stat().st_size != len(begin) + num_bytes:
             return False
         with file.open("rb") as opened:
-            return opened.read(_KIND_BYTES) == empty[:_KIND_BYTES]
+            return opened.read(_KIND_BYTES) == begin[:_KIND_BYTES]
     except OSError:
         return False
 
 
-def _holds(flat: "faiss.IndexBinaryFlat", words: np.ndarray, bits: int) -> bool:
-    if (flat.ntotal, flat.d) != (len(words), _empty(bits).d):
+def _holds(flat: "faiss.IndexBinaryFlat", words: np.ndarray) -> bool:
+    if flat.ntotal != len(words):
         return False
     both = zip(blocks(_stored_octets(flat)), blocks(words), strict=True)
-    return all(np.array_equal(stored, _octets(block, bits)) for stored, block in both)
+    return all(np.array_equal(stored, _octets(block)) for stored, block in both)
 
 
 def _stored_octets(flat: "faiss.IndexBinaryFlat") -> np.ndarray:
-    """The codes of an index as uint8 (N, ceil(bits/8)), bit 0 lowest: a view that lives as long as the index."""
+    """The codes of an index, as ``_octets`` gives them: a view that lives as long as the index."""
     import faiss
 
     return faiss.rev_swig_ptr(flat.xb.data(), flat.xb.size()).reshape(flat.ntotal, flat.code_size)
 
 
-def _octets(words: np.ndarray, bits: int) -> np.ndarray:
-    """Packed codes as faiss takes them: uint8 (N, ceil(bits/8)), bit 0 lowest."""
-    octets = words.astype("<u8", order="C").view(np.uint8)
-    return np.ascontiguousarray(octets[:, : -(-bits // 8)])
+def _octets(words: np.ndarray) -> np.ndarray:
+    """Packed codes as faiss takes them: uint8 (N, 8 * ceil(bits/64)), bit 0 lowest.
+
+    Whole words, although bytes would do: faiss compares eight bytes much faster than six.
+    """
+    return words.astype("<u8", order="C").view(np.uint8)
 
 
 def _positions_at(query: np.ndarray, octets: np.ndarray, radius: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -119,9 +120,10 @@ def _draw(run: FinishedRun, found: Sequence[dict], queries: np.ndarray, file: Pa
     names = [
         f"{Path(one['query']).name[-_SHOWN_LETTERS:]}\n{one['true'] or 'taken for ' + one['class']}" for one in found
     ]
-    with house_style():
-        figure = tile_figure(names, queries, [Block(title, rows)])
-    write_figure(figure, file)
+    with house_style(), warnings.catch_warnings():
+        # letters of a file's name that the font lacks become boxes
+        warnings.filterwarnings("ignore", "Glyph")
+        write_figure(tile_figure(names, queries, [Block(title, rows)]), file)
 
 
 def _search_files(arguments: argparse.Namespace) -> None:

@@ -86,13 +86,13 @@ def test_a_stored_index_is_used_again(tmp_path):
 
 
 def other_kind(database):
-    index = faiss.IndexBinaryHash(24, 8)
-    index.add(np.zeros((len(database), 3), np.uint8))
+    index = faiss.IndexBinaryHash(64, 8)
+    index.add(np.zeros((len(database), 8), np.uint8))
     return faiss.serialize_index_binary(index).tobytes()
 
 
 DAMAGE = {
-    "other codes": lambda stored: bytes([*stored[:-1], stored[-1] ^ 1]),
+    "other codes": lambda stored: bytes([*stored[:-8], stored[-8] ^ 1, *stored[-7:]]),
     "cut off": lambda stored: stored[:-1],
     "longer": lambda stored: stored + b"0",
     "empty": lambda stored: stored[:0],
