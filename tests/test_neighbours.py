@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compare.neighbours import build_index, index_beside, index_run, open_index
+from compare.neighbours import CodeIndex, build_index, index_beside, index_run, open_index
 from shared import exported, packing
 from shared.codes import Codes
 from shared.errors import UserError
@@ -53,6 +53,29 @@ def test_answers_are_those_of_a_stable_sort(seed, bits, sizes, k, ones):
         assert (found.position.tolist(), found.distance.tolist()) == plain(queries, database, k)
     assert found.position.dtype == found.distance.dtype == np.int64
     assert (len(index), index.bits) == (len(database), bits)
+
+
+class Reversed:
+    """A faiss index that answers as faiss may: of items at one distance it takes and shows the last first."""
+
+    def __init__(self, flat):
+        self._flat = flat
+
+    def __getattr__(self, name):
+        return getattr(self._flat, name)
+
+    def search(self, octets, k):
+        distance, position = self._flat.search(octets, self._flat.ntotal)
+        order = np.lexsort((-position, distance))[:, :k]
+        return np.take_along_axis(distance, order, axis=1), np.take_along_axis(position, order, axis=1)
+
+
+@pytest.mark.parametrize("k", [1, 2, 17, 59, 60, 61])
+def test_no_order_of_faiss_matters(monkeypatch, k):
+    monkeypatch.setattr(packing, "_ROWS_AT_ONCE", 7)
+    queries, database = random_codes(9, 20, 3), random_codes(10, 60, 3)
+    index = CodeIndex(Reversed(build_index(pack_codes(database), 3)._flat), 3)
+    assert answers(index, queries, k) == plain(queries, database, k)
 
 
 def test_threads_get_the_same_answers():
