@@ -2,9 +2,13 @@
 
 python compare/convert.py SRC DST          SRC's format is told by suffix, content and names, DST's by suffix
 python compare/convert.py SRC --inspect    names, shapes, dtypes, statistics and the digest of SRC
+python compare/convert.py SRC DST.safetensors --recipe paper --data PATH
+                                           somebody else's weights, for the workers' eval, predict, encode and export
 """
 
 import argparse
+import dataclasses
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -12,13 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from compare.worker import Worker, add_python_options
-from shared import checkpoint, weights
+from shared import checkpoint, cifar, weights
 from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
 from shared.errors import UserError, exit_status
 from shared.files import atomic_path
 from shared.formats import SUFFIXES
 from shared.names import CLASSIFIER, FAMILIES, OURS, TITLES, spelled
 from shared.paddle_files import PaddleState, write_paddle
+from shared.recipe import PRESETS
 
 # suffix of DST -> the families of names it may be written under, and the facts it can hold
 _STATE_DICT = ((OURS, "greedyhash", "deephash"), ())
@@ -41,6 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("target", type=Path, metavar="DST", nargs="?", help=f"file to write: {', '.join(_TARGETS)}")
     add("--bits", type=int, metavar="N", help="the code length SRC must have")
     add("--names", choices=FAMILIES, default=OURS, help="what to call the parameters in a .pt or .pdparams DST")
+    add("--recipe", choices=PRESETS, help="what SRC was trained by, to be kept in DST, if SRC does not say it")
+    add("--data", metavar="PATH", help="with --recipe: the images it was trained on; default: the bundled digits")
     add("--inspect", action="store_true", help="show what is in SRC")
     add_python_options(parser, ["torch"])
     return parser
@@ -54,10 +61,32 @@ def main() -> None:
     found = read_checkpoint(arguments.source, arguments.bits, need_classifier=False)
     if arguments.inspect:
         print(inspect(found))
+    if arguments.recipe:
+        found = with_recipe(found, arguments.recipe, arguments.data or cifar.DIGITS)
     if arguments.target:
         check_target(arguments.source, arguments.target, found, arguments.names)
         write(arguments.target, found, arguments.names, Worker("torch", arguments.torch_python))
         print(_summary(arguments.target, found, arguments.names))
+
+
+def with_recipe(found: Checkpoint, preset: str, data: str) -> Checkpoint:
+    """``found`` with a preset's recipe, for its code length and width and for the images in ``data``.
+
+    Raises UserError when it holds one already, or for images of another data set than the preset's.
+    """
+    if found.recipe:
+        raise UserError(f"--recipe: expected a checkpoint without one, but {found.form} holds its own")
+    images, base = cifar.load(data), PRESETS[preset]
+    if images.name != base.dataset:
+        raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
+    recipe = dataclasses.replace(
+        base,
+        bits=found.bits,
+        width=found.width,
+        data_sha256=images.digest(),
+        split_sha256=cifar.split(images.labels, base.protocol, base.seed).digest(),
+    )
+    return dataclasses.replace(found, recipe=json.dumps(dataclasses.asdict(recipe), indent=2))
 
 
 def check_target(source: Path, target: Path, found: Checkpoint, names: str) -> None:

@@ -23,8 +23,11 @@ class SignStraightThrough(paddle.autograd.PyLayer):
         return gradient
 
 
-class Convolution(nn.Conv2D):
-    """A convolution whose bias, in training on a CPU, is added several times as fast as by the layer it is made of."""
+class Conv2D(nn.Conv2D):
+    """Paddle's, whose bias is added several times as fast in training on a CPU.
+
+    It has the same name, because Paddle's optimiser names its velocities after a layer's class.
+    """
 
     def __init__(self, inputs: int, outputs: int, side: int, stride: int, padding: int) -> None:
         super().__init__(inputs, outputs, side, stride, padding)
@@ -55,9 +58,9 @@ class GreedyHash(nn.Layer):
         super().__init__()
         shapes = {p.name: p.shape for p in parameters(recipe)}
 
-        def conv(name: str, stride: int, padding: int) -> Convolution:
+        def conv(name: str, stride: int, padding: int) -> Conv2D:
             outputs, inputs, side, _ = shapes[f"{name}.weight"]
-            return Convolution(inputs, outputs, side, stride, padding)
+            return Conv2D(inputs, outputs, side, stride, padding)
 
         def linear(name: str) -> nn.Linear:
             outputs, inputs = shapes[f"{name}.weight"]

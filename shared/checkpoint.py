@@ -167,6 +167,9 @@ def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
     """Recipe, weights and metadata of a finished run's ``checkpoint.safetensors``; UserError for any other file."""
     _, metadata = weights.load(path)
     if "recipe" not in metadata:
-        raise UserError(f"{path}: expected a checkpoint of a finished run, which carries its recipe; received none")
+        raise UserError(
+            f"{path}: expected a checkpoint of a finished run, which carries its recipe; received one without: "
+            "compare/convert.py --recipe adds it"
+        )
     recipe = recipe_from_dict(json.loads(metadata["recipe"]), where=str(path))
     return recipe, weights.load_exactly(path, recipe)[0], metadata

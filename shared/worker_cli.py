@@ -200,7 +200,7 @@ def _info(arguments: argparse.Namespace, implementation: Implementation, device:
     facts = {"gpu": implementation.runtime.has_gpu(), "gpus": gpus, "environment": environment}
     if arguments.checkpoint:
         recipe, arrays, metadata = open_checkpoint(arguments.checkpoint)
-        origin = {"framework": metadata["framework"], "epoch": metadata["epoch"], "sha256": weights.digest(arrays)}
+        origin = {name: metadata.get(name) for name in ("framework", "epoch")} | {"sha256": weights.digest(arrays)}
         facts["checkpoint"] = {**origin, "recipe": json.loads(metadata["recipe"]), "bits": recipe.bits}
     print(json.dumps(facts))
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import shutil
 from itertools import product
 
 import numpy as np
@@ -178,6 +179,40 @@ def test_inspect_needs_no_framework(files, original, tmp_path):
             assert convert.weights.digest(original.weights) in done.stdout
             assert "fc6.weight        64x144" in done.stdout
             assert f"{original.weights['fc6.weight'].max():>11.3g}" in done.stdout
+
+
+def test_foreign_weights_with_a_recipe_are_scored_alike_in_both_frameworks(files, tmp_path):
+    """What paddle_greedyhash's users have: a .pdparams under its names, and nothing else."""
+    source, target = tmp_path / "bit_12.pdparams", tmp_path / "model.safetensors"
+    shutil.copy(files["paddle_greedyhash"], source)
+    bare = helpers.run("compare/convert.py", source, tmp_path / "bare.safetensors").stdout
+    assert "recipe" not in bare
+    assert "recipe" in helpers.run("compare/convert.py", source, target, "--recipe", "demo").stdout
+    scores = {}
+    for framework in filter(helpers.is_installed, ("torch", "paddle")):
+        options = ("--checkpoint", target, "--data", "digits")
+        scores[framework] = json.loads(helpers.worker(framework, "eval", *options).stdout.splitlines()[-1])
+        facts = json.loads(helpers.worker(framework, "info", "--checkpoint", target).stdout.splitlines()[-1])
+        assert facts["checkpoint"]["bits"] == 12
+        assert facts["checkpoint"]["recipe"]["width"] == 1 / 64
+    values = [score["map"]["expected"] for score in scores.values()]
+    assert values
+    assert max(values) - min(values) < 1e-3
+    refused = helpers.worker("paddle", "eval", "--checkpoint", tmp_path / "bare.safetensors", *options[2:], status=2)
+    assert "compare/convert.py --recipe adds it" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--recipe", "paper"], "--data: expected cifar10, as --recipe paper has it, received digits"),
+        (["--recipe", "demo", "--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_recipe_and_data_must_fit(options, message, files, tmp_path):
+    done = helpers.run("compare/convert.py", files["torch"], tmp_path / "x.safetensors", *options, status=2)
+    assert message in done.stderr
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_duplicate_entries_are_refused(tmp_path):
