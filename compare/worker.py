@@ -125,7 +125,11 @@ class Dialogue:
         self._process, self._judge = process, judge
         self._other_lines: deque[str] = deque(maxlen=_QUOTED_LINES)
         started = time.perf_counter()
-        self.greeting = self._answer()
+        try:
+            self.greeting = self._answer()
+        except BaseException:  # a signal that ends the parent, too
+            self.close()
+            raise
         self.seconds_to_start = time.perf_counter() - started
 
     def ask(self, line: str) -> dict:

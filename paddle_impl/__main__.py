@@ -14,7 +14,7 @@ def load() -> Implementation:
 
     runtime.configure()
     return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode.encode_images, export, probe, bench
+        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode, export, probe, bench
     )
 
 

@@ -19,14 +19,22 @@ Tensor = paddle.Tensor
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-@paddle.no_grad()
 def encode_images(
     network: GreedyHash, images: DeviceImages, index: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
     was_training = network.training
     network.eval()
-    encoder = make_encoder(network)
+    found = encode_with(make_encoder(network), images, index, progress)
+    network.train() if was_training else network.eval()
+    return found
+
+
+@paddle.no_grad()
+def encode_with(
+    encoder: Encoder, images: DeviceImages, index: np.ndarray, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """``encode_images`` by an encoder that is there already."""
 
     def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pixels = images.normalised(paddle.to_tensor(batch))
@@ -34,11 +42,10 @@ def encode_images(
             feature, logits = encoder(pixels)
         return feature.astype("float32").numpy(), logits.argmax(axis=1).numpy()
 
-    found = encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
-    network.train() if was_training else network.eval()
-    return found
+    return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
 
 
+@paddle.no_grad()
 def make_encoder(network: GreedyHash) -> Encoder:
     """The fastest way through the network, which is in evaluation mode, on its device."""
     return _onednn_encoder(network) if _has_fast_inference() else _layer_by_layer(network)

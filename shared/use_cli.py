@@ -64,12 +64,14 @@ class _Trained:
     def __init__(self, recipe: Recipe, arrays: Arrays, load: Load, device: str) -> None:
         self._recipe, self._classifier = recipe, arrays["classifier.weight"]
         self._implementation, self.device = load(Arithmetic(recipe.precision), device)
-        self._network = self._implementation.from_neutral(recipe, arrays, self.device)
+        network = self._implementation.from_neutral(recipe, arrays, self.device)
+        network.eval()
+        self._encoder = self._implementation.encode.make_encoder(network)
 
     def records(self, images: Dataset, index: np.ndarray, names: list[str]) -> list[dict]:
         """What it says of the images at ``index`` int64 (N,), N > 0."""
         on_device = self._implementation.device_images(images, self._recipe.input_px, self.device)
-        found = self._implementation.encode_images(self._network, on_device, index, Progress())
+        found = self._implementation.encode.encode_with(self._encoder, on_device, index, Progress())
         return records(Outputs.from_features(*found, self._classifier), names, self._recipe.dataset)
 
 

@@ -38,7 +38,9 @@ class Implementation(NamedTuple):
     fit: Callable  # (job) -> None
     from_neutral: Callable  # (recipe, arrays, device) -> network
     device_images: Callable  # (dataset, input_px, device) -> images
-    encode_images: Callable  # (network, images, index, progress) -> (features, predicted)
+    encode: (
+        ModuleType  # encode_images(network, images, index, progress); make_encoder(network), encode_with(encoder, ..)
+    )
     export: ModuleType  # write(form, recipe, arrays, size, folder), open_model(folder)
     probe: Callable  # (request files, folder for the answers, device) -> None
     bench: Callable  # (job) -> Bench, whose phases are timed
@@ -217,7 +219,9 @@ def _codes_of(arguments: argparse.Namespace, implementation: Implementation, dev
     dataset, split = load_data(recipe, arguments.data)
     network = implementation.from_neutral(recipe, arrays, device)
     images = implementation.device_images(dataset, recipe.input_px, device)
-    return encode(lambda index: implementation.encode_images(network, images, index, progress), dataset, split).codes
+    return encode(
+        lambda index: implementation.encode.encode_images(network, images, index, progress), dataset, split
+    ).codes
 
 
 def _die_with_parent() -> None:

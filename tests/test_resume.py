@@ -1,4 +1,4 @@
-"""Training goes on in the other framework: two epochs in one and two in the other are four epochs in one."""
+"""Training goes on in the other framework: three epochs in one and one in the other are four epochs in one."""
 
 import dataclasses
 import json
@@ -13,17 +13,16 @@ from shared.recipe import PRESETS
 from shared.runs import Run
 from tests import helpers
 
-# Largest norm of the difference of a parameter, relative to the parameter's. Measured after the two joined epochs
-# (64 steps, one rate drop): 4e-7 (torch, then paddle) and 3e-6 (paddle, then torch), for momentum 2e-6 and 2e-5.
-# The mildest mistake tried, a lost momentum of the hash layer's bias alone, gives 0.1; a transposed momentum of the
-# square fc7 0.13, no momentum 0.3, a wrong epoch 0.6. The limit lies between, a factor 10 from the mistakes.
-TRAJECTORY_LIMIT = 1e-2
-EPOCHS, HALF = 4, 2
+# Largest norm of a parameter's difference, relative to what the last epoch changed of it. Measured without a decision
+# that fell differently 5e-6, and with some (another seed) 0.02; of the mistakes tried the mildest, a lost momentum of
+# the hash layer's bias alone, gives 0.27, no momentum 0.4, a transposed momentum of the square fc7 0.5.
+TRAJECTORY_LIMIT = 0.1
+EPOCHS, BEGUN = 4, 3
 
 
 def recipe_of(epochs):
     images = cifar.load(cifar.DIGITS)
-    # the rate drops within the second half: what goes on must take its rate from the recipe
+    # the rate drops where the other goes on: it must take its rate from the recipe
     recipe = dataclasses.replace(PRESETS["demo"], bits=12, epochs=epochs, eval_every=0, lr_drop_epoch=3)
     recipe = dataclasses.replace(recipe, data_sha256=images.digest())
     split = cifar.split(images.labels, recipe.protocol, recipe.seed)
@@ -47,47 +46,48 @@ def train(framework, folder, epochs, **options):
 
 @pytest.fixture(scope="module")
 def runs(initial, tmp_path_factory):
-    """Per framework a run of all epochs and one of the first half."""
+    """Per framework a run of all epochs and one of all but the last."""
     out = tmp_path_factory.mktemp("runs")
     return {
         (name, epochs): train(name, out / f"{name}{epochs}", epochs, initial_weights=initial)
         for name in ("torch", "paddle")
-        for epochs in (EPOCHS, HALF)
+        for epochs in (EPOCHS, BEGUN)
     }
 
 
-def change(first, second):
-    """The largest relative norm of the difference of any parameter."""
-    return max(np.linalg.norm(first[name] - second[name]) / np.linalg.norm(second[name]) for name in second)
+def departure(joined, whole, begun):
+    """The largest norm of a parameter's difference, relative to its change since the run that was begun."""
+    norm = np.linalg.norm
+    return max(norm(joined[name] - whole[name]) / norm(whole[name] - begun[name]) for name in whole)
 
 
 @pytest.mark.parametrize(("begun", "ended", "suffix"), [("torch", "paddle", ".ckpt"), ("paddle", "torch", ".pdparams")])
-def test_halves_in_two_frameworks_are_a_whole(runs, initial, tmp_path, begun, ended, suffix):
-    source = tmp_path / f"half{suffix}"
-    helpers.run("compare/convert.py", runs[begun, HALF].checkpoint_file, source)
+def test_parts_in_two_frameworks_are_a_whole(runs, initial, tmp_path, begun, ended, suffix):
+    source = tmp_path / f"begun{suffix}"
+    helpers.run("compare/convert.py", runs[begun, BEGUN].checkpoint_file, source)
     run = train(ended, tmp_path / "run", EPOCHS, initial_weights=initial, resume_from=source)
-    assert [record["epoch"] for record in run.log()] == [3, 4]
-    assert [record["lr"] for record in run.log()] == pytest.approx([5e-3, 5e-4], rel=1e-6)
-    joined, whole = (read_checkpoint(r.checkpoint_file) for r in (run, runs[begun, EPOCHS]))
+    assert [record["epoch"] for record in run.log()] == [4]
+    assert [record["lr"] for record in run.log()] == pytest.approx([5e-4], rel=1e-6)
+    parts = (run, runs[begun, EPOCHS], runs[begun, BEGUN])
+    joined, whole, first = (read_checkpoint(part.checkpoint_file) for part in parts)
     assert joined.epoch == whole.epoch == EPOCHS
-    assert change(joined.weights, whole.weights) < TRAJECTORY_LIMIT
-    assert change(joined.momentum, whole.momentum) < TRAJECTORY_LIMIT
-    check_record(run, runs[begun, HALF])
+    assert departure(joined.weights, whole.weights, first.weights) < TRAJECTORY_LIMIT
+    check_record(run, runs[begun, BEGUN])
 
 
-def check_record(run, half):
+def check_record(run, begun):
     origin = json.loads(run.environment_file.read_text())["resumed_from"]
-    assert origin["epoch"] == HALF
-    assert origin["sha256"] == half.result()["checkpoint_sha256"]
+    assert origin["epoch"] == BEGUN
+    assert origin["sha256"] == begun.result()["checkpoint_sha256"]
     result, log = run.result(), run.log()
     assert result["train_seconds"] == sum(record["seconds"] for record in log)
     assert result["images_per_second"] == pytest.approx(1000 * len(log) / result["train_seconds"])
-    assert result["initial_weights_sha256"] == half.result()["initial_weights_sha256"]
+    assert result["initial_weights_sha256"] == begun.result()["initial_weights_sha256"]
 
 
 def test_resume_state_in_the_folder_wins(framework, runs, tmp_path):
     """A resumed run that was killed goes on from its own last epoch, also when that is the last of all."""
-    source = runs[framework, HALF].checkpoint_file
+    source = runs[framework, BEGUN].checkpoint_file
     whole = runs[framework, EPOCHS]
     run = Run(tmp_path)
     run.prepare(recipe_of(EPOCHS))
@@ -111,7 +111,7 @@ def test_resume_state_in_the_folder_wins(framework, runs, tmp_path):
     ],
 )
 def test_checkpoint_that_cannot_go_on(change_it, message, runs, tmp_path):
-    found = dataclasses.replace(read_checkpoint(runs["torch", HALF].checkpoint_file), **change_it)
+    found = dataclasses.replace(read_checkpoint(runs["torch", BEGUN].checkpoint_file), **change_it)
     with pytest.raises(UserError, match=message):
         found.check_resumable(recipe_of(EPOCHS), "file")
 

@@ -18,14 +18,22 @@ from torch_impl.runtime import autocast
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-@torch.inference_mode()
 def encode_images(
     network: GreedyHash, images: DeviceImages, index: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
     was_training = network.training
     network.eval()
-    encoder = make_encoder(network)
+    found = encode_with(make_encoder(network), images, index, progress)
+    network.train(was_training)
+    return found
+
+
+@torch.inference_mode()
+def encode_with(
+    encoder: Encoder, images: DeviceImages, index: np.ndarray, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """``encode_images`` by an encoder that is there already."""
 
     def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pixels = images.normalised(torch.from_numpy(batch).to(images.device))
@@ -33,11 +41,10 @@ def encode_images(
             feature, logits = encoder(pixels)
         return feature.float().cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
 
-    found = encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
-    network.train(was_training)
-    return found
+    return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
 
 
+@torch.inference_mode()
 def make_encoder(network: GreedyHash) -> Encoder:
     """The fastest way through the network, which is in evaluation mode, on its device."""
     return _channels_last_encoder(network) if _has_fast_inference(network) else _layer_by_layer(network)
