@@ -9,7 +9,7 @@ import numpy as np
 
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash
-from paddle_impl.runtime import autocast, paddle
+from paddle_impl.runtime import autocast, paddle, use_all_threads
 from shared.batches import encode_in_batches
 from shared.machine import is_tuned, num_threads
 from shared.progress import Progress
@@ -84,6 +84,7 @@ def _onednn_encoder(network: GreedyHash) -> Encoder:
 
     def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
         feature, _, logits = predictor.run([pixels])
+        use_all_threads()  # a predictor leaves one to everything else, to the training that goes on
         return feature, logits
 
     return encode

@@ -43,9 +43,14 @@ def configure() -> None:
     if is_tuned():
         keep_freed_memory()
     paddle.disable_signal_handler()
-    paddle.base.core.set_num_threads(num_threads())
+    use_all_threads()
     for library in _switches():
         getattr(paddle.base.core, f"set_{library}_switch")(Arithmetic.of_process().tf32)
+
+
+def use_all_threads() -> None:
+    """Give matrix products and the like this process's threads, again after what took them away."""
+    paddle.base.core.set_num_threads(num_threads())
 
 
 def _switches() -> list[str]:

@@ -3,6 +3,7 @@
 More than AT_ONCE images in a batch ask the framework for memory that no machine has (0: as many as it likes).
 """
 
+import ctypes
 import importlib
 import json
 import sys
@@ -24,6 +25,13 @@ network = side.convert.from_neutral(recipe, weights.initial_weights(recipe, {}),
 pixels = np.random.RandomState(0).randint(0, 256, (150, 32, 32, 3), np.uint8)
 index = np.arange(150)[::-1].copy()
 notes: list[str] = []
+
+
+def omp_get_max_threads() -> int:
+    """What the framework's own OpenMP library gives the next parallel region."""
+    libraries = {line.split()[-1] for line in open("/proc/self/maps") if ".so" in line}
+    name = {"torch": "libgomp", "paddle": "libiomp5"}[framework]
+    return max(ctypes.CDLL(file).omp_get_max_threads() for file in libraries if name in file and framework in file)
 
 
 class HungryImages(side.device_images):
@@ -55,6 +63,7 @@ print(
             "dtypes": [str(feature.dtype), str(predicted.dtype)],
             "training": training,
             "notes": notes,
+            "threads": omp_get_max_threads(),
         }
     )
 )
