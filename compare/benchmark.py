@@ -15,10 +15,10 @@ from itertools import product
 from pathlib import Path
 
 from compare.align import ALIGN_STEPS, align, quick_scale
-from compare.cells import LocalExecutor, parse_cell
-from compare.cluster import LOCAL, RayExecutor
-from compare.follow import FollowingSuite
-from compare.suite import Executor, Suite, read_backbone
+from compare.execution.cells import LocalExecutor, parse_cell
+from compare.execution.cluster import LOCAL, RayExecutor
+from compare.execution.follow import FollowingSuite
+from compare.execution.suite import Executor, Suite, read_backbone
 from compare.table import ALIGN_FILE, write_table
 from compare.worker import NAMES, Worker, add_python_options
 from shared import cifar

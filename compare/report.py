@@ -11,9 +11,9 @@ import jinja2
 from markupsafe import Markup
 
 from compare.figures import inline_svg, save_figure
-from compare.report_content import content
-from compare.report_data import read_suite
-from compare.report_figures import Picture
+from compare.reporting.content import content
+from compare.reporting.curves import Picture
+from compare.reporting.data import read_suite
 from shared.errors import exit_status
 from shared.files import write_text
 

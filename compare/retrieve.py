@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from compare.code_files import add_file_options, common_bits, read_both
-from compare.hits import Database, Query, check_numbers, lines, record, search, share_right
-from compare.neighbours import index_beside, open_index
-from compare.run_queries import FinishedRun, open_run
+from compare.search.hits import Database, Query, check_numbers, lines, record, search, share_right
+from compare.search.neighbours import index_beside, open_index
+from compare.search.run_queries import FinishedRun, open_run
 from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
 from shared.retrieval import checked_sides
@@ -110,7 +110,7 @@ def _search_run(arguments: argparse.Namespace) -> None:
 def _draw(run: FinishedRun, found: Sequence[dict], queries: np.ndarray, file: Path) -> None:
     """Draw the images of the queries, uint8 (Q, height, width, 3), and of the items of their records."""
     from compare.figures import house_style, write_figure
-    from compare.tiles import Block, Tile, tile_figure
+    from compare.reporting.tiles import Block, Tile, tile_figure
 
     pixels = run.dataset.pixels
     rows = [[Tile(pixels[hit["index"]], bool(hit["wrong"])) for hit in one["nearest"]] for one in found]

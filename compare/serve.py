@@ -14,10 +14,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NoReturn
 
-from compare.answering import Answerer
-from compare.lookup import Lookup, Side
-from compare.neighbours import index_codes
-from compare.run_queries import FinishedRun, open_run
+from compare.search.neighbours import index_codes
+from compare.search.run_queries import FinishedRun, open_run
+from compare.serving.answering import Answerer
+from compare.serving.lookup import Lookup, Side
 from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
 from shared.exported import needs
@@ -123,7 +123,7 @@ def _serve(lookup: Lookup, listener: socket.socket, host: str) -> None:
     import uvicorn
     from PIL import Image
 
-    from compare.serve_app import MAX_PIXELS, is_loopback, make_app
+    from compare.serving.app import MAX_PIXELS, is_loopback, make_app
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     app = make_app(lookup, host)

@@ -15,20 +15,23 @@ from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.codes import Codes
 from shared.names import OURS
 from shared.packing import pack_codes
+from shared.progress import Progress
 
 _ITEMS = 59_000
+_ROUNDS = 3
 OWN_FORM = {"torch": ".ckpt", "paddle": ".pdparams"}
 
 
-def measure(measured: Measured, workers: dict[str, Worker], folder: Path, rounds: int) -> None:
+def measure(measured: Measured, workers: dict[str, Worker], folder: Path, progress: Progress) -> None:
     """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for both."""
     state = _trained_state(measured, folder)
     codes = _codes(measured.recipe.bits)
     codes.score()  # its kernels are compiled
-    for _ in range(rounds):
+    for number in range(1, _ROUNDS + 1):
         for name, worker in workers.items():
             measured.add(Contestant(name, tuned=True), _conversion(state, folder / f"state{OWN_FORM[name]}", worker))
         measured.add_common(_codes_and_score(codes, folder / "codes.npz"))
+        progress.update("files and score", number, _ROUNDS)
 
 
 def _conversion(state: Checkpoint, target: Path, worker: Worker) -> dict[str, float]:

@@ -71,7 +71,7 @@ def main() -> None:
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
             _measure(measured, dialogues, arguments.rounds, progress)
         workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
-        surroundings.measure(measured, workers, folder, arguments.rounds)
+        surroundings.measure(measured, workers, folder, progress)
     _write(measured, arguments.out)
 
 

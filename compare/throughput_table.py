@@ -9,7 +9,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from compare.figures import house_style
-from compare.report_figures import STYLES
+from compare.reporting.curves import STYLES
 from compare.worker import NAMES
 from shared.batches import BATCH_SIZE
 from shared.bench import PRODUCT_SIDE

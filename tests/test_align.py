@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from compare.align import climb
-from compare.faults import FAULTS
-from compare.limits import LIMITS
-from compare.records import compare, compare_sets
-from compare.rig import Rig, Scale, ladder_recipe, make_inputs
-from compare.rungs import RUNGS
+from compare.ladder.faults import FAULTS
+from compare.ladder.limits import LIMITS
+from compare.ladder.records import compare, compare_sets
+from compare.ladder.rig import Rig, Scale, ladder_recipe, make_inputs
+from compare.ladder.rungs import RUNGS
 from compare.worker import Worker, default_python
 from tests import helpers
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from compare.answering import Answerer, Unavailable
+from compare.serving.answering import Answerer, Unavailable
 from compare.worker import Worker
 from shared.errors import UserError, WorkerDied
 from shared.questions import read_question

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from compare import node
-from compare.cells import Cell, Task
+from compare.execution import node
+from compare.execution.cells import Cell, Task
 from compare.worker import Worker, default_python
 from shared.errors import UserError
 from shared.files import write_text

@@ -7,7 +7,7 @@ gradient into another. In float64 nothing but rounding can differ, so the limit 
 import numpy as np
 import pytest
 
-from compare.rig import Scale, ladder_recipe, make_inputs
+from compare.ladder.rig import Scale, ladder_recipe, make_inputs
 from shared.probe import Request
 from shared.recipe import parameters
 from tests import helpers

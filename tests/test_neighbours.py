@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compare.neighbours import CodeIndex, build_index, index_beside, index_run, open_index
+from compare.search.neighbours import CodeIndex, build_index, index_beside, index_run, open_index
 from shared import exported, packing
 from shared.codes import Codes
 from shared.errors import UserError

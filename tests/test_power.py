@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm, ttest_1samp
 
-from compare import power, stats
+from compare.evidence import power, stats
 
 
 # true mean in margins -> n -> the largest sd in margins that leaves 80 % power

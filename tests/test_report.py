@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from compare.figures import save_figure
-from compare.report_codes import code_facts
-from compare.report_data import read_suite
-from compare.report_figures import loss_curves, map_by_length
-from compare.report_verdict import Evidence, gather_evidence, verdict
+from compare.reporting.codes import code_facts
+from compare.reporting.curves import loss_curves, map_by_length
+from compare.reporting.data import read_suite
+from compare.reporting.verdict import Evidence, gather_evidence, verdict
 from shared.codes import Codes
 from shared.packing import pack_codes
 from shared.recipe import PRESETS, RELU_LAYERS

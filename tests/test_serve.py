@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare.serve_app import MAX_BYTES
+from compare.serving.app import MAX_BYTES
 from shared.cifar import load
 from shared.codes import Codes
 from shared.packing import unpack_codes

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compare.serve import build_parser, choose_runs, listen, open_lookup
-from compare.serve_app import is_loopback
+from compare.serving.app import is_loopback
 from shared.errors import UserError
 from shared.recipe import PRESETS
 from shared.runs import run_of

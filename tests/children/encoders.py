@@ -7,6 +7,7 @@ import ctypes
 import importlib
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +30,8 @@ notes: list[str] = []
 
 def omp_get_max_threads() -> int:
     """What the framework's own OpenMP library gives the next parallel region."""
-    libraries = {line.split()[-1] for line in open("/proc/self/maps") if ".so" in line}
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    libraries = {line.split()[-1] for line in maps if ".so" in line}
     name = {"torch": "libgomp", "paddle": "libiomp5"}[framework]
     return max(ctypes.CDLL(file).omp_get_max_threads() for file in libraries if name in file and framework in file)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.hits import Database, Query, check_numbers
-from compare.neighbours import index_codes
-from compare.report_data import data_of
+from compare.reporting.data import data_of
+from compare.search.hits import Database, Query, check_numbers
+from compare.search.neighbours import index_codes
 from compare.worker import Worker
 from shared.cifar import Dataset, class_name, image_size
 from shared.codes import Codes

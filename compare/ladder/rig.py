@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.faults import NO_FAULT, Fault
+from compare.ladder.faults import NO_FAULT, Fault
 from compare.worker import Worker
 from shared.probe import Arrays, Request
 from shared.randomness import dropout_mask, uniform_weights

@@ -3,14 +3,14 @@
 import shlex
 from pathlib import Path
 
-from compare import report_figures as curves
-from compare import report_more_figures as more
 from compare.figures import house_style
-from compare.report_codes import CodeFacts, code_facts
-from compare.report_data import Material, Member
-from compare.report_figures import STYLES, Picture
-from compare.report_grid import retrieval_grid
-from compare.report_verdict import gather_evidence, verdict
+from compare.reporting import curves
+from compare.reporting import more_figures as more
+from compare.reporting.codes import CodeFacts, code_facts
+from compare.reporting.curves import STYLES, Picture
+from compare.reporting.data import Material, Member
+from compare.reporting.grid import retrieval_grid
+from compare.reporting.verdict import gather_evidence, verdict
 from compare.worker import NAMES
 from shared.errors import UserError
 

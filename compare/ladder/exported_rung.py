@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from compare import witness
-from compare.limits import LIMITS
-from compare.records import Record, check, compare
-from compare.rig import Rig
-from compare.rounds import SIDES, ask_third, trained_weights
+from compare.ladder import witness
+from compare.ladder.limits import LIMITS
+from compare.ladder.records import Record, check, compare
+from compare.ladder.rig import Rig
+from compare.ladder.rounds import SIDES, ask_third, trained_weights
 from shared.exported import FORMATS
 from shared.probe import Arrays, take
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.limits import LIMITS
+from compare.ladder.limits import LIMITS
 
 
 class Record(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.neighbours import CodeIndex
+from compare.search.neighbours import CodeIndex
 from shared.counting import relevance_of
 from shared.errors import UserError
 from shared.packing import code_hex

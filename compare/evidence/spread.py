@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import bootstrap, chi2, f
 
-from compare.power import ALPHA
-from compare.stats import Interval, mean_and_sd, sample
+from compare.evidence.power import ALPHA
+from compare.evidence.stats import Interval, mean_and_sd, sample
 from shared.errors import UserError
 
 _TAILS = (1 - ALPHA / 2, ALPHA / 2)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from compare.cells import Cell, LocalExecutor, Task, summary
-from compare.cluster import RayExecutor
+from compare.execution.cells import Cell, LocalExecutor, Task, summary
+from compare.execution.cluster import RayExecutor
 from compare.worker import Worker
 from shared import cifar, weights
 from shared.errors import UserError, WorkerDied

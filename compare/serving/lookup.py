@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from compare.answering import Answerer
-from compare.neighbours import RunIndex
-from compare.report_codes import NEAREST
+from compare.reporting.codes import NEAREST
+from compare.search.neighbours import RunIndex
+from compare.serving.answering import Answerer
 from compare.worker import NAMES
 from shared.cifar import Dataset, class_name
 from shared.packing import pack_codes

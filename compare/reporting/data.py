@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from compare.cells import Cell
+from compare.execution.cells import Cell
 from compare.table import ALIGN_FILE, write_table
 from shared.codes import Codes
 from shared.errors import UserError

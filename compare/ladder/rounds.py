@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from compare.flips import find_flips
-from compare.rig import Rig
+from compare.ladder.flips import find_flips
+from compare.ladder.rig import Rig
 from shared.errors import UserError
 from shared.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 

@@ -21,8 +21,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from compare.answering import Unavailable
-from compare.lookup import Lookup
+from compare.serving.answering import Unavailable
+from compare.serving.lookup import Lookup
 from compare.worker import NAMES
 from shared.errors import UserError
 from shared.pictures import FORMATS, read_picture
@@ -33,7 +33,7 @@ _MAX_NAME = 100
 _SECONDS_TO_UPLOAD = 30.0
 # what uploads may take in memory is this many times MAX_BYTES
 _UPLOADS_AT_ONCE = 16
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 _FILES = {"report.css": "text/css", "serve.css": "text/css", "serve.js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.spread import sd_interval, several
-from compare.stats import Interval, mean_and_sd
+from compare.evidence.spread import sd_interval, several
+from compare.evidence.stats import Interval, mean_and_sd
 from shared.errors import UserError
 
 FRAMEWORK, TOGETHER = "framework", "all seeds together"

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from types import ModuleType
 
-from compare import node
-from compare.cells import Task
+from compare.execution import node
+from compare.execution.cells import Task
 from compare.worker import Worker
 from shared.errors import UserError, WorkerDied
 from shared.files import PROJECT_ROOT, write_text

@@ -3,8 +3,8 @@
 import time
 from contextlib import suppress
 
-from compare.cells import Cell, Task
-from compare.suite import Executor, Suite
+from compare.execution.cells import Cell, Task
+from compare.execution.suite import Executor, Suite
 from shared.errors import UserError
 from shared.progress import Progress
 from shared.runs import run_of

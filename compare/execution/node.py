@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from compare.cells import Task
+from compare.execution.cells import Task
 from compare.worker import Worker
 from shared.errors import UserError, WorkerDied
 from shared.files import atomic_path, cache_folder

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compare.figures import BLUE, GREY, ORANGE
-from compare.report_codes import CodeFacts
-from compare.report_data import Material
-from compare.report_figures import SIZE, STYLES, Picture, new_figure
+from compare.reporting.codes import CodeFacts
+from compare.reporting.curves import SIZE, STYLES, Picture, new_figure
+from compare.reporting.data import Material
 from compare.worker import NAMES
 
 _GROWTH = re.compile(r"float32 weights after step (\d+)")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from compare.report_data import Material
+from compare.reporting.data import Material
 from compare.worker import NAMES
 from shared.runs import FRAMEWORKS
 

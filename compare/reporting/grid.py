@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.report_codes import NEAREST, CodeFacts, Ranking
-from compare.report_data import Material, Member
-from compare.report_figures import Picture
-from compare.tiles import Block, Tile, tile_figure
+from compare.reporting.codes import NEAREST, CodeFacts, Ranking
+from compare.reporting.curves import Picture
+from compare.reporting.data import Material, Member
+from compare.reporting.tiles import Block, Tile, tile_figure
 from compare.worker import NAMES
 from shared import cifar
 from shared.errors import UserError

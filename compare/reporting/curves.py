@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from compare.figures import BLUE, GREEN, GREY, ORANGE, PINK
 from compare.published import published_curves, published_last
-from compare.report_codes import CodeFacts
-from compare.report_data import Material, Member
+from compare.reporting.codes import CodeFacts
+from compare.reporting.data import Material, Member
 from compare.worker import NAMES
 
 SIZE = (4.6, 3.3)

@@ -34,7 +34,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from compare.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
+from compare.evidence.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
 from shared.errors import UserError
 
 MARGIN = 0.010

@@ -1,0 +1,1 @@
+"""Whether a difference is real: the statistics of runs over seeds."""

@@ -1,0 +1,1 @@
+"""The alignment ladder, rung by rung."""

@@ -1,0 +1,1 @@
+"""The page that compare/serve.py serves."""
