@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--nodes", type=int, default=1, metavar="M", help="machines that do; give the same command on each")
     add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
     add("--precision", choices=PRECISIONS, default="fp32", help="of training and encoding; tf32 and bf16 need a GPU")
+    add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     add_python_options(parser)
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
@@ -231,7 +232,10 @@ def _recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
                 raise UserError(
                     f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
                 )
-    chosen = {name: getattr(arguments, name) for name in ("protocol", "epochs", "eval_every", "dropout", "precision")}
+    chosen = {
+        name: getattr(arguments, name)
+        for name in ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
+    }
     return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
 
 

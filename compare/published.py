@@ -23,6 +23,7 @@ _COLUMNS = {
 _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
 # what may differ between a run and the published ones: bookkeeping, and how often the run is scored
 _FREE_FIELDS = {
+    "margin",
     "preset",
     "bits",
     "seed",

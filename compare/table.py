@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from compare.evidence.pairs import paired_differences
+from compare.evidence.stats import overall
 from compare.published import departures, published_columns
 from compare.worker import NAMES
 from shared.cifar import PROTOCOLS
 from shared.errors import UserError
 from shared.files import read_json, write_json, write_text
 from shared.recipe import RELU_LAYERS, Recipe
-from shared.runs import FRAMEWORKS, Run, finished_runs
+from shared.runs import Run, finished_runs
 
 _OURS = {framework: f"this {NAMES[framework]}: last [ties] / best" for framework in ("torch", "paddle")}
 _ARGSORT = {framework: f"this {NAMES[framework]}, argsort: last / best" for framework in ("torch", "paddle")}
@@ -34,7 +36,9 @@ def write_table(out: Path) -> str:
     else:
         recipe = runs[0].recipe()
         _check_pairs(runs)
-        cells, notes = _cells(rows, recipe, suite["bits"]), [*_notes(suite, runs, recipe), _alignment_note(out)]
+        differences = paired_differences(run.result() for run in runs)
+        cells = _cells(rows, recipe, suite["bits"], differences)
+        notes = [*_notes(suite, runs, recipe), *_verdicts(differences, recipe.margin), _alignment_note(out)]
         text = _markdown(cells) + "\n\n" + "\n".join(f"- {note}" for note in notes)
     write_text(out / "table.md", text + "\n")
     write_json(out / "table.json", {"table": cells, "runs": json.loads(rows.to_json(orient="records")), "notes": notes})
@@ -65,13 +69,16 @@ def _check_pairs(runs: list[Run]) -> None:
             raise UserError(f"{run.folder}: recipe or initial weights differ from the other framework's; use --force")
 
 
-def _cells(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) -> list[dict[str, str]]:
+def _cells(
+    rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int], differences: dict[int, dict[int, float]]
+) -> list[dict[str, str]]:
     published = published_columns(recipe)
     return [
         {"bits": str(bits)}
         | {heading: values.get(bits, _NOTHING) for heading, values in published.items()}
         | (_argsort_cells(rows[rows.bits == bits]) if published else {})
         | _own_cells(rows[rows.bits == bits])
+        | {_DIFFERENCE: _mean(pd.Series(differences.get(bits, {}), dtype=float), sign="+")}
         for bits in sorted({*planned_bits, *rows.bits.tolist()})
     ]
 
@@ -91,10 +98,7 @@ def _own_cells(rows: pd.DataFrame) -> dict[str, str]:
         own = rows[rows.framework == framework]
         ties = f"[{own.map_last_ties_worst.mean():.4f}, {own.map_last_ties_best.mean():.4f}]"
         cells[heading] = f"{_mean(own.map_last)} {ties} / {_mean(own.map_best)}" if len(own) else _NOTHING
-    by_seed = rows.pivot_table(index="seed", columns="framework", values="map_last")
-    paired = by_seed.dropna() if {*FRAMEWORKS} <= {*by_seed.columns} else by_seed.iloc[:0]
-    difference = paired.paddle - paired.torch if len(paired) else pd.Series(dtype=float)
-    return cells | {_DIFFERENCE: _mean(difference, sign="+")}
+    return cells
 
 
 def _mean(values: pd.Series, sign: str = "") -> str:
@@ -122,6 +126,17 @@ def _notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
         f"Seeds: {', '.join(map(str, suite['seeds']))}.",
         *(_framework_note(name, suite, runs) for name in _OURS),
     ]
+
+
+def _verdicts(differences: dict[int, dict[int, float]], margin: float) -> list[str]:
+    """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
+    if not differences:
+        return []
+    if max(map(len, differences.values())) == 1:
+        return [f"No verdict: one seed a length does not say how far seeds scatter (--seeds); margin {margin:g}."]
+    found = overall(differences, margin)
+    verdicts = [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
+    return [*verdicts, f"Paddle - PyTorch: {found.sentence()}."] if len(verdicts) > 1 else verdicts
 
 
 def _published_note(recipe: Recipe) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
+from compare.evidence.stats import paired
 from compare.published import departures
 from compare.table import write_table
 from shared.errors import UserError
@@ -184,3 +185,36 @@ def test_reference_files_agree_with_each_other():
         assert [table[source][bits] for bits in ("12", "24", "32", "48")] == [
             last[curve, bits] for bits in ("12", "24", "32", "48")
         ]
+
+
+def test_no_verdict_from_one_seed(tmp_path):
+    plan(tmp_path)
+    for framework, score in (("torch", 0.5), ("paddle", 0.509)):
+        finish(tmp_path, dataclasses.replace(PAPER, bits=12), framework, score)
+    words = "No verdict: one seed a length does not say how far seeds scatter (--seeds); margin 0.01."
+    assert words in write_table(tmp_path)
+
+
+def test_verdict_over_seeds_is_that_of_the_paired_differences(tmp_path):
+    scatter = {12: (0.001, -0.002, 0.0015, 0.0), 24: (0.02, 0.021, 0.0195, 0.02)}
+    plan(tmp_path, bits=[12, 24], seeds=[1, 2, 3, 4])
+    for bits, values in scatter.items():
+        for seed, difference in enumerate(values, 1):
+            recipe = dataclasses.replace(PAPER, bits=bits, seed=seed, margin=0.005)
+            finish(tmp_path, recipe, "torch", 0.5 + 0.1 * seed)
+            finish(tmp_path, recipe, "paddle", 0.5 + 0.1 * seed + difference)
+    finish(tmp_path, dataclasses.replace(PAPER, bits=12, seed=9, margin=0.005), "torch", 0.9)  # has no partner
+    text = write_table(tmp_path)
+    assert f"- Paddle - PyTorch, 12 bits: {paired(scatter[12], 0.005).sentence()}." in text
+    assert "- Paddle - PyTorch, 12 bits: equivalent within 0.005" in text
+    assert "- Paddle - PyTorch, 24 bits: different (by more than 0.005)" in text
+    assert (
+        "- Paddle - PyTorch: not shown to be within 0.005 at every length (equivalent: 12 bits; different: 24" in text
+    )
+    assert cells(text)[1]["Paddle - PyTorch, last"] == "+0.0201 +- 0.0006 (n=4)"
+
+
+@pytest.mark.parametrize("margin", ["0", "1"])
+def test_margin_out_of_range_is_refused(margin):
+    done = helpers.benchmark("--preset", "demo", "--margin", margin, status=2)
+    assert "margin: expected a mAP between 0 and 1 (one point is 0.01)" in done.stderr

@@ -36,8 +36,8 @@ from scipy.stats import ttest_1samp
 
 from compare.evidence.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
 from shared.errors import UserError
+from shared.recipe import MARGIN
 
-MARGIN = 0.010
 EQUIVALENT, WITHIN, DIFFERENT, UNDECIDED = "equivalent", "different but within", "different", "undecided"
 # (equivalence passes, difference passes) -> verdict
 _VERDICTS = {(True, False): EQUIVALENT, (True, True): WITHIN, (False, True): DIFFERENT, (False, False): UNDECIDED}

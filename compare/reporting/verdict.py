@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from compare.evidence.pairs import paired_differences
+from compare.evidence.stats import overall
 from compare.reporting.data import Material
 from compare.worker import NAMES
 from shared.runs import FRAMEWORKS
@@ -12,7 +14,7 @@ class Evidence:
     """``differences``: bits -> Paddle - PyTorch of the last mAP, one number per seed that both finished.
 
     ``aligned`` is None where no ladder was climbed; ``ladder`` is its verdict in words. ``conclusion`` is what a
-    statistical test over the seeds concludes; it takes the place of the caution that stands there without one.
+    statistical test over the seeds concludes; it takes the place of the caution that stands there for one seed.
     """
 
     planned: int
@@ -26,23 +28,24 @@ class Evidence:
 
 def gather_evidence(material: Material) -> Evidence:
     """The evidence in a suite's folder."""
-    differences = {bits: _differences(material, bits) for bits in material.lengths}
+    differences = paired_differences(member.result for member in material.finished)
     return Evidence(
         planned=len(material.members),
         finished=len(material.finished),
         frameworks=tuple(n for n in FRAMEWORKS if any(member.cell.framework == n for member in material.finished)),
-        differences={bits: values for bits, values in differences.items() if values},
+        differences={bits: [*by_seed.values()] for bits, by_seed in differences.items()},
         aligned=material.align["passed"] if material.align else None,
         ladder=material.align["verdict"] if material.align else "",
+        conclusion=_conclusion(differences, material),
     )
 
 
-def _differences(material: Material, bits: int) -> list[float]:
-    scores = [
-        {m.cell.seed: m.result["map_last"]["expected"] for m in material.of(name, bits) if m.result}
-        for name in ("paddle", "torch")
-    ]
-    return [scores[0][seed] - scores[1][seed] for seed in sorted(scores[0].keys() & scores[1].keys())]
+def _conclusion(differences: dict[int, dict[int, float]], material: Material) -> str:
+    """What the test over seeds says; nothing where every length has one seed at most."""
+    if max(map(len, differences.values()), default=0) < 2:
+        return ""
+    found = overall(differences, material.recipe.margin)
+    return found.sentence() if len(differences) > 1 else next(iter(found.by_bits.values())).sentence()
 
 
 def verdict(evidence: Evidence) -> str:
@@ -81,10 +84,7 @@ def _measured(differences: dict[int, list[float]]) -> str:
 def _caution(evidence: Evidence) -> str:
     if evidence.conclusion:
         return evidence.conclusion
-    seeds = min(map(len, evidence.differences.values()))
-    if seeds == 1:
-        return "that is one seed, and one seed gives no verdict on whether the two are equivalent on average"
-    return f"these are means of {seeds} or more seeds, without a statistical test of equivalence"
+    return "that is one seed, and one seed gives no verdict on whether the two are equivalent on average"
 
 
 def _signed(value: float) -> str:
