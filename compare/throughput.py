@@ -1,7 +1,7 @@
 """Measure both frameworks side by side in one run: training, encoding, and everything around them.
 
-python compare/throughput.py                           the published network at 224 px; three minutes on two cores
-python compare/throughput.py --px 64 --width demo      the demo's network; half a minute
+python compare/throughput.py                           the published network at 224 px; five minutes on two cores
+python compare/throughput.py --px 64 --width demo      the demo's network; a minute
 """
 
 import argparse

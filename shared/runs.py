@@ -64,6 +64,11 @@ class Run:
         return self.folder / "codes.npz"
 
     @property
+    def index_file(self) -> Path:
+        """The search index of the codes, stored by whatever searches them first."""
+        return self.folder / "codes.faiss"
+
+    @property
     def checkpoint_file(self) -> Path:
         return self.folder / "checkpoint.safetensors"
 
@@ -143,6 +148,7 @@ class Run:
     def _empty(self) -> None:
         # the result goes first, so a kill in between never leaves a folder that looks finished
         files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
+        files += (self.index_file,)
         for file in files:
             file.unlink(missing_ok=True)
         for folder in (self.resume_folder, self.lightning_folder):
