@@ -83,7 +83,7 @@ class Job:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """This rank's part of the batches of ``epoch`` (from 1), which are the same in both frameworks."""
-        order = self.split.train[batch_order(self.recipe.seed, epoch, len(self.split.train))]
+        order = self.split.train[batch_order(self.recipe.seed_of("order"), epoch, len(self.split.train))]
         for position in range(self.steps_per_epoch):
             index = order[position * self.recipe.batch_size :][: self.recipe.batch_size]
             step = (epoch - 1) * self.steps_per_epoch + position
@@ -100,12 +100,12 @@ class Job:
     def _masks(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
         if self.recipe.dropout == "native":
             return None
-        units = (pooled_units(self.recipe), hidden_units(self.recipe))
-        return tuple(dropout_mask(self.recipe.seed, step, layer, (size, n)) for layer, n in enumerate(units))
+        units, seed = (pooled_units(self.recipe), hidden_units(self.recipe)), self.recipe.seed_of("dropout")
+        return tuple(dropout_mask(seed, step, layer, (size, n)) for layer, n in enumerate(units))
 
     def native_seed(self, epoch: int) -> int:
         """What seeds the framework's own generator at the start of ``epoch``; each rank has its own."""
-        return native_seed(self.recipe.seed, epoch) + self.ranks.rank
+        return native_seed(self.recipe.seed_of("dropout"), epoch) + self.ranks.rank
 
     def mean_losses(self, sums: list[float]) -> list[float]:
         """Means over the training images from this rank's sums over those it saw in one epoch."""

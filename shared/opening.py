@@ -42,7 +42,7 @@ def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
             f"{data}: expected the images the recipe was made for (SHA-256 {recipe.data_sha256[:12]}), "
             f"received others ({dataset.digest()[:12]}); pass the same --data"
         )
-    parts = cifar.split(dataset.labels, recipe.protocol, recipe.seed)
+    parts = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"))
     if recipe.split_sha256 != parts.digest():
         raise UserError(f"split: expected SHA-256 {recipe.split_sha256}, received {parts.digest()}")
     return dataset, parts

@@ -15,12 +15,17 @@ DROPOUT_PROBABILITY = 0.5
 # half the step from 12 to 24 bits in the paper
 MARGIN = 0.010
 NUM_CLASSES = 10
+# what a seed decides, each part through a stream of its own
+SEEDED = ("split", "weights", "order", "dropout")
+BASE_SEED = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Settings of one run, shared by both frameworks; the defaults are the published CIFAR-10 (I) protocol.
 
+    ``seeded`` names the parts that follow ``seed``; the others stay as ``BASE_SEED`` has them, which only a study of
+    where the variance comes from wants (compare/variance.py).
     ``learning_rate`` holds for epochs 1..``lr_drop_epoch`` and is multiplied by ``lr_drop_factor`` afterwards.
     ``width`` scales AlexNet's channels and units; ``input_px`` is the side of the upsampled square image.
     ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
@@ -34,7 +39,8 @@ class Recipe:
     dataset: str = "cifar10"
     protocol: str = "cifar10-1"
     bits: int = 48
-    seed: int = 2000
+    seed: int = BASE_SEED
+    seeded: tuple[str, ...] = SEEDED
     epochs: int = 50
     eval_every: int = 1
     input_px: int = 224
@@ -64,6 +70,8 @@ class Recipe:
                 raise UserError(f"{name}: expected at least 1, received {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed: expected 0 to 4294967295, received {self.seed}")
+        if not self.seeded or self.seeded != tuple(part for part in SEEDED if part in self.seeded):
+            raise UserError(f"seeded: expected some of {', '.join(SEEDED)}, in this order, received {self.seeded}")
         if not 0 < self.margin < 1:
             raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {self.margin}")
         if self.eval_every < 0:
@@ -73,6 +81,10 @@ class Recipe:
         for name, choices in (("dropout", ("shared", "native")), ("precision", PRECISIONS)):
             if getattr(self, name) not in choices:
                 raise UserError(f"{name}: expected {' or '.join(choices)}, received {getattr(self, name)!r}")
+
+    def seed_of(self, part: str) -> int:
+        """The seed of one of the parts in ``SEEDED``."""
+        return self.seed if part in self.seeded else BASE_SEED
 
     def rate(self, epoch: int) -> float:
         """The learning rate of ``epoch`` (counted from 1)."""
@@ -100,7 +112,7 @@ def recipe_from_dict(values: dict, where: str) -> Recipe:
         raise UserError(
             f"{where}: missing fields {missing}, unknown fields {extra}; was it written by another version?"
         )
-    return Recipe(**{**values, "backbone_layers": tuple(values["backbone_layers"])})
+    return Recipe(**{**values, **{name: tuple(values[name]) for name in ("backbone_layers", "seeded")}})
 
 
 def _check_type(name: str, expected: object, value: object) -> None:

@@ -30,11 +30,9 @@ def initial_weights(recipe: Recipe, backbone: Mapping[str, np.ndarray]) -> Array
     and fc7 see inputs whose second moment dropout has multiplied by 1/keep, so there it is sqrt(6*keep/fan_in).
     The hash layer and the classifier are U(+-1/sqrt(fan_in)), bias included, as in the published code.
     """
-    table = parameters(recipe)
+    table, seed = parameters(recipe), recipe.seed_of("weights")
     shapes = {parameter.name: parameter.shape for parameter in table}
-    return {
-        p.name: np.array(backbone[p.name]) if p.name in backbone else _random(recipe.seed, p, shapes) for p in table
-    }
+    return {p.name: np.array(backbone[p.name]) if p.name in backbone else _random(seed, p, shapes) for p in table}
 
 
 def _random(seed: int, parameter: Parameter, shapes: Mapping[str, tuple[int, ...]]) -> np.ndarray:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from shared.errors import UserError
-from shared.recipe import PRESETS, Recipe, parameters, recipe_from_dict
+from shared.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, parameters, recipe_from_dict
 
 
 def test_paper_preset_is_the_published_protocol():
@@ -31,10 +31,15 @@ def test_the_last_epoch_is_always_scored(every, expected):
     assert [epoch for epoch in range(1, 6) if recipe.evaluates(epoch)] == expected
 
 
+def test_what_is_not_seeded_stays_as_the_base_seed_has_it():
+    recipe = Recipe(preset="x", seed=7, seeded=("split", "dropout"))
+    assert [recipe.seed_of(part) for part in SEEDED] == [7, BASE_SEED, BASE_SEED, 7]
+
+
 def test_digest_sees_every_field():
     base = Recipe(preset="x", epochs=5)
     by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
-    by_name = {"dropout": "native", "precision": "bf16"}
+    by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",)}
     changed = {
         dataclasses.replace(base, **{f.name: by_name.get(f.name, by_type[f.type])}).digest()
         for f in dataclasses.fields(Recipe)
@@ -43,8 +48,8 @@ def test_digest_sees_every_field():
 
 
 def test_round_trip_through_json_types():
-    recipe = dataclasses.replace(PRESETS["demo"], backbone_layers=("conv1",))
-    values = dataclasses.asdict(recipe) | {"backbone_layers": ["conv1"]}
+    recipe = dataclasses.replace(PRESETS["demo"], backbone_layers=("conv1",), seeded=("split", "order"))
+    values = dataclasses.asdict(recipe) | {"backbone_layers": ["conv1"], "seeded": ["split", "order"]}
     assert recipe_from_dict(values, "here") == recipe
 
 
@@ -59,6 +64,9 @@ def test_round_trip_through_json_types():
         ("input_px", 32, "at least 63"),
         ("eval_every", -1, "eval_every"),
         ("dropout", "none", "shared or native"),
+        ("seeded", (), "seeded: expected some of split, weights, order, dropout"),
+        ("seeded", ("order", "split"), "in this order"),
+        ("seeded", ("seed",), "expected some of"),
     ],
 )
 def test_nonsense_is_refused(field, value, message):

@@ -80,9 +80,10 @@ class Suite:
         run_of(self.out, *cell).prepare(self._recipe_of(cell), self.force)
 
     def _recipe_of(self, cell: Cell) -> Recipe:
-        split = cifar.split(self.dataset.labels, self.recipe.protocol, cell.seed)
-        cifar.validate_split(split, self.dataset.labels, self.recipe.protocol)
-        return dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed, split_sha256=split.digest())
+        recipe = dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed)
+        split = cifar.split(self.dataset.labels, recipe.protocol, recipe.seed_of("split"))
+        cifar.validate_split(split, self.dataset.labels, recipe.protocol)
+        return dataclasses.replace(recipe, split_sha256=split.digest())
 
     def _write_plan(self) -> None:
         frameworks = [worker.framework for worker in self.workers]
@@ -107,8 +108,9 @@ class Suite:
     def _make_initial_weights(self, task: Task) -> None:
         """Once per bit length and seed, also when several processes ask at once."""
         recipe, path = task.run.recipe(), task.initial_weights
-        names = ("bits", "seed", "width", "backbone_sha256", "backbone_layers")
-        origin = {name: getattr(recipe, name) for name in names} | {"backbone_layers": list(recipe.backbone_layers)}
+        names = ("bits", "width", "backbone_sha256")
+        origin = {name: getattr(recipe, name) for name in names}
+        origin |= {"backbone_layers": list(recipe.backbone_layers), "seed": recipe.seed_of("weights")}
         with folder_lock(path.parent, wait_seconds=_SECONDS_TO_MAKE_WEIGHTS):
             if not path.exists() or weights.load(path)[1] != origin:
                 weights.save(path, weights.initial_weights(recipe, self.backbone), origin)
