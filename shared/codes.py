@@ -11,6 +11,7 @@ from shared.errors import UserError
 from shared.files import atomic_path
 from shared.packing import pack_codes
 from shared.retrieval import Retrieval, evaluate
+from shared.runs import AP
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,18 @@ class Codes:
         """Rank the database for every query."""
         return evaluate(*self._sides(), bits=self.bits)
 
-    def map_scores(self) -> dict[str, float]:
-        """Every mAP of these codes: expected, best, worst and stable order within ties, and the ports' argsort."""
-        return self.score().summary() | {"argsort": map_numpy_argsort(*self._sides(), bits=self.bits)}
+    def map_scores(self, score: Retrieval | None = None) -> dict[str, float]:
+        """Every mAP of these codes: expected, best, worst and stable order within ties, and the ports' argsort.
+
+        ``score`` spares the ranking where it is known.
+        """
+        return (score or self.score()).summary() | {"argsort": map_numpy_argsort(*self._sides(), bits=self.bits)}
+
+    def of_queries(self, score: Retrieval) -> dict[str, list]:
+        """What is known of every query, a value each: its image, label, predicted class and average precision."""
+        n = self.num_queries
+        columns = {"image": self.index, "label": self.labels, "predicted": self.predicted}
+        return {name: values[:n].tolist() for name, values in columns.items()} | {AP: score.ap_expected.tolist()}
 
     def accuracy(self) -> float:
         """Share of the queries whose class is predicted right from their code."""

@@ -19,6 +19,7 @@ from shared.progress import Progress
 from shared.randomness import batch_order, dropout_mask, native_seed
 from shared.ranks import ALONE, Ranks
 from shared.recipe import Recipe, hidden_units, pooled_units
+from shared.retrieval import Retrieval
 from shared.runs import Run
 
 _LOSSES = ("loss", "cross_entropy", "penalty")
@@ -158,20 +159,23 @@ class Job:
         return record
 
     def finish(self, encoded: Encoded, kept: Path) -> None:
-        """Write codes, checkpoint and result, in this order, and remove the state kept for resuming.
+        """Write codes, checkpoint, queries and result, in this order, and remove the state kept for resuming.
 
-        The score comes from the codes as read back from their file, the checkpoint from ``kept``, the state after
+        The scores come from the codes as read back from their file, the checkpoint from ``kept``, the state after
         the last epoch in the framework's own form.
         """
         encoded.codes.save(self.run.codes_file)
         origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
         final = dataclasses.replace(read_checkpoint(kept), **origin)
         checkpoint.save(self.run.checkpoint_file, final)
-        self.run.write_result(self._result(Codes.load(self.run.codes_file), final.weights))
+        codes = Codes.load(self.run.codes_file)
+        score = codes.score()
+        self.run.write_queries(codes.of_queries(score))
+        self.run.write_result(self._result(codes, score, final.weights))
         shutil.rmtree(self.run.resume_folder, ignore_errors=True)
         self.ranks.gather("the run is finished")
 
-    def _result(self, codes: Codes, final_weights: weights.Arrays) -> dict:
+    def _result(self, codes: Codes, score: Retrieval, final_weights: weights.Arrays) -> dict:
         log, recipe = self.run.log(), self.recipe
         scored = [record for record in log if "map" in record]
         best = max(scored, key=lambda record: record["map"]["expected"])
@@ -183,12 +187,12 @@ class Job:
             "bits": recipe.bits,
             "seed": recipe.seed,
             "epochs": recipe.epochs,
-            "map_last": codes.map_scores(),
+            "map_last": codes.map_scores(score),
             "map_best": best["map"],
             "map_argsort_best": max(record["map"]["argsort"] for record in scored),
             "best_epoch": best["epoch"],
             "accuracy": codes.accuracy(),
-            "retrieval": codes.score().other_scores(),
+            "retrieval": score.other_scores(),
             "zeros": codes.zeros,
             "weights_moved": _relative_change(self.initial_weights, final_weights),
             "train_seconds": train_seconds,

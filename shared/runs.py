@@ -1,9 +1,11 @@
 """The run folder, known to this module only: its files, their checks, and when it counts as finished."""
 
+import csv
 import dataclasses
+import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shared.errors import UserError
@@ -11,6 +13,8 @@ from shared.files import make_folder, read_json, write_json, write_text
 from shared.recipe import Recipe, read_recipe
 
 FRAMEWORKS = ("paddle", "torch")
+# a column of queries.csv
+AP = "average_precision"
 # the mAP by the order within ties
 _SCORE = {"expected": float, "best": float, "worst": float, "stable": float, "argsort": float}
 _RESULT = {
@@ -62,6 +66,11 @@ class Run:
     @property
     def codes_file(self) -> Path:
         return self.folder / "codes.npz"
+
+    @property
+    def queries_file(self) -> Path:
+        """Image, label, predicted class and average precision of every query, from the last epoch's codes."""
+        return self.folder / "queries.csv"
 
     @property
     def index_file(self) -> Path:
@@ -128,6 +137,25 @@ class Run:
         kept = [record for record in self.log() if record["epoch"] <= epoch]
         write_text(self.log_file, "".join(json.dumps(record) + "\n" for record in kept))
 
+    def write_queries(self, columns: Mapping[str, Sequence]) -> None:
+        """Write a column each, among them ``AP``, all of one length."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        write_text(self.queries_file, text.getvalue())
+
+    def average_precisions(self) -> list[float]:
+        """Of every query, expected over the order within ties; UserError if the file is missing or damaged."""
+        try:
+            with self.queries_file.open(newline="", encoding="utf-8") as file:
+                rows = [float(row[AP]) for row in csv.DictReader(file)]
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{self.queries_file}: expected a column {AP} of numbers: {error!r}") from error
+        if not rows:
+            raise UserError(f"{self.queries_file}: expected a column {AP} of numbers, received an empty file")
+        return rows
+
     def write_result(self, result: Mapping[str, object]) -> None:
         """Finish the run: check the result against the schema and write it."""
         _check_result(result, str(self.result_file))
@@ -148,7 +176,7 @@ class Run:
     def _empty(self) -> None:
         # the result goes first, so a kill in between never leaves a folder that looks finished
         files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
-        files += (self.index_file,)
+        files += (self.index_file, self.queries_file)
         for file in files:
             file.unlink(missing_ok=True)
         for folder in (self.resume_folder, self.lightning_folder):

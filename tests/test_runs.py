@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from shared.codes import Codes
@@ -102,3 +103,22 @@ def test_codes_hold_what_they_promise(small_suite):
         assert len(np.unique(codes.index)) == len(codes.index) == 1797
         assert codes.margin.shape == (1797, 12)
         assert codes.zeros == 0
+
+
+def test_queries_hold_what_the_result_is_the_mean_of(small_suite):
+    for run in finished_runs(small_suite):
+        queries, codes, result = pd.read_csv(run.queries_file), Codes.load(run.codes_file), run.result()
+        assert queries.image.tolist() == codes.index[: codes.num_queries].tolist()
+        assert (queries.predicted == queries.label).mean() == result["accuracy"]
+        assert run.average_precisions() == queries.average_precision.tolist()
+        assert np.mean(run.average_precisions()) == result["map_last"]["expected"]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "image,label\n1,2\n", "average_precision\nhigh\n", "a,average_precision\n1\n"]
+)
+def test_damaged_queries_are_refused(tmp_path, text):
+    if text is not None:
+        (tmp_path / "queries.csv").write_text(text)
+    with pytest.raises(UserError, match=r"queries\.csv: expected a column average_precision of numbers"):
+        Run(tmp_path).average_precisions()

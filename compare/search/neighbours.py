@@ -124,8 +124,13 @@ def build_index(words: np.ndarray, bits: int) -> CodeIndex:
 
 def _build(words: np.ndarray, bits: int) -> "faiss.IndexBinaryFlat":
     flat = _empty(bits)
+    # at once: added to block by block, it would be copied whenever it outgrows its memory, and be there twice
+    flat.xb.resize(words.nbytes)
+    flat.ntotal, start = len(words), 0
+    stored = _stored_octets(flat)
     for block in blocks(words):
-        flat.add(_octets(block))
+        stored[start : start + len(block)] = _octets(block)
+        start += len(block)
     return flat
 
 
