@@ -9,27 +9,26 @@ import argparse
 import dataclasses
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import product
 from pathlib import Path
 
 from compare.align import ALIGN_STEPS, align, quick_scale
+from compare.evidence.gather import ALIGN_FILE
 from compare.execution.cells import LocalExecutor, parse_cell
 from compare.execution.cluster import LOCAL, RayExecutor
 from compare.execution.follow import FollowingSuite
-from compare.execution.suite import Executor, Suite, read_backbone
-from compare.table import ALIGN_FILE, write_table
-from compare.worker import NAMES, Worker, add_python_options
+from compare.execution.planning import plan
+from compare.execution.studies import controls, families
+from compare.execution.suite import Executor, Suite
+from compare.table import write_table
+from compare.worker import add_python_options
 from shared import cifar
-from shared.arithmetic import PRECISIONS, Arithmetic
-from shared.download import fetch_cifar10
+from shared.arithmetic import PRECISIONS
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
-from shared.files import make_folder, read_json
-from shared.launch import check_counts, make_layout
+from shared.files import read_json
 from shared.machine import num_threads
 from shared.progress import Progress, make_progress
-from shared.recipe import PRESETS, Recipe
+from shared.recipe import PRESETS
 from shared.runs import FRAMEWORKS
 
 _CIFAR_PROTOCOLS = [name for name in cifar.PROTOCOLS if name.startswith("cifar10")]
@@ -54,6 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
     add("--precision", choices=PRECISIONS, default="fp32", help="of training and encoding; tf32 and bf16 need a GPU")
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
+    add("--control", action="store_true", help="A/A: every run again on other threads, and with native dropout")
+    add("--variance", action="store_true", help="runs in which split, weights, order or dropout alone vary by seed")
+    add("--label", default="", metavar="TEXT", help="what the table says of the data: a JPEG copy, say")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     add_python_options(parser)
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
@@ -79,24 +81,34 @@ def main() -> None:
             suite.run_cell(arguments.cell, executor, progress)
             print(f"{arguments.cell} is finished; when all are, the same command without --cell writes the table")
             return
+        suites = [
+            suite,
+            *(controls(suite) if arguments.control else []),
+            *(families(suite) if arguments.variance else []),
+        ]
         if isinstance(suite, FollowingSuite):
-            suite.run(executor, progress)
+            for each in suites:
+                each.run(executor, progress)
             return
         aligned = arguments.skip_align or _align(suite, arguments.executor, progress)
-        _run(suite, executor, progress)
+        _run(suites, executor, progress)
     if not aligned:
         print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
         sys.exit(EXIT_CHECK_FAILED)
 
 
-def _run(suite: Suite, executor: Executor, progress: Progress) -> None:
-    """Run the suite; the table and the report are written even when a run fails."""
+def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
+    """Run a suite and its studies; the table and the report are written even when a run fails."""
+    out = suites[0].out
     try:
-        suite.run(executor, progress)
+        for suite in suites:
+            if suite.out != out:
+                progress.note(f"now {suite.out.relative_to(out)}")
+            suite.run(executor, progress)
     except (WorkerDied, KeyboardInterrupt):
-        _show(suite.out)
+        _show(out)
         raise
-    _show(suite.out)
+    _show(out)
 
 
 def _show(out: Path) -> None:
@@ -127,49 +139,6 @@ def _align(suite: Suite, executor: str, progress: Progress) -> bool:
     return align(quick_scale(ALIGN_STEPS), suite.bits[-1], workers, device, suite.out)["passed"]
 
 
-def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) -> Suite:
-    """Check everything that can be wrong before training starts, and gather what the runs share."""
-    workers = {name: _worker(name, arguments) for name in FRAMEWORKS}
-    asked = [arguments.cell.framework] if arguments.cell else arguments.frameworks
-    facts, unavailable = _probe([workers[name] for name in asked], executor)
-    preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
-    for name, reason in unavailable.items():
-        progress.note(f"{NAMES[name]} is left out: {reason}")
-    recipe = _recipe(arguments, preset)
-    for bits, seed in product(arguments.bits, arguments.seeds):
-        dataclasses.replace(recipe, bits=bits, seed=seed)  # refuses what is out of range
-    devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
-    for name, device in devices.items():
-        Arithmetic(recipe.precision).check(device)
-        check_counts(arguments.devices, arguments.nodes, facts[name]["gpus"] if device == "cuda" else None)
-    layout = make_layout(arguments.devices, arguments.nodes)
-    out = make_folder(arguments.out or Path("runs") / preset)
-    data = _data(arguments.data, preset, progress)
-    dataset = cifar.load(data)
-    recipe = dataclasses.replace(recipe, dataset=dataset.name, data_sha256=dataset.digest())
-    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
-    kind = FollowingSuite if layout.node else Suite
-    return kind(
-        out=out,
-        recipe=recipe,
-        bits=sorted(arguments.bits),
-        seeds=arguments.seeds,
-        workers=[workers[name] for name in facts],
-        devices=devices,
-        unavailable=unavailable,
-        dataset=dataset,
-        data=data if data == cifar.DIGITS else os.path.abspath(data),  # a node's working folder is another
-        backbone=backbone,
-        force=arguments.force,
-        train_options=_train_options(arguments),
-    )
-
-
-def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
-    counts = ("--devices", str(arguments.devices), "--nodes", str(arguments.nodes))
-    return (*counts, "--deterministic") if arguments.deterministic else counts
-
-
 def _check_grid(arguments: argparse.Namespace) -> None:
     for name in ("bits", "seeds"):
         if len(set(getattr(arguments, name))) != len(getattr(arguments, name)):
@@ -180,77 +149,12 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--cell: expected one of --frameworks : --bits : --seeds, {choices}; received {arguments.cell}"
         )
+    if arguments.cell and (arguments.control or arguments.variance):
+        raise UserError("--cell: a single run has no --control and no --variance; they go with the whole suite")
     if arguments.cell_cpus is not None and arguments.cell_cpus < 1:
         raise UserError(f"--cell-cpus: expected at least 1, received {arguments.cell_cpus}")
     if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):
         raise UserError("--devices and --nodes: expected 1 with --executor ray, whose runs have one device each")
-
-
-def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
-    python = getattr(arguments, f"{framework}_python")
-    threads = arguments.cell_cpus or (None if arguments.executor == "local" else num_threads())
-    threads = threads and max(1, threads // max(1, arguments.devices))
-    # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
-    return Worker(framework, os.path.abspath(python) if os.sep in python else python, threads)
-
-
-def _probe(workers: list[Worker], executor: Executor) -> tuple[dict[str, dict], dict[str, str]]:
-    """What each usable framework says of itself, and why the others cannot be used."""
-    facts, unavailable = {}, {}
-    with ThreadPoolExecutor() as pool:
-        futures = {worker.framework: pool.submit(executor.info, worker) for worker in workers}
-    for name, future in futures.items():
-        try:
-            facts[name] = future.result()
-        except (UserError, WorkerDied) as error:
-            unavailable[name] = str(error)
-    if not facts:
-        raise UserError("no framework can be used: " + "; ".join(unavailable.values()))
-    return facts, unavailable
-
-
-def _choose_preset(choice: str, gpu: bool) -> str:
-    preset = choice if choice != "auto" else "paper" if gpu else "demo"
-    reason = (
-        ""
-        if choice != "auto"
-        else ", chosen because a framework sees a GPU"
-        if gpu
-        else ", chosen because no framework sees a GPU"
-    )
-    other = "demo" if preset == "paper" else "paper"
-    print(f"PRESET {preset.upper()}{reason}. For the other: python compare/benchmark.py --preset {other}", flush=True)
-    return preset
-
-
-def _recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
-    base = PRESETS[preset]
-    if preset == "demo":
-        for name in ("data", "protocol", "backbone_weights"):
-            if getattr(arguments, name) not in (None, "none"):
-                option = f"--{name.replace('_', '-')}"
-                raise UserError(
-                    f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
-                )
-    chosen = {
-        name: getattr(arguments, name)
-        for name in ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
-    }
-    return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
-
-
-def _device(framework: str, choice: str, gpu: bool) -> str:
-    if choice == "cuda" and not gpu:
-        raise UserError(
-            f"--device cuda: expected an NVIDIA GPU that {NAMES[framework]} can use, found none; use --device cpu"
-        )
-    return ("cuda" if gpu else "cpu") if choice == "auto" else choice
-
-
-def _data(choice: str | None, preset: str, progress: Progress) -> str:
-    if preset == "demo":
-        return cifar.DIGITS
-    return str(fetch_cifar10(progress)) if choice in (None, "download") else choice
 
 
 if __name__ == "__main__":

@@ -1,48 +1,75 @@
-"""The comparison table: a pure function of a suite's folder."""
+"""Print the comparison table of one suite or of several together, and write it as table.md, table.csv and table.json.
 
+python compare/table.py OUT                       what benchmark.py wrote, anew: a pure function of the run folders
+python compare/table.py A B C --into MERGED       suites of one recipe from several machines, each with its own seeds
+"""
+
+import argparse
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 
+from compare.evidence.gather import Gathered, gather
 from compare.evidence.pairs import paired_differences
-from compare.evidence.stats import overall
-from compare.published import departures, published_columns
-from compare.worker import NAMES
-from shared.cifar import PROTOCOLS
-from shared.errors import UserError
-from shared.files import read_json, write_json, write_text
-from shared.recipe import RELU_LAYERS, Recipe
-from shared.runs import Run, finished_runs
+from compare.reporting.studies_text import NOISE_TITLE, noise_rows, query_notes, variance_tables
+from compare.reporting.table_text import alignment_note, markdown, table_cells, table_notes, verdicts
+from shared.errors import exit_status
+from shared.files import make_folder, write_json, write_text
+from shared.runs import Run
 
-_OURS = {framework: f"this {NAMES[framework]}: last [ties] / best" for framework in ("torch", "paddle")}
-_ARGSORT = {framework: f"this {NAMES[framework]}, argsort: last / best" for framework in ("torch", "paddle")}
-_DIFFERENCE = "Paddle - PyTorch, last"
-_NOTHING = "-"
-ALIGN_FILE = "align.json"
 _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")
 
 
-def write_table(out: Path) -> str:
-    """Write ``table.md``, ``table.csv`` and ``table.json`` into ``out`` and return the text of the first.
+def main() -> None:
+    """Write the table of the suites that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("outs", type=Path, nargs="+", metavar="OUT", help="folders of suites, finished or not")
+    parser.add_argument("--into", type=Path, metavar="DIR", help="where to write it; default: the first OUT")
+    arguments = parser.parse_args()
+    print(write_table(*arguments.outs, into=arguments.into))
 
-    Raises UserError when the finished runs do not belong together.
+
+def write_table(*outs: Path, into: Path | None = None) -> str:
+    """Write ``table.md``, ``table.csv`` and ``table.json`` and return the text of the first.
+
+    ``into``: the folder to write to, by default the first of ``outs``. Raises like ``gather``.
     """
-    suite, runs = read_json(out / "suite.json"), finished_runs(out)
-    rows = pd.DataFrame([_row(run) for run in runs])
-    rows.to_csv(out / "table.csv", index=False)
-    if not runs:
-        text, cells, notes = "No run is finished yet.", [], []
-    else:
-        recipe = runs[0].recipe()
-        _check_pairs(runs)
-        differences = paired_differences(run.result() for run in runs)
-        cells = _cells(rows, recipe, suite["bits"], differences)
-        notes = [*_notes(suite, runs, recipe), *_verdicts(differences, recipe.margin), _alignment_note(out)]
-        text = _markdown(cells) + "\n\n" + "\n".join(f"- {note}" for note in notes)
-    write_text(out / "table.md", text + "\n")
-    write_json(out / "table.json", {"table": cells, "runs": json.loads(rows.to_json(orient="records")), "notes": notes})
+    gathered, folder = gather(outs), make_folder(into or outs[0])
+    rows = pd.DataFrame([_row(run) for run in gathered.runs])
+    rows.to_csv(folder / "table.csv", index=False)
+    content = _content(gathered, rows) if gathered.runs else {"table": [], "notes": [], "noise": [], "variance": []}
+    write_json(folder / "table.json", content | {"runs": json.loads(rows.to_json(orient="records"))})
+    text = _text(content) if gathered.runs else "No run is finished yet."
+    write_text(folder / "table.md", text + "\n")
     return text
+
+
+def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
+    """The cells and the sentences; ``variance`` holds a title, rows and a sentence for each length."""
+    recipe = gathered.runs[0].recipe()
+    differences = paired_differences(run.result() for run in gathered.runs)
+    return {
+        "table": table_cells(rows, recipe, gathered.plan["bits"], differences),
+        "notes": [
+            *table_notes(gathered.plan, gathered.runs, recipe),
+            *verdicts(differences, recipe.margin),
+            *query_notes(gathered),
+            alignment_note(gathered.alignments),
+        ],
+        "noise": noise_rows(gathered, differences),
+        "variance": variance_tables(gathered, differences),
+    }
+
+
+def _text(content: dict) -> str:
+    parts = [markdown(content["table"]), "\n".join(f"- {note}" for note in content["notes"])]
+    if content["noise"]:
+        parts += [NOISE_TITLE, markdown(content["noise"])]
+    for study in content["variance"]:
+        parts += [study["title"], markdown(study["rows"]), study["sentence"]]
+    return "\n\n".join(parts)
 
 
 def _row(run: Run) -> dict:
@@ -57,134 +84,5 @@ def _row(run: Run) -> dict:
     return row | {name: result[name] for name in _RESULT_COLUMNS}
 
 
-def _check_pairs(runs: list[Run]) -> None:
-    """Both frameworks' runs of one cell must have started from the same recipe and weights, and must have moved."""
-    origin: dict[tuple[int, int], tuple[str, str]] = {}
-    for run in runs:
-        result = run.result()
-        if not result["weights_moved"] > 0:
-            raise UserError(f"{run.folder}: the weights did not move in training; remove the folder and run again")
-        pair = (result["recipe_digest"], result["initial_weights_sha256"])
-        if origin.setdefault((result["bits"], result["seed"]), pair) != pair:
-            raise UserError(f"{run.folder}: recipe or initial weights differ from the other framework's; use --force")
-
-
-def _cells(
-    rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int], differences: dict[int, dict[int, float]]
-) -> list[dict[str, str]]:
-    published = published_columns(recipe)
-    return [
-        {"bits": str(bits)}
-        | {heading: values.get(bits, _NOTHING) for heading, values in published.items()}
-        | (_argsort_cells(rows[rows.bits == bits]) if published else {})
-        | _own_cells(rows[rows.bits == bits])
-        | {_DIFFERENCE: _mean(pd.Series(differences.get(bits, {}), dtype=float), sign="+")}
-        for bits in sorted({*planned_bits, *rows.bits.tolist()})
-    ]
-
-
-def _argsort_cells(rows: pd.DataFrame) -> dict[str, str]:
-    """Scores by the rule of the published ports, to stand beside theirs."""
-    by_framework = {heading: rows[rows.framework == framework] for framework, heading in _ARGSORT.items()}
-    return {
-        heading: f"{_mean(own.map_argsort_last)} / {_mean(own.map_argsort_best)}" if len(own) else _NOTHING
-        for heading, own in by_framework.items()
-    }
-
-
-def _own_cells(rows: pd.DataFrame) -> dict[str, str]:
-    cells = {}
-    for framework, heading in _OURS.items():
-        own = rows[rows.framework == framework]
-        ties = f"[{own.map_last_ties_worst.mean():.4f}, {own.map_last_ties_best.mean():.4f}]"
-        cells[heading] = f"{_mean(own.map_last)} {ties} / {_mean(own.map_best)}" if len(own) else _NOTHING
-    return cells
-
-
-def _mean(values: pd.Series, sign: str = "") -> str:
-    if values.empty:
-        return _NOTHING
-    mean = format(values.mean(), f"{sign}.4f")
-    return mean if len(values) == 1 else f"{mean} +- {values.std():.4f} (n={len(values)})"
-
-
-def _notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
-    rule = PROTOCOLS[recipe.protocol]
-    return [
-        "last: after the last epoch (the headline). best: the best scored epoch, chosen on the queries themselves.",
-        "mAP over the whole database ranking by Hamming distance, expected over random order within ties; "
-        "[ties]: the last epoch's under the worst and under the best order.",
-        _published_note(recipe),
-        f"Data: {recipe.dataset} (SHA-256 {recipe.data_sha256[:12]}), protocol {recipe.protocol}: {10 * rule.query} "
-        f"queries, {10 * rule.train} training images, database = {rule.database}.",
-        f"Recipe: preset {recipe.preset}, {recipe.epochs} epochs, batch {recipe.batch_size}, SGD "
-        f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} after epoch {recipe.lr_drop_epoch}), momentum "
-        f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
-        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
-        f"scored every {recipe.eval_every or recipe.epochs} epochs.",
-        f"Start: {_start(recipe)}; the same weights, split and batch order for both frameworks.",
-        f"Seeds: {', '.join(map(str, suite['seeds']))}.",
-        *(_framework_note(name, suite, runs) for name in _OURS),
-    ]
-
-
-def _verdicts(differences: dict[int, dict[int, float]], margin: float) -> list[str]:
-    """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
-    if not differences:
-        return []
-    if max(map(len, differences.values())) == 1:
-        return [f"No verdict: one seed a length does not say how far seeds scatter (--seeds); margin {margin:g}."]
-    found = overall(differences, margin)
-    verdicts = [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
-    return [*verdicts, f"Paddle - PyTorch: {found.sentence()}."] if len(verdicts) > 1 else verdicts
-
-
-def _published_note(recipe: Recipe) -> str:
-    differing = departures(recipe)
-    if differing:
-        return f"No published numbers here: this is not the published protocol ({', '.join(differing)} differ)."
-    return (
-        "Published: paper = Su et al., NeurIPS 2018; PyTorch and Paddle = tables and logs of paddle_greedyhash, one "
-        "run each, ties as the sort routine left them (results/reference/). argsort: ours by that rule (NumPy's "
-        "default sort, which differs between processors; best: its own best epoch)."
-    )
-
-
-def _start(recipe: Recipe) -> str:
-    if not recipe.backbone_layers:
-        return "all layers random"
-    random = [layer for layer in RELU_LAYERS if layer not in recipe.backbone_layers]
-    source = "ImageNet AlexNet" if recipe.backbone == "imagenet" else "the layers of a weights file"
-    return f"{source} ({', '.join(recipe.backbone_layers)}); random: {', '.join([*random, 'hash', 'classifier'])}"
-
-
-def _alignment_note(out: Path) -> str:
-    if not (out / ALIGN_FILE).exists():
-        return "Alignment: not checked (compare/align.py)."
-    return f"Alignment: {read_json(out / ALIGN_FILE)['verdict']}."
-
-
-def _framework_note(framework: str, suite: dict, runs: list[Run]) -> str:
-    own = [run.result() for run in runs if run.result()["framework"] == framework]
-    planned = len(suite["bits"]) * len(suite["seeds"])
-    if framework in suite["unavailable"]:
-        return f"{NAMES[framework]}: not run; {suite['unavailable'][framework]}"
-    if framework not in suite["frameworks"]:
-        return f"{NAMES[framework]}: not asked for."
-    if not own:
-        return f"{NAMES[framework]}: no run finished yet."
-    versions = ", ".join(f"{name} {version}" for name, version in own[0]["versions"].items() if version)
-    devices = ", ".join(sorted({result["device"] for result in own}))
-    seconds = sum(result["train_seconds"] for result in own)
-    unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
-    return f"{NAMES[framework]}: {devices}; {versions}; {seconds:.0f} s of training{unfinished}."
-
-
-def _markdown(cells: list[dict[str, str]]) -> str:
-    table = [list(cells[0]), *(list(row.values()) for row in cells)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "| " + " | ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in table
-    ]
-    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

@@ -35,6 +35,18 @@ class NoiseFloor:
     ratio: float | None
     ratio_interval: Interval | None
 
+    def cells(self) -> dict[str, str]:
+        """Its row of the table: heading -> text."""
+        known = self.ratio is not None
+        return {
+            "n": str(self.n),
+            "sd": f"{self.sd:.4f}",
+            "95 % interval": self.sd_interval.text(".4f"),
+            "mean size": f"{self.mean_absolute:.4f}",
+            "frameworks' sd / this sd": f"{self.ratio:.2f}" if known else "-",
+            "95 % interval of it": self.ratio_interval.text(".2f") if known else "-",
+        }
+
     def sentence(self) -> str:
         """The floor, and how widely the frameworks' differences scatter beside it."""
         floor = (

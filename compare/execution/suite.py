@@ -28,7 +28,7 @@ _SECONDS_TO_MAKE_WEIGHTS = 600.0
 class Suite:
     """``recipe`` is complete but for bits, seed and split; ``workers`` are the frameworks that can run.
 
-    ``train_options`` are further words for the workers' ``train``.
+    ``train_options`` are further words for the workers' ``train``; ``label`` is what its user calls it.
     """
 
     out: Path
@@ -43,6 +43,7 @@ class Suite:
     backbone: weights.Arrays
     force: bool
     train_options: tuple[str, ...] = ()
+    label: str = ""
 
     @property
     def cells(self) -> list[Cell]:
@@ -88,6 +89,7 @@ class Suite:
     def _write_plan(self) -> None:
         frameworks = [worker.framework for worker in self.workers]
         plan = {"bits": self.bits, "seeds": self.seeds, "frameworks": frameworks, "unavailable": self.unavailable}
+        plan |= {"label": self.label}
         write_json(self.out / "suite.json", plan)
 
     def _tasks(self, cells: list[Cell], progress: Progress) -> Iterator[Task]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from compare.evidence.gather import ALIGN_FILE
 from compare.execution.cells import Cell
-from compare.table import ALIGN_FILE, write_table
+from compare.table import write_table
 from shared.codes import Codes
 from shared.errors import UserError
 from shared.files import read_json
