@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, nargs="+", default=[2000], metavar="N", help="one run per seed; the mean is shown")
     add("--data", metavar="PATH|download", help="CIFAR-10 in a supported layout; default: download once")
     add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
-    add("--backbone-weights", metavar="imagenet|none|FILE", help="what AlexNet starts from; default: imagenet")
+    add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")
     add("--epochs", type=int, metavar="N")
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")

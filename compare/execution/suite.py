@@ -20,7 +20,6 @@ Executor = LocalExecutor | RayExecutor
 
 # digest of the five convolutions of torchvision's IMAGENET1K_V1 AlexNet under our names
 IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb7140f0455005"
-BACKBONES = ("imagenet", "none")
 _SECONDS_TO_MAKE_WEIGHTS = 600.0
 
 
@@ -125,13 +124,16 @@ def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Re
     """
     if choice == "none":
         return dataclasses.replace(recipe, backbone="none"), {}
-    path = _imagenet(torch_worker) if choice == "imagenet" else Path(choice)
+    path = _imagenet(torch_worker) if choice in ("imagenet", "imagenet-conv") else Path(choice)
     if not path.exists():
         raise UserError(
-            f"--backbone-weights: expected imagenet, none or a file, received {choice}, which does not exist"
+            f"--backbone-weights: expected imagenet, imagenet-conv, none or a file, received {choice}, "
+            "which does not exist"
         )
     arrays = weights.load_backbone(path, recipe)
     convolutions = {name: array for name, array in arrays.items() if name.startswith("conv")}
+    if choice == "imagenet-conv":
+        arrays = convolutions
     known = weights.digest(convolutions) == IMAGENET_CONVOLUTIONS
     name = "imagenet" if choice == "imagenet" or known else "file"
     layers, sha256 = weights.layers_of(arrays), weights.digest(arrays)

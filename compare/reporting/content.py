@@ -1,8 +1,5 @@
 """What stands in a report, as the template takes it."""
 
-import shlex
-from pathlib import Path
-
 from compare.figures import house_style
 from compare.reporting import curves
 from compare.reporting import more_figures as more
@@ -10,6 +7,8 @@ from compare.reporting.codes import CodeFacts, code_facts
 from compare.reporting.curves import STYLES, Picture
 from compare.reporting.data import Material, Member
 from compare.reporting.grid import retrieval_grid
+from compare.reporting.rerun import rerun_command
+from compare.reporting.studies_text import NOISE_TITLE
 from compare.reporting.verdict import gather_evidence, verdict
 from compare.worker import NAMES
 from shared.errors import UserError
@@ -26,6 +25,7 @@ def content(material: Material) -> dict:
         "material": material,
         "recipe": material.recipe,
         "names": NAMES,
+        "noise_title": NOISE_TITLE,
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
         "training": _training(material),
@@ -40,7 +40,7 @@ def content(material: Material) -> dict:
         "agreement": {bits: _agreement(own) for bits, own in facts.items()},
         "code_pictures": [draw(bits, own) for draw in (more.balance, more.correlation) for bits, own in facts.items()],
         "environments": _environments(material),
-        "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.environment],
+        "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.recipe],
     }
 
 
@@ -102,8 +102,4 @@ def _plain(value: object) -> str:
 
 
 def _command(member: Member) -> str:
-    """The command line that started the run, to be given in the project's folder."""
-    program, *words = member.environment["command"]
-    module = Path(program).parent.name
-    start = ["python", "-m", module] if Path(program).name == "__main__.py" else ["python", program]
-    return shlex.join([*start, *words])
+    return rerun_command(member.recipe, member.cell.framework, (member.environment or {}).get("framework_threads"))
