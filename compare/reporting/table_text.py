@@ -71,7 +71,7 @@ def table_notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
         f"scored every {recipe.eval_every or recipe.epochs} epochs.",
-        f"Start: {_start(recipe)}; the same weights, split and batch order for both frameworks.",
+        f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
         f"Seeds: {', '.join(map(str, suite['seeds']))}.",
         *(_framework_note(name, suite, runs) for name in _OURS),
     ]
@@ -99,7 +99,8 @@ def _published_note(recipe: Recipe) -> str:
     )
 
 
-def _start(recipe: Recipe) -> str:
+def start(recipe: Recipe) -> str:
+    """Which layers start from where."""
     if not recipe.backbone_layers:
         return "all layers random"
     random = [layer for layer in RELU_LAYERS if layer not in recipe.backbone_layers]

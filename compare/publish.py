@@ -1,0 +1,92 @@
+"""Put a suite under results/, to be committed: raw rows, tables, report and figures, without weights and codes.
+
+python compare/publish.py runs/cpu cifar10-cpu     into results/cifar10-cpu, whatever was there; then results/README.md
+python compare/publish.py                          results/README.md alone
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from compare.evidence.gather import ALIGN_FILE
+from compare.execution.studies import CONTROLS, control_folder, variance_folder
+from compare.report import REPORT_FILE, write_report
+from compare.reporting.data import THROUGHPUT_FILE
+from compare.reporting.findings import results_page
+from compare.table import write_table
+from shared.errors import UserError, exit_status
+from shared.files import PROJECT_ROOT, make_folder, read_json, write_json, write_text
+from shared.recipe import SEEDED
+from shared.runs import Run, finished_runs
+
+RESULTS = PROJECT_ROOT / "results"
+_OF_SUITE = ("suite.json", ALIGN_FILE, THROUGHPUT_FILE, "table.md", "table.csv", "table.json", REPORT_FILE)
+
+
+def main() -> None:
+    """Publish what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, nargs="?", metavar="OUT", help="folder of a suite")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="folder under results/")
+    arguments = parser.parse_args()
+    if arguments.out and not arguments.name:
+        raise UserError("NAME: expected the name of a folder under results/, such as cifar10-cpu, received none")
+    if arguments.out:
+        print(f"written to {publish(arguments.out, arguments.name)}")
+    write_text(RESULTS / "README.md", results_page(RESULTS))
+    print(f"written to {RESULTS / 'README.md'}")
+
+
+def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
+    """Copy what is worth keeping of the suite in ``out`` to ``results``/``name``, all of it or nothing.
+
+    Raises UserError for a name that is no plain folder name, and like ``write_table``.
+    """
+    if Path(name).name != name or name == "reference":
+        raise UserError(f"NAME: expected the name of a folder, such as cifar10-cpu, received {name!r}")
+    write_table(out)
+    write_report(out)
+    target, temporary = results / name, results / f".{name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    _copy(out, make_folder(temporary))
+    if (out / "figures").is_dir():
+        shutil.copytree(out / "figures", temporary / "figures")
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(temporary, target)
+    return target
+
+
+def _copy(out: Path, target: Path) -> None:
+    """The suite's own files, and the rows of its runs, controls and families."""
+    _copy_suite(out, target)
+    for kind in CONTROLS:
+        _copy_suite(control_folder(out, kind), control_folder(target, kind))
+    for part in SEEDED:
+        _copy_suite(variance_folder(out, part), variance_folder(target, part))
+
+
+def _copy_suite(out: Path, target: Path) -> None:
+    if not out.is_dir():
+        return
+    make_folder(target)
+    for name in _OF_SUITE:
+        if (out / name).exists():
+            shutil.copyfile(out / name, target / name)
+    for run in finished_runs(out):
+        _copy_run(run, Run(make_folder(target / run.folder.relative_to(out))))
+
+
+def _copy_run(run: Run, target: Run) -> None:
+    for name in ("recipe_file", "log_file", "queries_file", "result_file"):
+        if getattr(run, name).exists():
+            shutil.copyfile(getattr(run, name), getattr(target, name))
+    environment = read_json(run.environment_file)
+    # paths of the machine it ran on say nothing elsewhere
+    words = [Path(word).name if os.path.isabs(word) else word for word in environment.get("command", [])]
+    write_json(target.environment_file, environment | {"command": words})
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
