@@ -6,6 +6,7 @@ python compare/publish.py                          results/README.md alone
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
 
     Raises UserError for a name that is no plain folder name, and like ``write_table``.
     """
-    if Path(name).name != name or name == "reference":
+    if not re.fullmatch(r"[\w-][\w.-]*", name) or name == "reference":
         raise UserError(f"NAME: expected the name of a folder, such as cifar10-cpu, received {name!r}")
     write_table(out)
     write_report(out)

@@ -10,51 +10,9 @@ from compare.evidence.stats import paired
 from compare.published import departures
 from compare.table import write_table
 from shared.errors import UserError
-from shared.files import write_json
-from shared.recipe import PRESETS, RELU_LAYERS
-from shared.runs import run_of
+from shared.recipe import RELU_LAYERS
 from tests import helpers
-
-PAPER = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
-RESULT = {
-    "dataset": "cifar10",
-    "best_epoch": 40,
-    "accuracy": 0.9,
-    "retrieval": {"queries_without_relevant": 0},
-    "zeros": 0,
-    "weights_moved": 0.5,
-    "train_seconds": 10.0,
-    "encode_seconds": 2.0,
-    "images_per_second": 500.0,
-    "device": "a device",
-    "versions": {"torch": "2.15.0", "paddlepaddle-gpu": None},
-    "data_sha256": "d",
-    "split_sha256": "s",
-    "initial_weights_sha256": "i",
-    "checkpoint_sha256": "c",
-}
-
-
-def finish(out, recipe, framework, score, **changes):
-    run = run_of(out, framework, recipe.bits, recipe.seed)
-    run.prepare(recipe)
-    result = RESULT | {name: getattr(recipe, name) for name in ("preset", "bits", "seed", "epochs")}
-    result |= {"framework": framework, "recipe_digest": recipe.digest()}
-    other = {"stable": score + 0.001, "argsort": score + 0.002}
-    result["map_last"] = {"expected": score, "worst": score - 0.01, "best": score + 0.01} | other
-    result["map_best"] = {"expected": score + 0.005, "worst": score, "best": score + 0.02} | other
-    result["map_argsort_best"] = score + 0.006
-    run.write_result(result | changes)
-
-
-def plan(out, **changes):
-    suite = {"bits": [12], "seeds": [2000], "frameworks": ["paddle", "torch"], "unavailable": {}}
-    write_json(out / "suite.json", suite | changes)
-
-
-def cells(text):
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+from tests.rows import PAPER, cells, finish, plan
 
 
 def test_paper_protocol_stands_beside_the_published_numbers(tmp_path):

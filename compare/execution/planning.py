@@ -30,7 +30,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
     preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
     for name, reason in unavailable.items():
         progress.note(f"{NAMES[name]} is left out: {reason}")
-    recipe = _recipe(arguments, preset)
+    recipe = chosen_recipe(arguments, preset)
     for bits, seed in product(arguments.bits, arguments.seeds):
         dataclasses.replace(recipe, bits=bits, seed=seed)  # refuses what is out of range
     devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
@@ -103,7 +103,8 @@ def _choose_preset(choice: str, gpu: bool) -> str:
     return preset
 
 
-def _recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
+def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
+    """The preset with the settings that the command line names; UserError for those that do not go with it."""
     base = PRESETS[preset]
     if preset == "demo":
         for name in ("data", "protocol", "backbone_weights"):

@@ -11,7 +11,7 @@ from compare.evidence.pairs import control_differences, paired_differences
 from compare.evidence.stats import Overall, overall
 from compare.execution.studies import CONTROLS
 from compare.reporting.rerun import suite_command
-from compare.reporting.table_text import start
+from compare.reporting.table_text import plural, start
 from compare.worker import NAMES
 from shared.recipe import PRESETS, Recipe
 
@@ -55,8 +55,7 @@ class Suite:
         return ", ".join(filter(None, [self.recipe.dataset, self.gathered.plan["label"]]))
 
     def describe(self) -> str:
-        epochs = f"{self.recipe.epochs} epoch{'s' if self.recipe.epochs > 1 else ''}"
-        return f"{self.data}, {epochs}; start: {start(self.recipe)}"
+        return f"{self.data}, {plural(self.recipe.epochs)}; start: {start(self.recipe)}"
 
 
 def read_suites(results: Path) -> list[Suite]:

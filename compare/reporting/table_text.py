@@ -66,11 +66,11 @@ def table_notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
         f"Data: {', '.join(filter(None, [recipe.dataset, suite['label']]))} (SHA-256 {recipe.data_sha256[:12]}), "
         f"protocol {recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, "
         f"database = {rule.database}.",
-        f"Recipe: preset {recipe.preset}, {recipe.epochs} epochs, batch {recipe.batch_size}, SGD "
+        f"Recipe: preset {recipe.preset}, {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} after epoch {recipe.lr_drop_epoch}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
-        f"scored every {recipe.eval_every or recipe.epochs} epochs.",
+        f"scored every {plural(recipe.eval_every or recipe.epochs)}.",
         f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
         f"Seeds: {', '.join(map(str, suite['seeds']))}.",
         *(_framework_note(name, suite, runs) for name in _OURS),
@@ -122,6 +122,11 @@ def _framework_note(framework: str, suite: dict, runs: list[Run]) -> str:
     seconds = sum(result["train_seconds"] for result in own)
     unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
     return f"{NAMES[framework]}: {devices}; {versions}; {seconds:.0f} s of training{unfinished}."
+
+
+def plural(epochs: int) -> str:
+    """ "1 epoch", "5 epochs"."""
+    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
 
 
 def alignment_note(ladders: list[str]) -> str:

@@ -1,0 +1,171 @@
+"""What is committed under results/: rows that the tables come from byte for byte, and nothing of any one machine."""
+
+import dataclasses
+import re
+import shlex
+
+import pytest
+
+from compare.benchmark import build_parser
+from compare.evidence.gather import gather
+from compare.execution.planning import chosen_recipe
+from compare.publish import RESULTS, publish
+from compare.reporting.findings import findings, read_suites, results_page
+from compare.reporting.rerun import rerun_command, suite_command
+from compare.table import write_table
+from shared.errors import UserError
+from shared.recipe import PRESETS
+from shared.runs import Run, finished_runs, run_of
+from tests import helpers
+from tests.rows import PAPER, finish, plan
+
+TABLES = ("table.md", "table.csv", "table.json")
+PUBLISHED = sorted(file.parent for file in RESULTS.glob("*/suite.json"))
+CPU = dataclasses.replace(
+    PRESETS["cpu"], bits=12, epochs=1, backbone_layers=("conv1", "conv2", "conv3", "conv4", "conv5"), margin=0.02
+)
+
+
+@pytest.fixture(scope="module")
+def published(small_suite, tmp_path_factory):
+    """A results folder with the small suite in it."""
+    results = tmp_path_factory.mktemp("results")
+    publish(small_suite, "small", results)
+    return results
+
+
+def test_rows_without_weights_and_codes(published, small_suite):
+    files = {str(file.relative_to(published / "small")) for file in (published / "small").rglob("*") if file.is_file()}
+    rows = ("recipe.json", "environment.json", "log.jsonl", "queries.csv", "result.json")
+    runs = {f"{name}/bits12-seed2000/{row}" for name in ("torch", "paddle") for row in rows}
+    assert runs | set(TABLES) | {"suite.json", "report.html"} <= files
+    assert {file.split(".")[-1] for file in files} <= {"json", "jsonl", "csv", "md", "html", "svg", "png"}
+    for run in finished_runs(small_suite):
+        copy = run_of(published / "small", run.folder.parent.name, 12, 2000)
+        assert copy.result() == run.result()
+        assert copy.log() == run.log()
+
+
+def test_nothing_of_the_machine_it_ran_on(published, small_suite):
+    places = [str(small_suite.parent), str(helpers.PROJECT_ROOT)]
+    for file in (published / "small").rglob("*"):
+        if file.suffix in {".json", ".jsonl", ".csv", ".md", ".html"}:
+            assert not [place for place in places if place in file.read_text(encoding="utf-8")], file
+
+
+def test_the_table_comes_from_the_published_rows_byte_for_byte(published, tmp_path):
+    write_table(published / "small", into=tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in TABLES] == [
+        (published / "small" / name).read_bytes() for name in TABLES
+    ]
+
+
+def test_a_suite_takes_the_place_of_its_older_self(small_suite, tmp_path):
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "old").touch()
+    publish(small_suite, "small", tmp_path)
+    assert not (tmp_path / "small" / "old").exists()
+    assert [folder.name for folder in tmp_path.iterdir()] == ["small"]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", "reference", ".."])
+def test_only_a_plain_name_is_accepted(small_suite, tmp_path, name):
+    with pytest.raises(UserError, match="NAME: expected the name of a folder"):
+        publish(small_suite, name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_suite_leaves_the_published_one(tmp_path):
+    (tmp_path / "results" / "small").mkdir(parents=True)
+    with pytest.raises(UserError):
+        publish(tmp_path / "nothing", "small", tmp_path / "results")
+    assert (tmp_path / "results" / "small").is_dir()
+
+
+def test_findings_name_verdict_noise_and_gaps(tmp_path):
+    plan(tmp_path / "a", bits=[12, 24], seeds=[1, 2, 3], label="JPEG copy")
+    for seed, difference in ((1, 0.001), (2, -0.001), (3, 0.0005)):
+        for framework in ("torch", "paddle"):
+            score = 0.3 + 0.02 * seed + (difference if framework == "paddle" else 0)
+            finish(tmp_path / "a", dataclasses.replace(CPU, seed=seed), framework, score)
+    for framework in ("torch", "paddle"):
+        finish(tmp_path / "a", dataclasses.replace(CPU, seed=1, bits=24), framework, 0.4)
+    supported, noise, gaps = findings(read_suites(tmp_path))
+    assert "a (cifar10, JPEG copy, 12 bits): equivalent within 0.020: mean +0.0002" in supported
+    assert "24 bits" not in supported
+    assert "PyTorch Lightning at 12 bits sd 0.0200 (n = 3)" in noise
+    assert "a has one seed at 24 bits and so no verdict there" in gaps
+    assert "longer than 1 of the paper's 50 epochs" in gaps
+
+
+def test_findings_claim_nothing_from_single_seeds(published):
+    supported, noise, _ = findings(read_suites(published))
+    assert "no verdict on equivalence yet" in supported
+    assert "not measured" in noise
+
+
+def test_the_printed_command_makes_the_row_again(small_suite, tmp_path):
+    run = run_of(small_suite, "paddle", 12, 2000)
+    words = shlex.split(rerun_command(run.recipe(), "paddle", 1))
+    helpers.run(*words[1:], "--out", tmp_path)
+    again = run_of(tmp_path, "paddle", 12, 2000)
+    assert again.recipe() == run.recipe()
+    assert again.result()["checkpoint_sha256"] == run.result()["checkpoint_sha256"]
+    assert again.result()["map_last"] == run.result()["map_last"]
+
+
+@pytest.mark.parametrize(
+    "recipe", [CPU, dataclasses.replace(PAPER, bits=48, seed=7, precision="bf16", dropout="native")]
+)
+def test_commands_name_every_setting(recipe, tmp_path):
+    arguments = build_parser().parse_args(shlex.split(rerun_command(recipe, "torch", None))[2:])
+    assert (arguments.bits, arguments.seeds) == ([recipe.bits], [recipe.seed])
+    assert str(arguments.cell) == f"torch:{recipe.bits}:{recipe.seed}"
+    settings = {"bits": recipe.bits, "seed": recipe.seed, "backbone_layers": recipe.backbone_layers}
+    assert dataclasses.replace(chosen_recipe(arguments, recipe.preset), **settings) == recipe
+    plan(tmp_path, bits=[12, 48], seeds=[1, 2], label="a copy")
+    finish(tmp_path, recipe, "torch", 0.5, threads=4)
+    finish(tmp_path / "control/threads", recipe, "torch", 0.5)
+    asked = build_parser().parse_args(shlex.split(suite_command(gather([tmp_path])))[2:])
+    assert (asked.bits, asked.seeds, asked.label, asked.cell_cpus) == ([12, 48], [1, 2], "a copy", 4)
+    assert (asked.control, asked.variance, asked.cell) == (True, False, None)
+
+
+def test_backbone_is_named_as_a_stranger_can_get_it():
+    assert "--backbone-weights imagenet-conv" in rerun_command(CPU, "torch", None)
+    assert rerun_command(PAPER, "torch", None).count("--backbone-weights imagenet ") == 1
+    assert "--backbone-weights none" in rerun_command(dataclasses.replace(PAPER, backbone="none"), "torch", None)
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_committed_tables_come_from_committed_rows(folder, tmp_path):
+    write_table(folder, into=tmp_path)
+    for name in TABLES:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), f"python compare/table.py {folder}"
+
+
+def test_committed_page_comes_from_committed_rows():
+    assert (RESULTS / "README.md").read_text(encoding="utf-8") == results_page(RESULTS), "python compare/publish.py"
+
+
+def test_committed_results_stay_small_and_name_no_machine():
+    files = [file for file in RESULTS.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < 15 * 2**20
+    assert not [file for file in files if file.suffix in {".safetensors", ".npz", ".pdparams", ".ckpt", ".faiss"}]
+    for file in files:
+        if file.name == "environment.json":
+            words = Run(file.parent).environment_file.read_text(encoding="utf-8")
+            assert not re.search(r'"/[a-z]+/', words), file
+
+
+def test_the_first_readme_table_is_a_published_one():
+    """The front door shows a table that was measured and committed, not one typed in."""
+    tables = [(folder / "table.md").read_text(encoding="utf-8").split("\n\n")[0] for folder in PUBLISHED]
+    for readme in ("README.md", "README.zh-CN.md"):
+        text = (helpers.PROJECT_ROOT / readme).read_text(encoding="utf-8")
+        assert any(table in text for table in tables), readme
+
+
+def test_publishing_needs_a_name(small_suite):
+    done = helpers.run("compare/publish.py", small_suite, status=2)
+    assert "NAME: expected the name of a folder under results/" in done.stderr

@@ -1,0 +1,165 @@
+"""Merged suites, A/A controls and families of variance: which runs are compared, and what the table says of them."""
+
+import dataclasses
+
+import pytest
+
+from compare.evidence.spread import bootstrap_queries, noise_floor
+from compare.evidence.variance import components
+from compare.execution.studies import controls, families
+from compare.execution.suite import Suite
+from compare.table import write_table
+from compare.worker import Worker
+from shared.errors import UserError
+from shared.recipe import PRESETS, SEEDED
+from tests import helpers
+from tests.rows import PAPER, cells, finish, plan
+
+RECIPE = dataclasses.replace(PAPER, bits=12, epochs=3)
+TORCH = (0.50, 0.52, 0.51, 0.55)
+DIFFERENCES = (0.001, -0.002, 0.003, 0.0)
+
+
+def finish_pairs(out, seeds, **settings):
+    plan(out, seeds=list(seeds))
+    for seed in seeds:
+        recipe = dataclasses.replace(RECIPE, seed=seed, **settings)
+        finish(out, recipe, "torch", TORCH[seed])
+        finish(out, recipe, "paddle", TORCH[seed] + DIFFERENCES[seed])
+
+
+def suite_with(tmp_path, recipe=PRESETS["demo"], threads=None, **changes):
+    workers = [Worker(name, threads=threads) for name in ("paddle", "torch")]
+    places = {"devices": {}, "unavailable": {}, "dataset": None, "data": "digits", "backbone": {}, "force": False}
+    grid = {"bits": [12], "seeds": [2000, 7]}
+    return Suite(out=tmp_path, recipe=recipe, workers=workers, **(grid | places | changes))
+
+
+def test_suites_of_several_machines_make_one_table(tmp_path):
+    finish_pairs(tmp_path / "whole", range(4))
+    finish_pairs(tmp_path / "a", (0, 2))
+    finish_pairs(tmp_path / "b", (1, 3))
+    merged = write_table(tmp_path / "a", tmp_path / "b", into=tmp_path / "merged")
+    assert merged.replace("Seeds: 0, 2, 1, 3.", "Seeds: 0, 1, 2, 3.") == write_table(tmp_path / "whole")
+    for name in ("table.csv", "table.json", "table.md"):
+        assert (tmp_path / "merged" / name).exists()
+        assert not (tmp_path / "a" / name).exists()
+    assert (tmp_path / "merged/table.csv").read_bytes() == (tmp_path / "whole/table.csv").read_bytes()
+
+
+def test_the_command_merges(tmp_path):
+    finish_pairs(tmp_path / "a", (0, 1))
+    finish_pairs(tmp_path / "b", (2,))
+    done = helpers.run("compare/table.py", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "merged")
+    assert done.stdout == (tmp_path / "merged/table.md").read_text()
+    assert "+0.0007 +- 0.0025 (n=3)" in done.stdout
+
+
+def test_a_cell_that_two_suites_have_is_refused(tmp_path):
+    finish_pairs(tmp_path / "a", (0, 1))
+    finish_pairs(tmp_path / "b", (1, 2))
+    with pytest.raises(UserError, match=r"bits12-seed1 and .*bits12-seed1 are the same cell"):
+        write_table(tmp_path / "a", tmp_path / "b")
+
+
+def test_suites_of_other_recipes_are_refused(tmp_path):
+    finish_pairs(tmp_path / "a", (0, 1))
+    finish_pairs(tmp_path / "b", (2, 3), learning_rate=0.5)
+    with pytest.raises(UserError, match=r"expected learning_rate 0\.001, as the other runs have it, received 0\.5"):
+        write_table(tmp_path / "a", tmp_path / "b")
+
+
+def test_noise_floor_is_each_run_beside_itself(tmp_path):
+    finish_pairs(tmp_path, range(4))
+    native = dataclasses.replace(RECIPE, dropout="native")
+    steps = (0.004, -0.001, 0.002)
+    for seed, step in enumerate(steps):
+        finish(tmp_path / "control/threads", dataclasses.replace(RECIPE, seed=seed), "torch", TORCH[seed], threads=1)
+        finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=seed), "torch", TORCH[seed] + step)
+    finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=0), "paddle", 0.5)  # alone: no spread
+    finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=9), "torch", 0.9)  # of no run of the suite
+    table = write_table(tmp_path).split("Noise floor (A/A)")[1]
+    still, moving = cells(table)
+    assert still["control"] == "PyTorch Lightning, 1 threads beside 2"
+    assert (still["n"], still["sd"], still["frameworks' sd / this sd"]) == ("3", "0.0000", "-")
+    assert (
+        moving
+        == {"control": "PyTorch Lightning, its own dropout beside the shared masks"}
+        | noise_floor(steps, DIFFERENCES).cells()
+    )
+
+
+def test_a_control_with_another_recipe_is_refused(tmp_path):
+    finish_pairs(tmp_path, range(2))
+    finish(tmp_path / "control/threads", dataclasses.replace(RECIPE, seed=0, epochs=9), "torch", 0.5)
+    with pytest.raises(UserError, match="expected epochs 3, as the other runs have it, received 9"):
+        write_table(tmp_path)
+
+
+def test_families_share_the_base_run(tmp_path):
+    base = {"seeds": [2000, 1, 2]}
+    plan(tmp_path, **base)
+    for seed, torch, paddle in ((2000, 0.5, 0.501), (1, 0.53, 0.528), (2, 0.51, 0.512)):
+        finish(tmp_path, dataclasses.replace(RECIPE, seed=seed), "torch", torch)
+        finish(tmp_path, dataclasses.replace(RECIPE, seed=seed), "paddle", paddle)
+    maps = {part: (0.5 + 0.01 * place, 0.49) for place, part in enumerate(SEEDED)}
+    for part, values in maps.items():
+        for seed, value in enumerate(values, 1):
+            recipe = dataclasses.replace(RECIPE, seed=seed, seeded=(part,))
+            finish(tmp_path / "variance" / part, recipe, "torch", value)
+    text = write_table(tmp_path).split("Where the spread of mAP at 12 bits comes from")[1]
+    families_with_base = {part: (0.5, *values) for part, values in maps.items()}
+    expected = components(families_with_base, (0.001, -0.002, 0.002), (0.5, 0.53, 0.51))
+    assert cells(text) == expected.cells()
+    assert expected.sentence()[1:] in text
+
+
+def test_one_pair_of_checkpoints_over_its_queries(tmp_path):
+    plan(tmp_path, seeds=[3, 4])
+    paddle, torch = [0.1, 0.5, 0.7, 0.4], [0.2, 0.4, 0.7, 0.3]
+    for seed in (3, 4):
+        recipe = dataclasses.replace(RECIPE, seed=seed)
+        finish(tmp_path, recipe, "torch", 0.4, precisions=torch)
+        finish(tmp_path, recipe, "paddle", 0.425, precisions=paddle)
+    text = write_table(tmp_path)
+    assert f"- Paddle - PyTorch, 12 bits, seed 3, {bootstrap_queries(paddle, torch).sentence()}." in text
+    assert "seed 4, this pair" not in text
+
+
+def test_controls_differ_in_threads_and_in_dropout_alone(tmp_path):
+    suite = suite_with(tmp_path, threads=2)
+    threads, dropout = controls(suite)
+    assert [worker.threads for worker in threads.workers] == [1, 1]
+    assert [worker.threads for worker in dropout.workers] == [2, 2]
+    assert threads.recipe == suite.recipe
+    assert dropout.recipe == dataclasses.replace(suite.recipe, dropout="native")
+    assert threads.cells == dropout.cells == suite.cells
+    assert len({suite.out, threads.out, dropout.out}) == 3
+    assert controls(suite_with(tmp_path, threads=1))[0].workers[0].threads == 2
+    with pytest.raises(UserError, match="--control: expected --dropout shared"):
+        controls(suite_with(tmp_path, dataclasses.replace(suite.recipe, dropout="native")))
+
+
+def test_families_vary_one_part_in_one_framework(tmp_path):
+    suite = suite_with(tmp_path)
+    assert [(family.recipe.seeded, family.seeds) for family in families(suite)] == [((part,), [7]) for part in SEEDED]
+    assert {worker.framework for family in families(suite) for worker in family.workers} == {"torch"}
+    with pytest.raises(UserError, match="--variance: expected several --seeds"):
+        families(suite_with(tmp_path, seeds=[2000]))
+
+
+@pytest.mark.slow
+def test_a_suite_with_its_studies(tmp_path):
+    options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--frameworks", "paddle")
+    text = helpers.benchmark("--out", tmp_path, *options, "--control", "--variance", "--cell-cpus", "1").stdout
+    noise, variance = text.split("Noise floor (A/A)")[1].split("Where the spread of mAP")
+    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 threads", "its own d"]
+    assert [row["source"] for row in cells(variance)] == [*SEEDED, "all seeds together"]
+    assert all(row["n"] == "2" for row in cells(variance))
+    assert len({row["sd of mAP"] for row in cells(variance)}) > 1  # the families do not vary the same thing
+
+
+def test_studies_need_a_whole_suite(tmp_path):
+    words = ("--preset", "demo", "--bits", "12", "--out", tmp_path, "--control", "--cell", "torch:12:2000")
+    done = helpers.run("compare/benchmark.py", *words, status=2)
+    assert "--cell: a single run has no --control and no --variance" in done.stderr
