@@ -1,6 +1,8 @@
 """The ladder passes, and stops at the expected rung for every planted fault."""
 
 import json
+import subprocess
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -18,12 +20,35 @@ TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
 BITS = 12
 
 
+class ForkedWorker(Worker):
+    """A worker whose commands are run by forks of one process: 26 ladders start some eighty."""
+
+    @cached_property
+    def _server(self):
+        words = [self.python, "-m", "tests.children.forked", self.framework]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": helpers.PROJECT_ROOT}
+        return subprocess.Popen(words, env=helpers.ENVIRONMENT, **pipes)
+
+    def output_of_verb(self, *arguments):
+        self._server.stdin.write(json.dumps(arguments) + "\n")
+        self._server.stdin.flush()
+        status, output, errors = json.loads(self._server.stdout.readline())
+        self._judge(status, errors.splitlines(), None)
+        return output
+
+    def close(self):
+        self._server.communicate()
+
+
 @pytest.fixture(scope="module")
 def workers():
     for name in ("torch", "paddle"):
         if not helpers.is_installed(name):
             pytest.skip(f"{name} is not installed, and the ladder compares two frameworks")
-    return {name: Worker(name, default_python(name), threads=1) for name in ("paddle", "torch")}
+    forked = {name: ForkedWorker(name, default_python(name), threads=1) for name in ("paddle", "torch")}
+    yield forked
+    for worker in forked.values():
+        worker.close()
 
 
 @pytest.fixture(scope="module")
