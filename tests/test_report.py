@@ -20,7 +20,7 @@ from shared.recipe import PRESETS, RELU_LAYERS
 from shared.runs import run_of
 from tests import helpers
 from tests.browser import page_of
-from tests.test_table import finish, plan
+from tests.rows import finish, plan
 
 PICTURES = {"map_by_length", "loss-12", "map-12", "rate", "precision_recall-12", "precision_at-12", "ladder", "growth"}
 PICTURES |= {"throughput", "retrieval_grid", "balance-12", "correlation-12"}
