@@ -112,7 +112,7 @@ def test_report_can_be_read_without_eyes_or_mouse(browser, suite):
         assert page.evaluate("document.activeElement.className") == "skip"
         page.locator("summary").last.focus()
         page.keyboard.press("Enter")
-        assert "python -m paddle_impl train" in page.inner_text("details[open]")
+        assert "python compare/benchmark.py --preset demo --bits 12" in page.inner_text("details[open]")
 
 
 def test_report_says_what_was_measured(browser, suite):
