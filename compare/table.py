@@ -54,7 +54,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
         "table": table_cells(rows, recipe, gathered.plan["bits"], differences),
         "notes": [
             *table_notes(gathered.plan, gathered.runs, recipe),
-            *verdicts(differences, recipe.margin),
+            *verdicts(differences, recipe.margin, gathered.plan["seeds"]),
             *query_notes(gathered),
             alignment_note(gathered.alignments),
         ],

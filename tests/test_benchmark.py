@@ -158,9 +158,10 @@ def test_bad_input_is_refused_before_training(options, message, tmp_path):
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ("no-such-file", "expected imagenet, none or a file"),
+        ("no-such-file", "expected imagenet, imagenet-conv, none or a file"),
         (bad_weights, "expected a safetensors file"),
         ("imagenet", "cannot get torchvision's AlexNet weights"),
+        ("imagenet-conv", "cannot get torchvision's AlexNet weights"),
     ],
 )
 def test_bad_backbone_weights_are_refused(choice, message, fake_cifar, tmp_path):

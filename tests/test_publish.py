@@ -83,18 +83,22 @@ def test_a_failed_suite_leaves_the_published_one(tmp_path):
 
 
 def test_findings_name_verdict_noise_and_gaps(tmp_path):
-    plan(tmp_path / "a", bits=[12, 24], seeds=[1, 2, 3], label="JPEG copy")
+    plan(tmp_path / "a", bits=[12, 32], seeds=[1, 2, 3], label="JPEG copy")
     for seed, difference in ((1, 0.001), (2, -0.001), (3, 0.0005)):
         for framework in ("torch", "paddle"):
             score = 0.3 + 0.02 * seed + (difference if framework == "paddle" else 0)
             finish(tmp_path / "a", dataclasses.replace(CPU, seed=seed), framework, score)
+    plan(tmp_path / "b", bits=[24], seeds=[1])
     for framework in ("torch", "paddle"):
-        finish(tmp_path / "a", dataclasses.replace(CPU, seed=1, bits=24), framework, 0.4)
+        finish(tmp_path / "a", dataclasses.replace(CPU, seed=1, bits=32), framework, 0.4)
+        finish(tmp_path / "b", dataclasses.replace(CPU, seed=1, bits=24), framework, 0.4)
     supported, noise, gaps = findings(read_suites(tmp_path))
     assert "a (cifar10, JPEG copy, 12 bits): equivalent within 0.020: mean +0.0002" in supported
     assert "24 bits" not in supported
+    assert "32 bits" not in supported
     assert "PyTorch Lightning at 12 bits sd 0.0200 (n = 3)" in noise
-    assert "a has one seed at 24 bits and so no verdict there" in gaps
+    assert "b has one seed at 24 bits and so no verdict there" in gaps
+    assert "a, 32 bits: 1 of 3 planned pairs are finished, so far +0.0000 on average; the verdict waits" in gaps
     assert "longer than 1 of the paper's 50 epochs" in gaps
 
 

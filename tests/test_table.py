@@ -89,6 +89,8 @@ def test_seeds_are_averaged_and_paired(tmp_path):
     assert row["this PyTorch Lightning: last [ties] / best"].startswith("0.7200 +- 0.0200 (n=3) [0.7100, 0.7300] / ")
     assert row["Paddle - PyTorch, last"] == "+0.0150 +- 0.0071 (n=2)"  # seed 3 has no partner
     assert "1 of 3 runs not finished" in text
+    assert "- 12 bits: 2 of 3 planned pairs are finished, so far +0.0150 on average; the verdict waits" in text
+    assert "interval" not in text
 
 
 def test_regenerates_byte_for_byte(small_suite):

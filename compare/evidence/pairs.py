@@ -1,6 +1,8 @@
 """From runs to the differences of mAP, after the last epoch, that the statistics are about."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from compare.evidence.gather import Gathered
 from compare.evidence.spread import QueryBootstrap, bootstrap_queries
@@ -8,6 +10,7 @@ from shared.recipe import BASE_SEED
 from shared.runs import FRAMEWORKS, Run
 
 Cell = tuple[str, int, int]
+Differences = Mapping[int, Mapping[int, float]]
 
 
 def paired_differences(results: Iterable[Mapping]) -> dict[int, dict[int, float]]:
@@ -24,6 +27,23 @@ def paired_differences(results: Iterable[Mapping]) -> dict[int, dict[int, float]
         if len(cell) == 2:
             differences.setdefault(bits, {})[seed] = cell["paddle"] - cell["torch"]
     return differences
+
+
+def decidable(differences: Differences, seeds: Sequence[int]) -> dict[int, Mapping[int, float]]:
+    """The lengths with several pairs, all planned ones among them: a verdict is one look at a number fixed before."""
+    return {bits: own for bits, own in differences.items() if len(own) > 1 and not waiting(bits, own, seeds)}
+
+
+def waiting(bits: int, by_seed: Mapping[int, float], seeds: Sequence[int]) -> str:
+    """Why there is no verdict yet at this length; "" when every planned seed has its pair."""
+    done = len(set(seeds) & by_seed.keys())
+    if done == len(seeds):
+        return ""
+    mean = np.mean(list(by_seed.values()))
+    return (
+        f"{bits} bits: {done} of {len(seeds)} planned pairs are finished, so far {mean:+.4f} on average; the "
+        " verdict waits for the last, since its error rates hold for one look"
+    )
 
 
 def control_differences(gathered: Gathered, kind: str) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from compare.evidence.gather import Gathered, gather
-from compare.evidence.pairs import control_differences, paired_differences
+from compare.evidence.pairs import control_differences, decidable, paired_differences, waiting
 from compare.evidence.stats import Overall, overall
 from compare.execution.studies import CONTROLS
 from compare.reporting.rerun import suite_command
@@ -45,9 +45,15 @@ class PublishedSuite:
 
     @cached_property
     def judged(self) -> Overall | None:
-        """The test over seeds of the lengths that have several; None where none has."""
-        several = {bits: by_seed for bits, by_seed in self.differences.items() if len(by_seed) > 1}
-        return overall(several, self.recipe.margin) if several else None
+        """The test over seeds of the lengths that have all of several; None where none has."""
+        judged = decidable(self.differences, self.gathered.plan["seeds"])
+        return overall(judged, self.recipe.margin) if judged else None
+
+    @property
+    def waiting(self) -> list[str]:
+        """The lengths whose verdict has yet to come."""
+        seeds = self.gathered.plan["seeds"]
+        return [note for bits, own in self.differences.items() if (note := waiting(bits, own, seeds))]
 
     @property
     def data(self) -> str:
@@ -124,7 +130,9 @@ def _control_noise(suite: PublishedSuite) -> str:
 def _not_supported(suites: list[PublishedSuite]) -> str:
     gaps = []
     for suite in suites:
-        single = [str(bits) for bits, by_seed in suite.differences.items() if len(by_seed) == 1]
+        gaps += [f"{suite.name}, {note}" for note in suite.waiting]
+        planned = len(suite.gathered.plan["seeds"])
+        single = [str(bits) for bits, by_seed in suite.differences.items() if len(by_seed) == 1 == planned]
         if single:
             gaps.append(f"{suite.name} has one seed at {', '.join(single)} bits and so no verdict there")
     longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)

@@ -1,9 +1,15 @@
 """What a suite's queries, controls and families of variance say, as notes and rows of the table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from compare.evidence.gather import Gathered
-from compare.evidence.pairs import all_varying, control_differences, families_of, first_pair_over_queries
+from compare.evidence.pairs import (
+    Differences,
+    all_varying,
+    control_differences,
+    families_of,
+    first_pair_over_queries,
+)
 from compare.evidence.spread import noise_floor
 from compare.evidence.variance import components
 from compare.execution.studies import CONTROLS
@@ -15,7 +21,6 @@ NOISE_TITLE = (
     "Noise floor (A/A): a framework's mAP minus its own in a run that differs in what should not matter, over all "
     "lengths and seeds, and how much more widely the frameworks' differences scatter."
 )
-Differences = Mapping[int, Mapping[int, float]]
 
 
 def query_notes(gathered: Gathered) -> list[str]:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from compare.evidence.pairs import decidable, waiting
 from compare.evidence.stats import overall
 from compare.published import departures, published_columns
 from compare.worker import NAMES
@@ -77,15 +78,20 @@ def table_notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
     ]
 
 
-def verdicts(differences: dict[int, dict[int, float]], margin: float) -> list[str]:
-    """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
-    if not differences:
-        return []
-    if max(map(len, differences.values())) == 1:
-        return [f"No verdict: one seed a length does not say how far seeds scatter (--seeds); margin {margin:g}."]
-    found = overall(differences, margin)
-    verdicts = [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
-    return [*verdicts, f"Paddle - PyTorch: {found.sentence()}."] if len(verdicts) > 1 else verdicts
+def verdicts(differences: dict[int, dict[int, float]], margin: float, seeds: list[int]) -> list[str]:
+    """Whether the frameworks differ, length by length and together; nothing where only one of them finished.
+
+    ``seeds`` are those that were planned.
+    """
+    texts = [f"{note}." for bits in differences if (note := waiting(bits, differences[bits], seeds))]
+    if any(len(by_seed) == 1 == len(seeds) for by_seed in differences.values()):
+        texts.append(f"No verdict: one seed a length does not say how far seeds scatter (--seeds); margin {margin:g}.")
+    judged = decidable(differences, seeds)
+    if judged:
+        found = overall(judged, margin)
+        texts += [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
+        texts += [f"Paddle - PyTorch: {found.sentence()}."] if len(judged) > 1 else []
+    return texts
 
 
 def _published_note(recipe: Recipe) -> str:

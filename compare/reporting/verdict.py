@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from compare.evidence.pairs import paired_differences
+from compare.evidence.pairs import decidable, paired_differences, waiting
 from compare.evidence.stats import overall
 from compare.reporting.data import Material
 from compare.worker import NAMES
@@ -41,11 +41,14 @@ def gather_evidence(material: Material) -> Evidence:
 
 
 def _conclusion(differences: dict[int, dict[int, float]], material: Material) -> str:
-    """What the test over seeds says; nothing where every length has one seed at most."""
-    if max(map(len, differences.values()), default=0) < 2:
-        return ""
-    found = overall(differences, material.recipe.margin)
-    return found.sentence() if len(differences) > 1 else next(iter(found.by_bits.values())).sentence()
+    """What the test over seeds says, or that it has yet to come; nothing where one seed a length was planned."""
+    seeds = material.plan["seeds"]
+    notes = [note for bits, own in differences.items() if (note := waiting(bits, own, seeds))]
+    judged = decidable(differences, seeds)
+    if not judged or notes:
+        return "; ".join(notes)
+    found = overall(judged, material.recipe.margin)
+    return found.sentence() if len(judged) > 1 else next(iter(found.by_bits.values())).sentence()
 
 
 def verdict(evidence: Evidence) -> str:
