@@ -42,7 +42,7 @@ def waiting(bits: int, by_seed: Mapping[int, float], seeds: Sequence[int]) -> st
     mean = np.mean(list(by_seed.values()))
     return (
         f"{bits} bits: {done} of {len(seeds)} planned pairs are finished, so far {mean:+.4f} on average; the "
-        " verdict waits for the last, since its error rates hold for one look"
+        "verdict waits for the last, since its error rates hold for one look"
     )
 
 

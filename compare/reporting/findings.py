@@ -136,7 +136,9 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
         if single:
             gaps.append(f"{suite.name} has one seed at {', '.join(single)} bits and so no verdict there")
     longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)
-    if longest < PRESETS["paper"].epochs:
+    if not longest:
+        gaps.append("no CIFAR-10 run is here yet")
+    elif longest < PRESETS["paper"].epochs:
         gaps.append(f"no CIFAR-10 run here is longer than {longest} of the paper's {PRESETS['paper'].epochs} epochs")
     devices = sorted({run.result()["device"] for suite in suites for run in suite.gathered.runs})
     gaps.append(f"everything ran on {', '.join(devices) or 'nothing'}, so other devices are not covered")
