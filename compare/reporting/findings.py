@@ -91,7 +91,7 @@ def _supported(suites: list[PublishedSuite]) -> str:
         for bits, one in suite.judged.by_bits.items()
     ]
     if not judged:
-        return "**Supported**: no verdict on equivalence yet, since no suite here has several seeds of both frameworks."
+        return "**Supported**: no verdict on equivalence yet, since no suite here has all of several planned pairs."
     return f"**Supported**, Paddle's mAP minus PyTorch's over paired seeds: {'; '.join(judged)}."
 
 
@@ -148,6 +148,6 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
 
 def _section(suite: PublishedSuite) -> str:
     table = (suite.folder / "table.md").read_text(encoding="utf-8").strip()
-    command = f"Again: `{suite_command(suite.gathered)}`; one run of it: the same with `--cell FRAMEWORK:BITS:SEED`."
+    command = f"Again: `{suite_command(suite.gathered)}`; single runs of it by the commands in the report."
     links = f"[report]({suite.name}/report.html), [rows]({suite.name}/table.csv)"
     return f"## {suite.name}: {suite.describe()}\n\n{table}\n\n{command} See {links}."
