@@ -28,7 +28,7 @@ from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
 from shared.files import read_json
 from shared.machine import num_threads
 from shared.progress import Progress, make_progress
-from shared.recipe import PRESETS
+from shared.recipe import BASE_SEED, PRESETS
 from shared.runs import FRAMEWORKS
 
 _CIFAR_PROTOCOLS = [name for name in cifar.PROTOCOLS if name.startswith("cifar10")]
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
     add("--bits", type=int, nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
     add("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS))
-    add("--seeds", type=int, nargs="+", default=[2000], metavar="N", help="one run per seed; the mean is shown")
+    add("--seeds", type=int, nargs="+", default=[BASE_SEED], metavar="N", help="one run per seed; the mean is shown")
     add("--data", metavar="PATH|download", help="CIFAR-10 in a supported layout; default: download once")
     add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
     add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")

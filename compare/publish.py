@@ -54,8 +54,11 @@ def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
     _copy(out, make_folder(temporary))
     if (out / "figures").is_dir():
         shutil.copytree(out / "figures", temporary / "figures")
-    shutil.rmtree(target, ignore_errors=True)
+    older = results / f".{name}.older"
+    if target.exists():
+        os.replace(target, older)
     os.replace(temporary, target)
+    shutil.rmtree(older, ignore_errors=True)
     return target
 
 

@@ -144,8 +144,8 @@ def _popcount(typing_context, word):  # noqa: ARG001 - numba prescribes the sign
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> int:
-    """For compiled callers: the Hamming distance of two words, or of two codes of many words."""
-    raise NotImplementedError
+    """The Hamming distance of two words, or of two codes of many words; compiled callers get ``_compiled_distance``."""
+    return int(np.unpackbits(np.atleast_1d(one ^ other).view(np.uint8)).sum())
 
 
 @overload(_distance)

@@ -25,7 +25,7 @@ class Recipe:
     """Settings of one run, shared by both frameworks; the defaults are the published CIFAR-10 (I) protocol.
 
     ``seeded`` names the parts that follow ``seed``; the others stay as ``BASE_SEED`` has them, which only a study of
-    where the variance comes from wants (compare/variance.py).
+    where the variance comes from wants (compare/execution/studies.py).
     ``learning_rate`` holds for epochs 1..``lr_drop_epoch`` and is multiplied by ``lr_drop_factor`` afterwards.
     ``width`` scales AlexNet's channels and units; ``input_px`` is the side of the upsampled square image.
     ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.

@@ -1,7 +1,6 @@
 """The ladder passes, and stops at the expected rung for every planted fault."""
 
 import json
-import subprocess
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +12,7 @@ from compare.ladder.limits import LIMITS
 from compare.ladder.records import compare, compare_sets
 from compare.ladder.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.ladder.rungs import RUNGS
-from compare.worker import Worker, default_python
+from compare.worker import Dialogue, Worker, default_python
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
@@ -25,19 +24,15 @@ class ForkedWorker(Worker):
 
     @cached_property
     def _server(self):
-        words = [self.python, "-m", "tests.children.forked", self.framework]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": helpers.PROJECT_ROOT}
-        return subprocess.Popen(words, env=helpers.ENVIRONMENT, **pipes)
+        return Dialogue(self._start(["-m", "tests.children.forked", self.framework]), self._judge)
 
     def output_of_verb(self, *arguments):
-        self._server.stdin.write(json.dumps(arguments) + "\n")
-        self._server.stdin.flush()
-        status, output, errors = json.loads(self._server.stdout.readline())
-        self._judge(status, errors.splitlines(), None)
-        return output
+        done = self._server.ask(json.dumps(arguments))
+        self._judge(done["status"], done["errors"].splitlines(), None)
+        return done["output"]
 
     def close(self):
-        self._server.communicate()
+        self._server.close()
 
 
 @pytest.fixture(scope="module")

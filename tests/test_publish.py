@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shlex
+import shutil
 
 import pytest
 
@@ -65,6 +66,10 @@ def test_a_suite_takes_the_place_of_its_older_self(small_suite, tmp_path):
     (tmp_path / "small" / "old").touch()
     publish(small_suite, "small", tmp_path)
     assert not (tmp_path / "small" / "old").exists()
+    (tmp_path / ".half").mkdir()  # as a kill leaves it
+    shutil.copy(tmp_path / "small" / "suite.json", tmp_path / ".half")
+    assert [suite.name for suite in read_suites(tmp_path)] == ["small"]
+    shutil.rmtree(tmp_path / ".half")
     assert [folder.name for folder in tmp_path.iterdir()] == ["small"]
 
 
@@ -127,11 +132,12 @@ def test_commands_name_every_setting(recipe, tmp_path):
     assert str(arguments.cell) == f"torch:{recipe.bits}:{recipe.seed}"
     settings = {"bits": recipe.bits, "seed": recipe.seed, "backbone_layers": recipe.backbone_layers}
     assert dataclasses.replace(chosen_recipe(arguments, recipe.preset), **settings) == recipe
-    plan(tmp_path, bits=[12, 48], seeds=[1, 2], label="a copy")
+    plan(tmp_path, bits=[12, 48], seeds=[1, 2], label="a copy", frameworks=["torch"])
     finish(tmp_path, recipe, "torch", 0.5, threads=4)
     finish(tmp_path / "control/threads", recipe, "torch", 0.5)
     asked = build_parser().parse_args(shlex.split(suite_command(gather([tmp_path])))[2:])
     assert (asked.bits, asked.seeds, asked.label, asked.cell_cpus) == ([12, 48], [1, 2], "a copy", 4)
+    assert asked.frameworks == ["torch"]
     assert (asked.control, asked.variance, asked.cell) == (True, False, None)
 
 

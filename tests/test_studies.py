@@ -80,7 +80,7 @@ def test_noise_floor_is_each_run_beside_itself(tmp_path):
     finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=9), "torch", 0.9)  # of no run of the suite
     table = write_table(tmp_path).split("Noise floor (A/A)")[1]
     still, moving = cells(table)
-    assert still["control"] == "PyTorch Lightning, 1 threads beside 2"
+    assert still["control"] == "PyTorch Lightning, 1 beside 2 threads"
     assert (still["n"], still["sd"], still["frameworks' sd / this sd"]) == ("3", "0.0000", "-")
     assert (
         moving
@@ -153,7 +153,7 @@ def test_a_suite_with_its_studies(tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--frameworks", "paddle")
     text = helpers.benchmark("--out", tmp_path, *options, "--control", "--variance", "--cell-cpus", "1").stdout
     noise, variance = text.split("Noise floor (A/A)")[1].split("Where the spread of mAP")
-    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 threads", "its own d"]
+    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 beside ", "its own d"]
     assert [row["source"] for row in cells(variance)] == [*SEEDED, "all seeds together"]
     assert all(row["n"] == "2" for row in cells(variance))
     assert len({row["sd of mAP"] for row in cells(variance)}) > 1  # the families do not vary the same thing

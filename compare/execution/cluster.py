@@ -53,6 +53,7 @@ class RayExecutor:
         """
         running, tracks, died = {}, {}, []
         for task in tasks:
+            self._check_cores(task.worker.threads)  # a control's cells take another number than the suite's
             write_text(task.out / node.MARK, self._token)
             tracks[str(task.cell)] = progress.track(str(task.cell))
             running[self._submit(task)] = task

@@ -21,6 +21,9 @@ from shared.progress import Progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS
 
+# fields of the recipe that benchmark.py has an option for
+RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
+
 
 def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) -> Suite:
     """Check everything that can be wrong before training starts, and gather what the runs share."""
@@ -113,10 +116,7 @@ def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
                 raise UserError(
                     f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
                 )
-    chosen = {
-        name: getattr(arguments, name)
-        for name in ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
-    }
+    chosen = {name: getattr(arguments, name) for name in RECIPE_OPTIONS}
     return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
 
 

@@ -66,7 +66,7 @@ class PublishedSuite:
 
 def read_suites(results: Path) -> list[PublishedSuite]:
     """The suites under ``results`` that have a finished run, by name; raises like ``gather``."""
-    folders = sorted(file.parent for file in results.glob("*/suite.json"))
+    folders = sorted(file.parent for file in results.glob("[!.]*/suite.json"))
     suites = [PublishedSuite(folder.name, folder, gather([folder])) for folder in folders]
     return [suite for suite in suites if suite.gathered.runs]
 

@@ -4,11 +4,10 @@ import shlex
 from collections.abc import Sequence
 
 from compare.evidence.gather import Gathered
+from compare.execution.planning import RECIPE_OPTIONS
 from shared.files import read_json
 from shared.recipe import PRESETS, RELU_LAYERS, Recipe
-
-# fields of the recipe that benchmark.py has an option for
-_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
+from shared.runs import FRAMEWORKS
 
 
 def rerun_command(recipe: Recipe, framework: str, threads: int | None) -> str:
@@ -24,7 +23,8 @@ def suite_command(gathered: Gathered) -> str:
     """The same for a whole suite, which has a run at least, with its controls and its study of variance."""
     first, plan = gathered.runs[0], gathered.plan
     threads = read_json(first.environment_file).get("framework_threads") if first.environment_file.exists() else None
-    more = ["--control"] if any(gathered.controls.values()) else []
+    more = [] if set(plan["frameworks"]) == set(FRAMEWORKS) else ["--frameworks", *plan["frameworks"]]
+    more += ["--control"] if any(gathered.controls.values()) else []
     more += ["--variance"] if any(gathered.families.values()) else []
     more += ["--label", plan["label"]] if plan["label"] else []
     return _command(first.recipe(), plan["bits"], plan["seeds"], threads, more)
@@ -32,7 +32,7 @@ def suite_command(gathered: Gathered) -> str:
 
 def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], threads: int | None, more: list[str]) -> str:
     words = ["python", "compare/benchmark.py", "--preset", recipe.preset, "--bits", *bits, "--seeds", *seeds]
-    for name in _OPTIONS:
+    for name in RECIPE_OPTIONS:
         if getattr(recipe, name) != getattr(PRESETS[recipe.preset], name):
             words += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
     if recipe.preset != "demo":

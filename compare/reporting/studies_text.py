@@ -67,7 +67,7 @@ def _variance_table(gathered: Gathered, bits: int, differences: Differences) -> 
 def _control(gathered: Gathered, kind: str) -> str:
     if kind == "dropout":
         return "its own dropout beside the shared masks"
-    return f"{_threads(gathered.controls[kind])} threads beside {_threads(gathered.runs)}"
+    return f"{_threads(gathered.controls[kind])} beside {_threads(gathered.runs)} threads"
 
 
 def _threads(runs: Iterable[Run]) -> str:

@@ -1,6 +1,7 @@
 """forked FRAMEWORK: runs the worker's command in each line of stdin, a JSON list, in a fork that has the imports done.
 
-Answers with its exit status, output and errors, as a line of JSON. Importing a framework is most of a short command.
+Answers with its status, output and errors, as a line of JSON, after a first one when the imports are done. Importing a
+framework is most of a short command.
 """
 
 import importlib
@@ -17,6 +18,7 @@ for library in LIBRARIES[framework]:
 main = importlib.import_module(f"{framework}_impl.__main__")
 worker_cli = importlib.import_module("shared.worker_cli")
 
+print("{}", flush=True)
 for line in sys.stdin:
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         child = os.fork()
@@ -27,4 +29,4 @@ for line in sys.stdin:
             worker_cli.run_worker(f"{framework}_impl", framework, main.load)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         texts = [file.seek(0) or file.read() for file in (output, errors)]
-    print(json.dumps([status, *texts]), flush=True)
+    print(json.dumps({"status": status, "output": texts[0], "errors": texts[1]}), flush=True)
