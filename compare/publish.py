@@ -16,6 +16,7 @@ from compare.execution.studies import CONTROLS, control_folder, variance_folder
 from compare.report import REPORT_FILE, write_report
 from compare.reporting.data import THROUGHPUT_FILE
 from compare.reporting.findings import results_page
+from compare.reporting.kept_facts import FACTS_FILE
 from compare.table import write_table
 from shared.errors import UserError, exit_status
 from shared.files import PROJECT_ROOT, make_folder, read_json, write_json, write_text
@@ -23,7 +24,8 @@ from shared.recipe import SEEDED
 from shared.runs import Run, finished_runs
 
 RESULTS = PROJECT_ROOT / "results"
-_OF_SUITE = ("suite.json", ALIGN_FILE, THROUGHPUT_FILE, "table.md", "table.csv", "table.json", REPORT_FILE)
+_TABLES = ("table.md", "table.csv", "table.json")
+_OF_SUITE = ("suite.json", ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
 
 
 def main() -> None:

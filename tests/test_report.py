@@ -147,6 +147,26 @@ def test_half_finished_suite(browser, broken):
     assert "Killed: <out of memory>" in (broken / "report.html").read_text().replace("&lt;", "<").replace("&gt;", ">")
 
 
+def test_codes_that_are_gone_are_still_described(browser, broken):
+    """As in a suite that was published or copied without its codes; not when a run was made again since."""
+    figures = {file.name: file.read_bytes() for file in figures_of(broken)}
+    for name in ("torch", "paddle"):
+        run_of(broken, name, 12, 2000).codes_file.unlink()
+    text = shown(browser, broken)
+    assert "The first query of each class and its nearest items, 12 bits, seed 2000." in text
+    assert {file.name: file.read_bytes() for file in figures_of(broken)} == figures
+    file = run_of(broken, "paddle", 12, 2000).result_file
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"checkpoint_sha256": "of another run"}))
+    text = shown(browser, broken)
+    assert "expected the codes of a finished run" in text
+    assert "Nothing to show: no run has left codes yet." in text
+
+
+def figures_of(out):
+    helpers.run("compare/report.py", out)
+    return sorted((out / "figures").iterdir())
+
+
 def test_nothing_finished_and_nothing_readable(browser, broken):
     for name in ("paddle", "torch"):
         run_of(broken, name, 12, 2000).result_file.write_text("{}")

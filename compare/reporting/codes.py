@@ -10,6 +10,7 @@ from shared.packing import unpack_codes
 
 _DRAWN_RANKS = 300
 NEAREST = 10
+_ARRAYS = ("ranks", "balance", "correlation")
 
 
 class Hit(NamedTuple):
@@ -30,14 +31,13 @@ class Ranking(NamedTuple):
 
 
 class CodeFacts(NamedTuple):
-    """Of one run: ``bits`` bool (N, bits), queries first; ``balance`` (bits,) the share of ones among the items.
+    """Of one run: ``balance`` (bits,) the share of ones among the items.
 
     ``ranks`` int (K,) and ``by_rank``, expected precision and recall after them, (K,) each; ``correlation``
     (bits, bits), 0 where a bit is constant; ``margin``, the median distance of a feature from flipping its bit;
     ``rankings``, the nearest items of the first query of each class.
     """
 
-    bits: np.ndarray
     ranks: np.ndarray
     by_rank: PrecisionRecall
     balance: np.ndarray
@@ -52,6 +52,14 @@ class CodeFacts(NamedTuple):
         return np.abs(self.correlation[np.triu_indices(len(self.correlation), 1)])
 
 
+class LengthFacts(NamedTuple):
+    """Of one code length: the ``seed`` shown, framework -> its facts, and the share of bits equal in both, if known."""
+
+    seed: int
+    of: dict[str, CodeFacts]
+    agreement: float | None
+
+
 def code_facts(codes: Codes) -> CodeFacts:
     """Everything the report says of these codes."""
     bits = unpack_codes(codes.codes, codes.bits)
@@ -60,7 +68,29 @@ def code_facts(codes: Codes) -> CodeFacts:
     by_rank = codes.score().rank_curve_at(ranks)
     correlation, margin = _correlation(items), float(np.median(codes.margin))
     nearest = _rankings(codes, bits)
-    return CodeFacts(bits, ranks, by_rank, items.mean(axis=0), correlation, margin, codes.zeros, nearest)
+    return CodeFacts(ranks, by_rank, items.mean(axis=0), correlation, margin, codes.zeros, nearest)
+
+
+def agreement(first: Codes, second: Codes) -> float | None:
+    """The share of code bits that are the same in both; None for codes of other images or another length."""
+    if first.codes.shape != second.codes.shape or not np.array_equal(first.index, second.index):
+        return None
+    return float((unpack_codes(first.codes, first.bits) == unpack_codes(second.codes, second.bits)).mean())
+
+
+def facts_as_json(facts: CodeFacts) -> dict:
+    """The facts in lists and numbers, exactly."""
+    arrays = {name: getattr(facts, name).tolist() for name in _ARRAYS}
+    by_rank = {name: curve.tolist() for name, curve in facts.by_rank._asdict().items()}
+    return facts._asdict() | arrays | {"by_rank": by_rank}
+
+
+def facts_from_json(values: dict) -> CodeFacts:
+    """What ``facts_as_json`` was given."""
+    arrays = {name: np.array(values[name]) for name in _ARRAYS}
+    by_rank = PrecisionRecall(**{name: np.array(curve) for name, curve in values["by_rank"].items()})
+    rankings = [Ranking(index, label, [Hit(*hit) for hit in hits]) for index, label, hits in values["rankings"]]
+    return CodeFacts(**values | arrays | {"by_rank": by_rank, "rankings": rankings})
 
 
 def _correlation(bits: np.ndarray) -> np.ndarray:

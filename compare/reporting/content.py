@@ -3,15 +3,14 @@
 from compare.figures import house_style
 from compare.reporting import curves
 from compare.reporting import more_figures as more
-from compare.reporting.codes import CodeFacts, code_facts
-from compare.reporting.curves import STYLES, Picture
+from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
 from compare.reporting.grid import retrieval_grid
+from compare.reporting.kept_facts import facts_by_length
 from compare.reporting.rerun import rerun_command
 from compare.reporting.studies_text import NOISE_TITLE
 from compare.reporting.verdict import gather_evidence, verdict
 from compare.worker import NAMES
-from shared.errors import UserError
 
 _RANKING = (curves.precision_recall, curves.precision_at)
 
@@ -19,7 +18,8 @@ _RANKING = (curves.precision_recall, curves.precision_at)
 @house_style()
 def content(material: Material) -> dict:
     """Every name that the template uses."""
-    facts = _facts(material)
+    by_length = facts_by_length(material)
+    coded = {bits: facts for bits, facts in by_length.items() if facts.of}
     return {
         "verdict": verdict(gather_evidence(material)),
         "material": material,
@@ -29,36 +29,20 @@ def content(material: Material) -> dict:
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
         "training": _training(material),
-        "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in facts.items()],
+        "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
         "ladder": more.ladder(material.align) if material.align else None,
         "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
         "growth_points": more.growth_points(material.align) if material.align else [],
         "speed": more.throughput_rows(material),
         "speed_picture": more.throughput(more.throughput_rows(material)) if material.finished else None,
-        "grid": retrieval_grid(material, facts),
-        "facts": facts,
-        "agreement": {bits: _agreement(own) for bits, own in facts.items()},
-        "code_pictures": [draw(bits, own) for draw in (more.balance, more.correlation) for bits, own in facts.items()],
+        "grid": retrieval_grid(material, coded),
+        "facts": coded,
+        "code_pictures": [
+            draw(bits, own.of) for draw in (more.balance, more.correlation) for bits, own in coded.items()
+        ],
         "environments": _environments(material),
         "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.recipe],
     }
-
-
-def _facts(material: Material) -> dict[int, dict[str, CodeFacts]]:
-    """Length -> framework -> facts of the codes of its first finished run; lengths without any are left out.
-
-    A file that is missing or damaged becomes a problem of the suite.
-    """
-    facts: dict[int, dict[str, CodeFacts]] = {}
-    for bits in material.lengths:
-        for framework in STYLES:
-            member = material.first_finished(framework, bits)
-            try:
-                if member:
-                    facts.setdefault(bits, {})[framework] = code_facts(member.codes())
-            except UserError as error:
-                material.problems.append(str(error))
-    return {bits: own for bits, own in facts.items() if own}
 
 
 def _training(material: Material) -> list[Picture]:
@@ -66,12 +50,6 @@ def _training(material: Material) -> list[Picture]:
     begun = [bits for bits in material.lengths if any(m.log for m in material.members if m.cell.bits == bits)]
     pictures = [draw(material, bits) for draw in (curves.loss_curves, curves.map_curves) for bits in begun]
     return [*pictures, *(curves.rate_curve(material, bits) for bits in begun[:1])]
-
-
-def _agreement(facts: dict[str, CodeFacts]) -> float | None:
-    """The share of code bits that are the same in both frameworks."""
-    bits = [own.bits for own in facts.values()]
-    return float((bits[0] == bits[1]).mean()) if len(bits) == 2 and bits[0].shape == bits[1].shape else None
 
 
 def _environments(material: Material) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from compare.figures import BLUE, GREEN, GREY, ORANGE, PINK
 from compare.published import published_curves, published_last
-from compare.reporting.codes import CodeFacts
+from compare.reporting.codes import LengthFacts
 from compare.reporting.data import Material, Member
 from compare.worker import NAMES
 
@@ -98,16 +98,16 @@ def rate_curve(material: Material, bits: int) -> Picture:
     return Picture("rate", figure, f"Learning rate, {bits} bits", _sentence("Rate in the last epoch", words))
 
 
-def precision_recall(material: Material, bits: int, facts: dict[str, CodeFacts]) -> Picture:
+def precision_recall(material: Material, bits: int, facts: LengthFacts) -> Picture:
     """Precision over recall by rank, and as markers within each Hamming radius."""
     figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
     words = []
-    for framework, result in _results(material, bits):
+    for framework, result in _results(material, bits, facts.seed):
         style, curve = STYLES[framework], result["retrieval"]["radius_curve"]
-        if framework in facts:
-            by_rank = facts[framework].by_rank
+        if framework in facts.of:
+            by_rank = facts.of[framework].by_rank
             axes.plot(by_rank.recall, by_rank.precision, **{**style, "marker": ""})
-        axes.plot(curve["recall"], curve["precision"], label=NAMES[framework], **_markers(style, framework in facts))
+        axes.plot(curve["recall"], curve["precision"], label=NAMES[framework], **_markers(style, framework in facts.of))
         inside = result["retrieval"]["within_radius_2"]
         words.append(f"{NAMES[framework]} {inside['precision']:.3f} and {inside['recall']:.3f}")
     axes.legend()
@@ -115,24 +115,24 @@ def precision_recall(material: Material, bits: int, facts: dict[str, CodeFacts])
     return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
 
 
-def precision_at(material: Material, bits: int, facts: dict[str, CodeFacts]) -> Picture:
+def precision_at(material: Material, bits: int, facts: LengthFacts) -> Picture:
     """Precision of the first k items."""
     figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
     words = []
-    for framework, result in _results(material, bits):
+    for framework, result in _results(material, bits, facts.seed):
         style, at = STYLES[framework], result["retrieval"]["precision_at"]
-        if framework in facts:
-            axes.plot(facts[framework].ranks, facts[framework].by_rank.precision, **{**style, "marker": ""})
-        axes.plot(list(map(int, at)), at.values(), label=NAMES[framework], **_markers(style, framework in facts))
+        if framework in facts.of:
+            axes.plot(facts.of[framework].ranks, facts.of[framework].by_rank.precision, **{**style, "marker": ""})
+        axes.plot(list(map(int, at)), at.values(), label=NAMES[framework], **_markers(style, framework in facts.of))
         words.append(NAMES[framework] + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
     axes.legend()
     return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
 
 
-def _results(material: Material, bits: int) -> list[tuple[str, dict]]:
-    """The result of each framework's first finished run."""
-    firsts = ((framework, material.first_finished(framework, bits)) for framework in STYLES)
-    return [(framework, member.result) for framework, member in firsts if member]
+def _results(material: Material, bits: int, seed: int) -> list[tuple[str, dict]]:
+    """The result of each framework's run of this seed, if finished."""
+    runs = ((framework, material.finished_run(framework, bits, seed)) for framework in STYLES)
+    return [(framework, member.result) for framework, member in runs if member]
 
 
 def _markers(style: dict, has_line: bool) -> dict:

@@ -65,6 +65,11 @@ class Material:
         return sorted({member.cell.bits for member in self.members if member.log or member.result})
 
     @property
+    def finished_lengths(self) -> list[int]:
+        """The code lengths that have a finished run."""
+        return sorted({member.cell.bits for member in self.finished})
+
+    @property
     def recipe(self) -> Recipe | None:
         """The recipe of the first run, which all others share but for bits and seed."""
         return next((member.recipe for member in self.members if member.recipe), None)
@@ -73,9 +78,9 @@ class Material:
         """The runs of a framework at one length, a run a seed."""
         return [member for member in self.members if member.cell[:2] == (framework, bits)]
 
-    def first_finished(self, framework: str, bits: int) -> Member | None:
-        """The finished run of the lowest seed."""
-        return next((member for member in self.of(framework, bits) if member.result), None)
+    def finished_run(self, framework: str, bits: int, seed: int) -> Member | None:
+        """This very run, if it is finished."""
+        return next((member for member in self.finished if member.cell == (framework, bits, seed)), None)
 
 
 def read_suite(out: Path) -> Material:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.reporting.codes import NEAREST, CodeFacts, Ranking
+from compare.reporting.codes import NEAREST, LengthFacts, Ranking
 from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
 from compare.reporting.tiles import Block, Tile, tile_figure
@@ -33,14 +33,15 @@ class Grid:
         return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.found.items()}
 
 
-def retrieval_grid(material: Material, facts: dict[int, dict[str, CodeFacts]]) -> Grid | None:
+def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> Grid | None:
     """The grid of the longest codes that both frameworks have, else of the longest; None without any codes."""
     if not facts:
         return None
-    bits = max(facts, key=lambda bits: (len(facts[bits]), bits))
-    member = material.first_finished(next(iter(facts[bits])), bits)
+    bits = max(facts, key=lambda bits: (len(facts[bits].of), bits))
+    shown = facts[bits]
+    member = material.finished_run(next(iter(shown.of)), bits, shown.seed)
     names = {label: cifar.class_name(member.result["dataset"], label) for label in range(NUM_CLASSES)}
-    grid = Grid(bits, member.cell.seed, {name: own.rankings for name, own in facts[bits].items()}, names)
+    grid = Grid(bits, member.cell.seed, {name: own.rankings for name, own in shown.of.items()}, names)
     try:
         return dataclasses.replace(grid, picture=_picture(grid, _images(member)))
     except UserError as error:
