@@ -60,7 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_python_options(parser)
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
-    add("--cell", type=parse_cell, metavar="FRAMEWORK:BITS:SEED", help="one run alone, for batch schedulers; no table")
+    add(
+        "--cell",
+        type=parse_cell,
+        metavar="FRAMEWORK:BITS:SEED",
+        help="one run alone, with its studies' runs, for batch schedulers; no table",
+    )
     add(
         "--executor", choices=("local", "ray"), default="local", help="ray: runs at once, on the nodes of a Ray cluster"
     )
@@ -77,15 +82,13 @@ def main() -> None:
     _check_grid(arguments)
     with closing(progress), closing(_executor(arguments)) as executor:
         suite = plan(arguments, executor, progress)
+        suites = [suite, *_studies(arguments, suite)]
         if arguments.cell:
-            suite.run_cell(arguments.cell, executor, progress)
+            for each in suites:
+                if arguments.cell in each.cells:
+                    each.run_cell(arguments.cell, executor, progress)
             print(f"{arguments.cell} is finished; when all are, the same command without --cell writes the table")
             return
-        suites = [
-            suite,
-            *(controls(suite) if arguments.control else []),
-            *(families(suite) if arguments.variance else []),
-        ]
         if isinstance(suite, FollowingSuite):
             for each in suites:
                 each.run(executor, progress)
@@ -95,6 +98,14 @@ def main() -> None:
     if not aligned:
         print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
         sys.exit(EXIT_CHECK_FAILED)
+
+
+def _studies(arguments: argparse.Namespace, suite: Suite) -> list[Suite]:
+    frameworks = arguments.frameworks if arguments.cell else suite.frameworks
+    return [
+        *(controls(suite) if arguments.control else []),
+        *(families(suite, frameworks) if arguments.variance else []),
+    ]
 
 
 def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
@@ -149,8 +160,6 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--cell: expected one of --frameworks : --bits : --seeds, {choices}; received {arguments.cell}"
         )
-    if arguments.cell and (arguments.control or arguments.variance):
-        raise UserError("--cell: a single run has no --control and no --variance; they go with the whole suite")
     if arguments.cell_cpus is not None and arguments.cell_cpus < 1:
         raise UserError(f"--cell-cpus: expected at least 1, received {arguments.cell_cpus}")
     if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):

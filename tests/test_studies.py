@@ -142,10 +142,14 @@ def test_controls_differ_in_threads_and_in_dropout_alone(tmp_path):
 
 def test_families_vary_one_part_in_one_framework(tmp_path):
     suite = suite_with(tmp_path)
-    assert [(family.recipe.seeded, family.seeds) for family in families(suite)] == [((part,), [7]) for part in SEEDED]
-    assert {worker.framework for family in families(suite) for worker in family.workers} == {"torch"}
+    both = families(suite, suite.frameworks)
+    assert [(family.recipe.seeded, family.seeds) for family in both] == [((part,), [7]) for part in SEEDED]
+    assert {name for family in both for name in family.frameworks} == {"torch"}
+    alone = dataclasses.replace(suite, workers=[Worker("paddle")])
+    assert [family.frameworks for family in families(alone, alone.frameworks)] == [["paddle"]] * len(SEEDED)
+    assert not [family.cells for family in families(alone, suite.frameworks) if family.cells]
     with pytest.raises(UserError, match="--variance: expected several --seeds"):
-        families(suite_with(tmp_path, seeds=[2000]))
+        families(suite_with(tmp_path, seeds=[2000]), suite.frameworks)
 
 
 @pytest.mark.slow
@@ -159,7 +163,10 @@ def test_a_suite_with_its_studies(tmp_path):
     assert len({row["sd of mAP"] for row in cells(variance)}) > 1  # the families do not vary the same thing
 
 
-def test_studies_need_a_whole_suite(tmp_path):
-    words = ("--preset", "demo", "--bits", "12", "--out", tmp_path, "--control", "--cell", "torch:12:2000")
-    done = helpers.run("compare/benchmark.py", *words, status=2)
-    assert "--cell: a single run has no --control and no --variance" in done.stderr
+def test_a_single_run_with_its_studies(tmp_path):
+    """What a batch scheduler starts; seed 2000 is the base of every family and belongs to none."""
+    words = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--out", tmp_path)
+    helpers.run("compare/benchmark.py", *words, "--control", "--variance", "--cell", "torch:12:2000")
+    finished = {str(file.parent.relative_to(tmp_path)) for file in tmp_path.rglob("result.json")}
+    cell = "torch/bits12-seed2000"
+    assert finished == {cell, f"control/threads/{cell}", f"control/dropout/{cell}"}

@@ -40,12 +40,14 @@ def controls(suite: Suite) -> list[Suite]:
     ]
 
 
-def families(suite: Suite) -> list[Suite]:
+def families(suite: Suite, frameworks: Sequence[str]) -> list[Suite]:
     """For each of ``SEEDED`` a suite of one framework in which that part alone follows the seeds.
 
-    The run with ``BASE_SEED`` is left out, as it is the suite's own. Raises UserError when no two runs would be left to
-    see a spread from.
+    That is PyTorch where ``frameworks``, those of the whole suite, have it: what its seeds contribute, Paddle's do too,
+    as both draw the same. For a single run of the other framework there is nothing to do. The run with ``BASE_SEED`` is
+    left out, as it is the suite's own. Raises UserError when no two runs would be left to see a spread from.
     """
+    chosen = "torch" if "torch" in frameworks else frameworks[0]
     seeds = [seed for seed in suite.seeds if seed != BASE_SEED]
     if len(suite.seeds) < 2:
         raise UserError(
@@ -57,7 +59,7 @@ def families(suite: Suite) -> list[Suite]:
             out=variance_folder(suite.out, part),
             recipe=dataclasses.replace(suite.recipe, seeded=(part,)),
             seeds=seeds,
-            workers=_one_framework(suite.workers),
+            workers=[worker for worker in suite.workers if worker.framework == chosen],
         )
         for part in SEEDED
     ]
@@ -65,8 +67,3 @@ def families(suite: Suite) -> list[Suite]:
 
 def _other_threads(worker: Worker) -> int:
     return 1 if (worker.threads or num_threads()) > 1 else 2
-
-
-def _one_framework(workers: Sequence[Worker]) -> list[Worker]:
-    """PyTorch where it can run: what its seeds contribute, Paddle's do too, as both draw the same."""
-    return sorted(workers, key=lambda worker: worker.framework != "torch")[:1]

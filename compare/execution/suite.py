@@ -45,10 +45,14 @@ class Suite:
     label: str = ""
 
     @property
+    def frameworks(self) -> list[str]:
+        """Those that can run."""
+        return [worker.framework for worker in self.workers]
+
+    @property
     def cells(self) -> list[Cell]:
         """All cells, in the order in which they run."""
-        frameworks = [worker.framework for worker in self.workers]
-        return [Cell(name, bits, seed) for seed, bits, name in product(self.seeds, self.bits, frameworks)]
+        return [Cell(name, bits, seed) for seed, bits, name in product(self.seeds, self.bits, self.frameworks)]
 
     def is_finished(self) -> bool:
         """Whether every run of the suite has its result."""
@@ -86,10 +90,8 @@ class Suite:
         return dataclasses.replace(recipe, split_sha256=split.digest())
 
     def _write_plan(self) -> None:
-        frameworks = [worker.framework for worker in self.workers]
-        plan = {"bits": self.bits, "seeds": self.seeds, "frameworks": frameworks, "unavailable": self.unavailable}
-        plan |= {"label": self.label}
-        write_json(self.out / "suite.json", plan)
+        fields = ("bits", "seeds", "frameworks", "unavailable", "label")
+        write_json(self.out / "suite.json", {name: getattr(self, name) for name in fields})
 
     def _tasks(self, cells: list[Cell], progress: Progress) -> Iterator[Task]:
         """The cells that are not finished, each with its initial weights in place."""

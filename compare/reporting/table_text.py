@@ -71,7 +71,7 @@ def table_notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} after epoch {recipe.lr_drop_epoch}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
-        f"scored every {plural(recipe.eval_every or recipe.epochs)}.",
+        f"scored {_when_scored(recipe)}.",
         f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
         f"Seeds: {', '.join(map(str, suite['seeds']))}.",
         *(_framework_note(name, suite, runs) for name in _OURS),
@@ -128,6 +128,12 @@ def _framework_note(framework: str, suite: dict, runs: list[Run]) -> str:
     seconds = sum(result["train_seconds"] for result in own)
     unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
     return f"{NAMES[framework]}: {devices}; {versions}; {seconds:.0f} s of training{unfinished}."
+
+
+def _when_scored(recipe: Recipe) -> str:
+    if recipe.eval_every in (0, recipe.epochs):
+        return "after the last epoch"
+    return "every epoch" if recipe.eval_every == 1 else f"every {plural(recipe.eval_every)}"
 
 
 def plural(epochs: int) -> str:
