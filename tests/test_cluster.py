@@ -134,6 +134,15 @@ def test_bad_input_on_a_node_that_shares_no_folder(small_suite, tmp_path, monkey
     assert "no such data" in str(failure)
 
 
+def test_node_keeps_a_run_and_its_control_on_other_threads_apart(small_suite, tmp_path, monkeypatch):
+    """Both have one recipe; what a failed run leaves is the state to go on from, which is not the control's."""
+    task, _, parcel = on_a_far_node(monkeypatch, small_suite, tmp_path, str(tmp_path / "none"))
+    for threads in (1, 2):
+        worker = dataclasses.replace(task.worker, threads=threads)
+        assert isinstance(node.execute(dataclasses.replace(task, worker=worker), "token", parcel, [].append), UserError)
+    assert len(list((tmp_path / "cache" / "cells").iterdir())) == 2
+
+
 def test_cells_of_a_scheduler_share_a_folder(small_suite, tmp_path):
     """Started at the same moment, they make the folder, its initial weights and their runs together."""
     cells = [start("--out", tmp_path, *helpers.SMALL, "--cell", f"{name}:12:2000") for name in FRAMEWORKS]

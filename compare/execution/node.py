@@ -75,8 +75,9 @@ def _sees(folder: Path, token: str) -> bool:
 
 
 def _prepare_here(task: Task, parcel: Parcel) -> Task:
-    # the same cell finds the same folder again, and in it the state to go on from
-    folder = cache_folder() / "cells" / f"{task.cell.framework}-{parcel.recipe.digest()[:16]}"
+    # the same cell finds the same folder again, and in it the state to go on from; a control on other threads does not
+    name = f"{task.cell.framework}-{task.worker.threads}-{parcel.recipe.digest()[:16]}"
+    folder = cache_folder() / "cells" / name
     task = dataclasses.replace(task, out=folder)
     task.run.prepare(parcel.recipe)
     with atomic_path(task.initial_weights) as temporary:
