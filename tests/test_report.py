@@ -167,6 +167,12 @@ def figures_of(out):
     return sorted((out / "figures").iterdir())
 
 
+def test_log_that_is_lost(browser, broken):
+    for name in ("torch", "paddle"):
+        run_of(broken, name, 12, 2000).log_file.unlink()
+    assert "mAP by code length" in shown(browser, broken)
+
+
 def test_nothing_finished_and_nothing_readable(browser, broken):
     for name in ("paddle", "torch"):
         run_of(broken, name, 12, 2000).result_file.write_text("{}")

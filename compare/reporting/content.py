@@ -19,6 +19,7 @@ _RANKING = (curves.precision_recall, curves.precision_at)
 def content(material: Material) -> dict:
     """Every name that the template uses."""
     by_length = facts_by_length(material)
+    speed = more.throughput_rows(material)
     coded = {bits: facts for bits, facts in by_length.items() if facts.of}
     return {
         "verdict": verdict(gather_evidence(material)),
@@ -33,8 +34,8 @@ def content(material: Material) -> dict:
         "ladder": more.ladder(material.align) if material.align else None,
         "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
         "growth_points": more.growth_points(material.align) if material.align else [],
-        "speed": more.throughput_rows(material),
-        "speed_picture": more.throughput(more.throughput_rows(material)) if material.finished else None,
+        "speed": speed,
+        "speed_picture": more.throughput(speed) if speed else None,
         "grid": retrieval_grid(material, coded),
         "facts": coded,
         "code_pictures": [

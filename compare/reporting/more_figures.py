@@ -87,7 +87,7 @@ def throughput_rows(material: Material) -> list[dict]:
     rows = []
     for bits in material.lengths:
         for framework in STYLES:
-            done = [member for member in material.of(framework, bits) if member.result]
+            done = [member for member in material.of(framework, bits) if member.result and member.log]
             if done:
                 encoded = [_encoded_images(m.result) / m.result["encode_seconds"] for m in done]
                 training = median(median(record["images_per_second"] for record in m.log) for m in done)
