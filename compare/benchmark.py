@@ -9,7 +9,7 @@ import argparse
 import dataclasses
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from compare.align import ALIGN_STEPS, align, quick_scale
@@ -83,6 +83,8 @@ def main() -> None:
     with closing(progress), closing(_executor(arguments)) as executor:
         suite = plan(arguments, executor, progress)
         suites = [suite, *_studies(arguments, suite)]
+        for each in suites:
+            each.check()
         if arguments.cell:
             for each in suites:
                 if arguments.cell in each.cells:
@@ -117,7 +119,8 @@ def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
                 progress.note(f"now {suite.out.relative_to(out)}")
             suite.run(executor, progress)
     except (WorkerDied, KeyboardInterrupt):
-        _show(out)
+        with suppress(UserError):  # the report says what stands in the way of a table; how training ended goes first
+            _show(out)
         raise
     _show(out)
 
@@ -125,8 +128,9 @@ def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
 def _show(out: Path) -> None:
     from compare.report import write_report
 
+    report = write_report(out)
     print(f"\n{write_table(out)}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
-    print(f"the same with figures: {write_report(out)}")
+    print(f"the same with figures: {report}")
 
 
 def _executor(arguments: argparse.Namespace) -> Executor:
@@ -159,6 +163,10 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         choices = " : ".join("|".join(map(str, values)) for values in grid)
         raise UserError(
             f"--cell: expected one of --frameworks : --bits : --seeds, {choices}; received {arguments.cell}"
+        )
+    if arguments.cell and arguments.preset == "auto":
+        raise UserError(
+            "--cell: expected --preset paper, cpu or demo beside it, since auto can differ from node to node"
         )
     if arguments.cell_cpus is not None and arguments.cell_cpus < 1:
         raise UserError(f"--cell-cpus: expected at least 1, received {arguments.cell_cpus}")

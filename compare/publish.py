@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from compare.evidence.gather import ALIGN_FILE
+from compare.execution.grid import SUITE_FILE
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
 from compare.report import REPORT_FILE, write_report
 from compare.reporting.data import THROUGHPUT_FILE
@@ -25,7 +26,7 @@ from shared.runs import Run, finished_runs
 
 RESULTS = PROJECT_ROOT / "results"
 _TABLES = ("table.md", "table.csv", "table.json")
-_OF_SUITE = ("suite.json", ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
+_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
 
 
 def main() -> None:
@@ -45,18 +46,21 @@ def main() -> None:
 def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
     """Copy what is worth keeping of the suite in ``out`` to ``results``/``name``, all of it or nothing.
 
-    Raises UserError for a name that is no plain folder name, and like ``write_table``.
+    Raises UserError for a name that is no plain folder name or taken by something else, and like ``write_table``.
     """
-    if not re.fullmatch(r"[\w-][\w.-]*", name) or name == "reference":
-        raise UserError(f"NAME: expected the name of a folder, such as cifar10-cpu, received {name!r}")
+    target, temporary, older = (results / f"{prefix}{name}" for prefix in ("", ".new-", ".older-"))
+    if not re.fullmatch(r"[\w-][\w.-]*", name) or (target.exists() and not (target / SUITE_FILE).exists()):
+        raise UserError(
+            f"NAME: expected the name of a folder, such as cifar10-cpu, that is new or holds a published suite, "
+            f"received {name!r}"
+        )
     write_table(out)
     write_report(out)
-    target, temporary = results / name, results / f".{name}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left_by_a_kill in (temporary, older):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
     _copy(out, make_folder(temporary))
     if (out / "figures").is_dir():
         shutil.copytree(out / "figures", temporary / "figures")
-    older = results / f".{name}.older"
     if target.exists():
         os.replace(target, older)
     os.replace(temporary, target)

@@ -51,10 +51,10 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     recipe = gathered.runs[0].recipe()
     differences = paired_differences(run.result() for run in gathered.runs)
     return {
-        "table": table_cells(rows, recipe, gathered.plan["bits"], differences),
+        "table": table_cells(rows, recipe, gathered.grid.bits, differences),
         "notes": [
-            *table_notes(gathered.plan, gathered.runs, recipe),
-            *verdicts(differences, recipe.margin, gathered.plan["seeds"]),
+            *table_notes(gathered.grid, gathered.runs, recipe),
+            *verdicts(differences, recipe.margin, gathered.grid),
             *query_notes(gathered),
             alignment_note(gathered.alignments),
         ],

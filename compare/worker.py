@@ -68,7 +68,14 @@ class Worker:
 
     def info(self) -> dict:
         """What the ``info`` verb prints; UserError when the framework cannot be used."""
-        return json.loads(self.output_of_verb("info").splitlines()[-1])
+        output = self.output_of_verb("info")
+        try:
+            return json.loads(output.splitlines()[-1])
+        except (IndexError, ValueError) as error:
+            raise UserError(
+                f"--{self.framework}-python: expected a Python interpreter that has {NAMES[self.framework]}, received "
+                f"{self.python}, which answers {output[-100:]!r}"
+            ) from error
 
     def output_of_verb(self, *arguments: str) -> str:
         """Standard output of a verb that shows no progress; raises like ``run``."""

@@ -163,7 +163,10 @@ def replay(line: str, progress: Progress) -> bool:
     """Show one line of a JsonProgress on ``progress``; False if the line is no such event."""
     if not line.startswith('{"event": '):
         return False
-    event = json.loads(line)
+    try:
+        event = json.loads(line)
+    except ValueError:  # another line of the process ran into it
+        return False
     if event["event"] == "note":
         progress.note(event["text"], detail=event["detail"])
     else:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,8 @@ NUM_CLASSES = 10
 # what a seed decides, each part through a stream of its own
 SEEDED = ("split", "weights", "order", "dropout")
 BASE_SEED = 2000
+# in which the runs of a suite may differ
+FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,13 @@ class Recipe:
     def digest(self) -> str:
         """SHA-256 of the settings in canonical form; two runs with one digest must give the same numbers."""
         return sha256_of(json.dumps(dataclasses.asdict(self), sort_keys=True).encode())
+
+
+def differing_settings(received: Recipe, expected: Recipe, free: Collection[str] = ()) -> str:
+    """ "epochs 5 instead of 50": the settings, but for the ``free`` ones, in which two recipes differ; "" for none."""
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in free]
+    pairs = ((name, getattr(received, name), getattr(expected, name)) for name in names)
+    return ", ".join(f"{name} {own!r} instead of {other!r}" for name, own, other in pairs if own != other)
 
 
 def read_recipe(path: Path) -> Recipe:

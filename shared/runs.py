@@ -5,12 +5,12 @@ import dataclasses
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from shared.errors import UserError
 from shared.files import make_folder, read_json, write_json, write_text
-from shared.recipe import Recipe, read_recipe
+from shared.recipe import Recipe, differing_settings, read_recipe
 
 FRAMEWORKS = ("paddle", "torch")
 # a column of queries.csv
@@ -103,18 +103,25 @@ class Run:
     def prepare(self, recipe: Recipe, force: bool = False) -> None:
         """Make the folder ready for ``recipe``: new, half-finished with the same recipe, or emptied by ``force``.
 
-        Raises UserError when it holds another recipe.
+        Raises UserError when it holds another recipe, or one that cannot be read.
         """
-        if self.recipe_file.exists() and self.recipe().digest() != recipe.digest():
+        if self.recipe_file.exists() and (problem := self.clash(recipe)):
             if not force:
                 raise UserError(
-                    f"{self.folder} holds a run of another recipe ({_difference(self.recipe(), recipe)}); "
+                    f"{self.folder} holds a run of another recipe ({problem}); "
                     "choose another --out, or --force to replace it"
                 )
             self._empty()
         make_folder(self.folder)
         if not self.recipe_file.exists():
             write_json(self.recipe_file, dataclasses.asdict(recipe))
+
+    def clash(self, recipe: Recipe, free: Collection[str] = ()) -> str:
+        """What its own recipe has in place of ``recipe``'s settings, but for ``free`` ones; "" where they agree."""
+        try:
+            return differing_settings(self.recipe(), recipe, free)
+        except UserError as error:  # of another version, or cut off
+            return str(error)
 
     def recipe(self) -> Recipe:
         """The run's settings; UserError if the file is missing or damaged."""
@@ -195,6 +202,11 @@ def finished_runs(out: Path) -> list[Run]:
     return sorted(runs, key=lambda run: (run.folder.parent.name, run.recipe().bits, run.recipe().seed))
 
 
+def begun_runs(out: Path) -> list[Run]:
+    """All runs of the suite in ``out`` that have a recipe, finished or not."""
+    return [Run(file.parent) for name in FRAMEWORKS for file in sorted((out / name).glob("bits*-seed*/recipe.json"))]
+
+
 def data_of(environment: dict) -> str | None:
     """Where the images were of the run with this environment.json; None if it does not say."""
     words = environment.get("command", [])
@@ -216,8 +228,3 @@ def _check_fields(values: Mapping[str, object], schema: Mapping[str, type], wher
     for name, kind in schema.items():
         if not isinstance(values[name], (int, float) if kind is float else kind) or isinstance(values[name], bool):
             raise UserError(f"{where}: {name}: expected {kind.__name__}, received {values[name]!r}")
-
-
-def _difference(old: Recipe, new: Recipe) -> str:
-    pairs = ((f.name, getattr(old, f.name), getattr(new, f.name)) for f in dataclasses.fields(Recipe))
-    return ", ".join(f"{name} {before!r} instead of {after!r}" for name, before, after in pairs if before != after)

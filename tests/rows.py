@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from compare.execution.grid import Grid
 from shared.files import write_json
 from shared.recipe import PRESETS, RELU_LAYERS
 from shared.runs import AP, run_of
@@ -42,9 +43,9 @@ def finish(out, recipe, framework, score, *, precisions=None, threads=2, **chang
     run.write_result(result | changes)
 
 
-def plan(out, **changes):
-    suite = {"bits": [12], "seeds": [2000], "frameworks": ["paddle", "torch"], "unavailable": {}, "label": ""}
-    write_json(out / "suite.json", suite | changes)
+def plan(out, bits=(12,), seeds=(2000,), frameworks=("paddle", "torch"), **changes):
+    """Write suite.json; all lengths with the same seeds."""
+    Grid({length: list(seeds) for length in bits}, list(frameworks), **changes).write(out, anew=True)
 
 
 def cells(text):

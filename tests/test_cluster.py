@@ -167,6 +167,11 @@ def test_unknown_cell_is_refused(cell, tmp_path):
     assert time.monotonic() - started < 20  # before any framework is imported
 
 
+def test_cell_needs_a_preset_that_is_the_same_on_every_node(tmp_path):
+    done = helpers.benchmark("--out", tmp_path, "--cell", "torch:12:2000", status=2)
+    assert "error: --cell: expected --preset paper, cpu or demo beside it" in done.stderr
+
+
 def test_ray_that_is_not_installed(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(framework="ray"))
     environment = {"PYTHONPATH": tmp_path}

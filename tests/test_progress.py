@@ -30,6 +30,7 @@ def test_events_are_replayed(capsys):
     assert recorder.updates == [("train", 1, 10, {"loss": 0.5, "epoch": 2})]
     assert recorder.notes == [("epoch 2", True)]
     assert not replay("a warning of some library", recorder)
+    assert not replay(lines[0] + "a warning without a line of its own", recorder)
 
 
 def test_events_are_bounded_in_rate_but_the_last_comes_through(capsys):

@@ -12,9 +12,10 @@ from compare.evidence.gather import gather
 from compare.execution.planning import chosen_recipe
 from compare.publish import RESULTS, publish
 from compare.reporting.findings import findings, read_suites, results_page
-from compare.reporting.rerun import rerun_command, suite_command
+from compare.reporting.rerun import rerun_command, suite_commands
 from compare.table import write_table
 from shared.errors import UserError
+from shared.files import read_json
 from shared.recipe import PRESETS
 from shared.runs import Run, finished_runs, run_of
 from tests import helpers
@@ -63,7 +64,8 @@ def test_the_table_comes_from_the_published_rows_byte_for_byte(published, tmp_pa
 
 def test_a_suite_takes_the_place_of_its_older_self(small_suite, tmp_path):
     (tmp_path / "small").mkdir()
-    (tmp_path / "small" / "old").touch()
+    for name in ("old", "suite.json"):
+        (tmp_path / "small" / name).touch()
     publish(small_suite, "small", tmp_path)
     assert not (tmp_path / "small" / "old").exists()
     (tmp_path / ".half").mkdir()  # as a kill leaves it
@@ -73,11 +75,27 @@ def test_a_suite_takes_the_place_of_its_older_self(small_suite, tmp_path):
     assert [folder.name for folder in tmp_path.iterdir()] == ["small"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../a", "reference", ".."])
+@pytest.mark.parametrize("name", ["", "a/b", "../a", ".."])
 def test_only_a_plain_name_is_accepted(small_suite, tmp_path, name):
     with pytest.raises(UserError, match="NAME: expected the name of a folder"):
         publish(small_suite, name, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_suite_is_not_replaced(small_suite, tmp_path):
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "figures.csv").touch()
+    with pytest.raises(UserError, match="that is new or holds a published suite, received 'reference'"):
+        publish(small_suite, "reference", tmp_path)
+    assert [file.name for file in (tmp_path / "reference").iterdir()] == ["figures.csv"]
+
+
+def test_publishing_goes_on_after_a_kill(small_suite, tmp_path):
+    publish(small_suite, "small", tmp_path)
+    for left in (".new-small", ".older-small"):
+        shutil.copytree(tmp_path / "small", tmp_path / left)
+    publish(small_suite, "small", tmp_path)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["small"]
 
 
 def test_a_failed_suite_leaves_the_published_one(tmp_path):
@@ -115,7 +133,7 @@ def test_findings_claim_nothing_from_single_seeds(published):
 
 def test_the_printed_command_makes_the_row_again(small_suite, tmp_path):
     run = run_of(small_suite, "paddle", 12, 2000)
-    words = shlex.split(rerun_command(run.recipe(), "paddle", 1))
+    words = shlex.split(rerun_command(run.recipe(), "paddle", read_json(run.environment_file)))
     helpers.run(*words[1:], "--out", tmp_path)
     again = run_of(tmp_path, "paddle", 12, 2000)
     assert again.recipe() == run.recipe()
@@ -127,7 +145,7 @@ def test_the_printed_command_makes_the_row_again(small_suite, tmp_path):
     "recipe", [CPU, dataclasses.replace(PAPER, bits=48, seed=7, precision="bf16", dropout="native")]
 )
 def test_commands_name_every_setting(recipe, tmp_path):
-    arguments = build_parser().parse_args(shlex.split(rerun_command(recipe, "torch", None))[2:])
+    arguments = build_parser().parse_args(shlex.split(rerun_command(recipe, "torch", {}))[2:])
     assert (arguments.bits, arguments.seeds) == ([recipe.bits], [recipe.seed])
     assert str(arguments.cell) == f"torch:{recipe.bits}:{recipe.seed}"
     settings = {"bits": recipe.bits, "seed": recipe.seed, "backbone_layers": recipe.backbone_layers}
@@ -135,16 +153,24 @@ def test_commands_name_every_setting(recipe, tmp_path):
     plan(tmp_path, bits=[12, 48], seeds=[1, 2], label="a copy", frameworks=["torch"])
     finish(tmp_path, recipe, "torch", 0.5, threads=4)
     finish(tmp_path / "control/threads", recipe, "torch", 0.5)
-    asked = build_parser().parse_args(shlex.split(suite_command(gather([tmp_path])))[2:])
+    (command,) = suite_commands(gather([tmp_path]))
+    asked = build_parser().parse_args(shlex.split(command)[2:])
     assert (asked.bits, asked.seeds, asked.label, asked.cell_cpus) == ([12, 48], [1, 2], "a copy", 4)
     assert asked.frameworks == ["torch"]
     assert (asked.control, asked.variance, asked.cell) == (True, False, None)
 
 
+def test_commands_name_the_place():
+    environment = {"device": "cpu", "devices": 2, "framework_threads": 3, "precision": {"deterministic": True}}
+    arguments = build_parser().parse_args(shlex.split(rerun_command(PRESETS["demo"], "torch", environment))[2:])
+    assert (arguments.device, arguments.devices, arguments.nodes, arguments.cell_cpus) == ("cpu", 2, 1, 6)
+    assert arguments.deterministic
+
+
 def test_backbone_is_named_as_a_stranger_can_get_it():
-    assert "--backbone-weights imagenet-conv" in rerun_command(CPU, "torch", None)
-    assert rerun_command(PAPER, "torch", None).count("--backbone-weights imagenet ") == 1
-    assert "--backbone-weights none" in rerun_command(dataclasses.replace(PAPER, backbone="none"), "torch", None)
+    assert "--backbone-weights imagenet-conv" in rerun_command(CPU, "torch", {})
+    assert rerun_command(PAPER, "torch", {}).count("--backbone-weights imagenet ") == 1
+    assert "--backbone-weights none" in rerun_command(dataclasses.replace(PAPER, backbone="none"), "torch", {})
 
 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
@@ -173,6 +199,16 @@ def test_the_readme_shows_the_committed_demo():
     table = (RESULTS / "demo" / "table.md").read_text(encoding="utf-8").strip()
     for name in ("README.md", "README.zh-CN.md"):
         assert table in (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_what_the_readme_quotes_stands_in_the_committed_tables(name):
+    text = (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
+    quoted = re.findall(r"^```\nresults/([\w-]+)/table\.md, in part:\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert {suite for suite, _ in quoted} >= {"equivalence-cpu"}
+    for suite, lines in quoted:
+        table = (RESULTS / suite / "table.md").read_text(encoding="utf-8").splitlines()
+        assert not [line for line in lines.splitlines() if line not in table], suite
 
 
 def test_publishing_needs_a_name(small_suite):

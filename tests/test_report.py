@@ -150,14 +150,17 @@ def test_half_finished_suite(browser, broken):
 def test_codes_that_are_gone_are_still_described(browser, broken):
     """As in a suite that was published or copied without its codes; not when a run was made again since."""
     figures = {file.name: file.read_bytes() for file in figures_of(broken)}
-    for name in ("torch", "paddle"):
-        run_of(broken, name, 12, 2000).codes_file.unlink()
+    run_of(broken, "torch", 12, 2000).codes_file.unlink()
+    run_of(broken, "paddle", 12, 2000).codes_file.write_bytes(b"nothing")
     text = shown(browser, broken)
     assert "The first query of each class and its nearest items, 12 bits, seed 2000." in text
     assert {file.name: file.read_bytes() for file in figures_of(broken)} == figures
     file = run_of(broken, "paddle", 12, 2000).result_file
     file.write_text(json.dumps(json.loads(file.read_text()) | {"checkpoint_sha256": "of another run"}))
+    assert "PaddlePaddle: " not in shown(browser, broken, "section[aria-labelledby=grid]")
+    (broken / "codes.json").write_text('{"12": {"seed": 2000}}')
     text = shown(browser, broken)
+    assert "codes.json: expected what report.py writes" in text
     assert "expected the codes of a finished run" in text
     assert "Nothing to show: no run has left codes yet." in text
 
@@ -221,8 +224,9 @@ EVIDENCE = Evidence(8, 8, ("paddle", "torch"), {12: [0.01], 48: [-0.02]}, True, 
             ["+0.0200 at 12 bits; undecided at 0.010."],
         ),
         ({"conclusion": "equivalent within 0.01"}, ["; equivalent within 0.01."]),
+        ({"conclusion": "different", "comparable": False}, ["No verdict: 8 of 8 runs are finished, but they make no"]),
     ],
-    ids=["one seed", "no ladder", "ladder failed", "half-finished", "two seeds", "statistics"],
+    ids=["one seed", "no ladder", "ladder failed", "half-finished", "two seeds", "statistics", "two recipes"],
 )
 def test_verdict(changes, words):
     text = verdict(dataclasses.replace(EVIDENCE, **changes))

@@ -30,6 +30,17 @@ def test_another_recipe_needs_force(tmp_path):
     assert run.log() == []
 
 
+@pytest.mark.parametrize("text", ['{"bits": 12, "ep', '{"bits": 12}'], ids=["cut off", "of another version"])
+def test_a_recipe_that_cannot_be_read_needs_force(tmp_path, text):
+    run = run_of(tmp_path, "torch", 12, 2000)
+    run.prepare(RECIPE)
+    run.recipe_file.write_text(text)
+    with pytest.raises(UserError, match="--force to replace it"):
+        run.prepare(RECIPE)
+    run.prepare(RECIPE, force=True)
+    assert run.recipe() == RECIPE
+
+
 def test_log_survives_a_cut_off_line_and_can_be_rewound(tmp_path):
     run = Run(tmp_path)
     for epoch in (1, 2, 3):

@@ -4,13 +4,17 @@ import dataclasses
 
 import pytest
 
+from compare.evidence.gather import gather
 from compare.evidence.spread import bootstrap_queries, noise_floor
 from compare.evidence.variance import components
+from compare.execution.grid import Grid
 from compare.execution.studies import controls, families
 from compare.execution.suite import Suite
+from compare.reporting.rerun import suite_commands
 from compare.table import write_table
 from compare.worker import Worker
 from shared.errors import UserError
+from shared.files import write_json
 from shared.recipe import PRESETS, SEEDED
 from tests import helpers
 from tests.rows import PAPER, cells, finish, plan
@@ -65,8 +69,62 @@ def test_a_cell_that_two_suites_have_is_refused(tmp_path):
 def test_suites_of_other_recipes_are_refused(tmp_path):
     finish_pairs(tmp_path / "a", (0, 1))
     finish_pairs(tmp_path / "b", (2, 3), learning_rate=0.5)
-    with pytest.raises(UserError, match=r"expected learning_rate 0\.001, as the other runs have it, received 0\.5"):
+    with pytest.raises(
+        UserError, match=r"expected the recipe of the other runs, received learning_rate 0\.5 instead of 0\.001"
+    ):
         write_table(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_smaller_command_does_not_bring_the_verdict_forward(tmp_path):
+    finish_pairs(tmp_path, range(3))
+    plan_more(tmp_path, {12: range(6)}, label="a copy")
+    plan_more(tmp_path, {12: [0]})
+    text = write_table(tmp_path)
+    assert "Seeds: 0, 1, 2, 3, 4, 5." in text
+    assert "12 bits: 3 of 6 planned pairs are finished" in text
+    assert "Data: cifar10, a copy" in text
+
+
+def test_each_length_has_the_seeds_planned_for_it(tmp_path):
+    finish_pairs(tmp_path, range(3))
+    plan_more(tmp_path, {24: [0]})
+    for name in ("torch", "paddle"):
+        finish(tmp_path, dataclasses.replace(RECIPE, bits=24, seed=0), name, 0.5)
+    text = write_table(tmp_path)
+    assert "Seeds: 0, 1, 2 at 12 bits; 0 at 24 bits." in text
+    assert "not finished" not in text
+    assert "Paddle - PyTorch, 12 bits: equivalent within 0.010" in text
+    assert [command.split("--seeds ")[1][:6] for command in suite_commands(gather([tmp_path]))] == ["0 1 2 ", "0 --ep"]
+
+
+def test_frameworks_of_two_commands_are_one_suite(tmp_path):
+    finish_pairs(tmp_path, range(2))
+    plan_more(tmp_path, {12: range(2)}, frameworks=["paddle"], unavailable={"torch": "not here"})
+    text = write_table(tmp_path)
+    assert "not here" not in text
+    assert "not asked for" not in text
+
+
+def plan_more(out, seeds, frameworks=("paddle", "torch"), **more):
+    Grid({bits: list(own) for bits, own in seeds.items()}, list(frameworks), **more).write(out)
+
+
+def test_a_grid_of_another_version_is_refused(tmp_path):
+    write_json(tmp_path / "suite.json", {"bits": [12], "seeds": [2000]})
+    with pytest.raises(UserError, match="remove the file and give the benchmark command again"):
+        write_table(tmp_path)
+
+
+def test_another_recipe_in_the_folder_is_refused_before_training(tmp_path):
+    suite = suite_with(tmp_path, RECIPE, bits=[12], seeds=[0])
+    finish(tmp_path, dataclasses.replace(RECIPE, bits=24, seed=0, epochs=9), "torch", 0.5)
+    for force in (False, True):  # --force replaces only what the command names
+        with pytest.raises(UserError, match=r"bits24-seed0 holds a run of another recipe \(epochs 9 instead of 3\)"):
+            dataclasses.replace(suite, force=force).check()
+    wider = dataclasses.replace(suite, bits=[12, 24])
+    with pytest.raises(UserError, match="--force"):
+        wider.check()
+    dataclasses.replace(wider, force=True).check()
 
 
 def test_noise_floor_is_each_run_beside_itself(tmp_path):
@@ -92,7 +150,7 @@ def test_noise_floor_is_each_run_beside_itself(tmp_path):
 def test_a_control_with_another_recipe_is_refused(tmp_path):
     finish_pairs(tmp_path, range(2))
     finish(tmp_path / "control/threads", dataclasses.replace(RECIPE, seed=0, epochs=9), "torch", 0.5)
-    with pytest.raises(UserError, match="expected epochs 3, as the other runs have it, received 9"):
+    with pytest.raises(UserError, match="expected the recipe of the other runs, received epochs 9 instead of 3"):
         write_table(tmp_path)
 
 

@@ -1,29 +1,28 @@
 """The finished runs of one suite or several, checked to belong together, with their controls and families."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compare.execution.grid import Grid, joined, read_grid
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
 from shared.errors import UserError
 from shared.files import read_json
-from shared.recipe import SEEDED, Recipe
+from shared.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
 from shared.runs import Run, finished_runs
 
 ALIGN_FILE = "align.json"
-# in which the runs of a suite may differ
-_FREE_FIELDS = {"bits", "seed", "split_sha256"}
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """``plan``: what the suites' suite.json say together. ``controls`` and ``families``: kind or part -> its runs.
+    """``grid``: what the suites plan together. ``controls`` and ``families``: kind or part -> its runs.
 
     ``alignments`` are the verdicts of the suites' ladders.
     """
 
-    plan: dict
+    grid: Grid
     runs: list[Run]
     controls: dict[str, list[Run]]
     families: dict[str, list[Run]]
@@ -36,7 +35,7 @@ def gather(outs: Sequence[Path]) -> Gathered:
     Raises UserError for a folder without suite.json, for a cell that two suites have, for recipes that differ in more
     than bits and seed, for pairs of other initial weights, and for runs whose weights did not move.
     """
-    plan = _merged([read_json(out / "suite.json") for out in outs])
+    grid = joined([read_grid(out) for out in outs])
     runs = _finished(outs)
     controls = {kind: _finished([control_folder(out, kind) for out in outs]) for kind in CONTROLS}
     families = {part: _finished([variance_folder(out, part) for out in outs]) for part in SEEDED}
@@ -49,19 +48,7 @@ def gather(outs: Sequence[Path]) -> Gathered:
             _check_recipes(family, dataclasses.replace(recipe, seeded=(part,)))
     _check_pairs(runs)
     ladders = [read_json(out / ALIGN_FILE)["verdict"] for out in outs if (out / ALIGN_FILE).exists()]
-    return Gathered(plan, runs, controls, families, list(dict.fromkeys(ladders)))
-
-
-def _merged(plans: Sequence[dict]) -> dict:
-    merged = {name: _union(plan[name] for plan in plans) for name in ("bits", "seeds", "frameworks")}
-    reasons = {name: reason for plan in plans for name, reason in plan["unavailable"].items()}
-    labels = _union([plan["label"]] for plan in plans if plan.get("label"))
-    unavailable = {name: reason for name, reason in reasons.items() if name not in merged["frameworks"]}
-    return {**merged, "unavailable": unavailable, "label": "; ".join(labels)}
-
-
-def _union(lists: Iterable[Iterable]) -> list:
-    return list(dict.fromkeys(value for values in lists for value in values))
+    return Gathered(grid, runs, controls, families, list(dict.fromkeys(ladders)))
 
 
 def _finished(outs: Sequence[Path]) -> list[Run]:
@@ -77,14 +64,11 @@ def _finished(outs: Sequence[Path]) -> list[Run]:
 
 def _check_recipes(runs: Sequence[Run], expected: Recipe) -> None:
     for run in runs:
-        recipe = run.recipe()
-        names = [field.name for field in dataclasses.fields(Recipe) if field.name not in _FREE_FIELDS]
-        for name in names:
-            if getattr(recipe, name) != getattr(expected, name):
-                raise UserError(
-                    f"{run.folder}: expected {name} {getattr(expected, name)!r}, as the other runs have it, received "
-                    f"{getattr(recipe, name)!r}; runs of one table differ in bits and seed alone"
-                )
+        if differing := differing_settings(run.recipe(), expected, FREE_FIELDS):
+            raise UserError(
+                f"{run.folder}: expected the recipe of the other runs, received {differing}; runs of one table differ "
+                "in bits and seed alone, so remove this folder, or give its runs a table of their own"
+            )
 
 
 def _check_pairs(runs: Sequence[Run]) -> None:
@@ -96,4 +80,7 @@ def _check_pairs(runs: Sequence[Run]) -> None:
             raise UserError(f"{run.folder}: the weights did not move in training; remove the folder and run again")
         pair = (result["recipe_digest"], result["initial_weights_sha256"])
         if origin.setdefault((result["bits"], result["seed"]), pair) != pair:
-            raise UserError(f"{run.folder}: recipe or initial weights differ from the other framework's; use --force")
+            raise UserError(
+                f"{run.folder}: recipe or initial weights differ from the other framework's; remove both run folders "
+                "and run again"
+            )

@@ -1,11 +1,12 @@
 """From runs to the differences of mAP, after the last epoch, that the statistics are about."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from compare.evidence.gather import Gathered
 from compare.evidence.spread import QueryBootstrap, bootstrap_queries
+from compare.execution.grid import Grid
 from shared.recipe import BASE_SEED
 from shared.runs import FRAMEWORKS, Run
 
@@ -29,21 +30,25 @@ def paired_differences(results: Iterable[Mapping]) -> dict[int, dict[int, float]
     return differences
 
 
-def decidable(differences: Differences, seeds: Sequence[int]) -> dict[int, Mapping[int, float]]:
+def decidable(differences: Differences, grid: Grid) -> dict[int, Mapping[int, float]]:
     """The lengths with several pairs, all planned ones among them: a verdict is one look at a number fixed before."""
-    return {bits: own for bits, own in differences.items() if len(own) > 1 and not waiting(bits, own, seeds)}
+    return {bits: own for bits, own in differences.items() if len(own) > 1 and _planned(bits, grid) <= own.keys()}
 
 
-def waiting(bits: int, by_seed: Mapping[int, float], seeds: Sequence[int]) -> str:
-    """Why there is no verdict yet at this length; "" when every planned seed has its pair."""
-    done = len(set(seeds) & by_seed.keys())
-    if done == len(seeds):
-        return ""
-    mean = np.mean(list(by_seed.values()))
-    return (
-        f"{bits} bits: {done} of {len(seeds)} planned pairs are finished, so far {mean:+.4f} on average; the "
-        "verdict waits for the last, since its error rates hold for one look"
-    )
+def waiting(differences: Differences, grid: Grid) -> list[str]:
+    """For each length that lacks a planned pair, why there is no verdict yet."""
+    return [
+        f"{bits} bits: {len(planned & own.keys())} of {len(planned)} planned pairs are finished, so far "
+        f"{np.mean([*own.values()]):+.4f} on average; the verdict waits for the last, since its error rates hold for "
+        "one look"
+        for bits, own in differences.items()
+        if not (planned := _planned(bits, grid)) <= own.keys()
+    ]
+
+
+def single(differences: Differences, grid: Grid) -> list[int]:
+    """The lengths whose only planned pair is finished, and which get no verdict."""
+    return [bits for bits, own in differences.items() if len(own) == 1 == len(_planned(bits, grid) | own.keys())]
 
 
 def control_differences(gathered: Gathered, kind: str) -> dict[str, list[float]]:
@@ -83,6 +88,10 @@ def first_pair_over_queries(gathered: Gathered, bits: int) -> tuple[int, QueryBo
     for seed, runs in pairs.items():
         return seed, bootstrap_queries(*(runs[name].average_precisions() for name in ("paddle", "torch")))
     return None
+
+
+def _planned(bits: int, grid: Grid) -> set[int]:
+    return set(grid.seeds.get(bits, []))
 
 
 def _maps(runs: Iterable[Run]) -> dict[Cell, float]:

@@ -18,6 +18,9 @@ class FollowingSuite(Suite):
     The folder must lie on a file system that the nodes share.
     """
 
+    def check(self) -> None:
+        """The first node does."""
+
     def run(self, executor: Executor, progress: Progress) -> None:
         for cell in self.cells:
             self._prepare(cell)

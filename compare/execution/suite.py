@@ -8,13 +8,14 @@ from pathlib import Path
 
 from compare.execution.cells import Cell, LocalExecutor, Task, summary
 from compare.execution.cluster import RayExecutor
+from compare.execution.grid import Grid
 from compare.worker import Worker
 from shared import cifar, weights
 from shared.errors import UserError, WorkerDied
-from shared.files import cache_folder, folder_lock, missing_from_cache, write_json
+from shared.files import cache_folder, folder_lock, missing_from_cache
 from shared.progress import Progress
-from shared.recipe import Recipe
-from shared.runs import run_of
+from shared.recipe import FREE_FIELDS, Recipe
+from shared.runs import begun_runs, run_of
 
 Executor = LocalExecutor | RayExecutor
 
@@ -55,8 +56,18 @@ class Suite:
         return [Cell(name, bits, seed) for seed, bits, name in product(self.seeds, self.bits, self.frameworks)]
 
     def is_finished(self) -> bool:
-        """Whether every run of the suite has its result."""
-        return all(run_of(self.out, *cell).is_finished() for cell in self.cells)
+        """Whether every run of the suite has its result, by this recipe."""
+        return all(self._is_finished(cell) for cell in self.cells)
+
+    def check(self) -> None:
+        """UserError when the folder holds a run that could not stand in one table with this suite's."""
+        replaced = {run_of(self.out, *cell).folder for cell in self.cells} if self.force else set()
+        for run in begun_runs(self.out):
+            if run.folder not in replaced and (differing := run.clash(self.recipe, FREE_FIELDS)):
+                raise UserError(
+                    f"{run.folder} holds a run of another recipe ({differing}); choose another --out, or remove that "
+                    "folder, or --force with its length and seed among --bits and --seeds to replace it"
+                )
 
     def run(self, executor: Executor, progress: Progress) -> None:
         """Train and score every run that is not finished; what is finished is kept.
@@ -67,7 +78,7 @@ class Suite:
         with folder_lock(self.out):
             for cell in self.cells:
                 self._prepare(cell)
-            self._write_plan()
+            self._grid().write(self.out, anew=self.force)
             self._execute(self.cells, executor, progress)
 
     def run_cell(self, cell: Cell, executor: Executor, progress: Progress) -> None:
@@ -89,9 +100,12 @@ class Suite:
         cifar.validate_split(split, self.dataset.labels, recipe.protocol)
         return dataclasses.replace(recipe, split_sha256=split.digest())
 
-    def _write_plan(self) -> None:
-        fields = ("bits", "seeds", "frameworks", "unavailable", "label")
-        write_json(self.out / "suite.json", {name: getattr(self, name) for name in fields})
+    def _grid(self) -> Grid:
+        return Grid(dict.fromkeys(self.bits, self.seeds), self.frameworks, self.unavailable, self.label)
+
+    def _is_finished(self, cell: Cell) -> bool:
+        run = run_of(self.out, *cell)
+        return run.is_finished() and run.recipe().digest() == self._recipe_of(cell).digest()
 
     def _tasks(self, cells: list[Cell], progress: Progress) -> Iterator[Task]:
         """The cells that are not finished, each with its initial weights in place."""

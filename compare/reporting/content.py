@@ -81,4 +81,4 @@ def _plain(value: object) -> str:
 
 
 def _command(member: Member) -> str:
-    return rerun_command(member.recipe, member.cell.framework, (member.environment or {}).get("framework_threads"))
+    return rerun_command(member.recipe, member.cell.framework, member.environment or {})

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from compare.evidence.gather import ALIGN_FILE
 from compare.execution.cells import Cell
+from compare.execution.grid import Grid, read_grid
 from compare.table import write_table
 from shared.codes import Codes
 from shared.errors import UserError
@@ -45,10 +45,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Material:
-    """A suite's folder: ``plan`` is suite.json, ``table`` table.json; ``problems`` are sentences for the reader."""
+    """A suite's folder. ``grid``: what was planned, as far as it is known. ``problems``: sentences for the reader.
+
+    ``table`` is table.json, None where the runs make no table.
+    """
 
     out: Path
-    plan: dict
+    grid: Grid
     members: list[Member]
     table: dict | None
     align: dict | None
@@ -87,17 +90,16 @@ def read_suite(out: Path) -> Material:
     """Read the folder; UserError when it holds no suite at all. The table is written anew."""
     problems: list[str] = []
     cells = _cells_in(out)
-    plan = _try(problems, read_json, out / "suite.json") or _plan_of(cells)
-    if not cells and not plan["bits"]:
+    grid = _try(problems, read_grid, out) or _grid_of(cells)
+    if not cells and not grid.bits:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
-    planned = {Cell(*cell) for cell in product(plan["frameworks"], plan["bits"], plan["seeds"])}
-    members = [_member(out, cell) for cell in sorted(planned | cells, key=_in_order)]
+    members = [_member(out, cell) for cell in sorted(grid.cells | cells, key=_in_order)]
     table = read_json(out / "table.json") if _try(problems, write_table, out) else None
     align, throughput = (
         _try(problems, read_json, out / name) if (out / name).exists() else None
         for name in (ALIGN_FILE, THROUGHPUT_FILE)
     )
-    return Material(out, plan, members, table, align, throughput, problems)
+    return Material(out, grid, members, table, align, throughput, problems)
 
 
 def _in_order(cell: Cell) -> tuple[int, int, bool]:
@@ -111,10 +113,11 @@ def _cells_in(out: Path) -> set[Cell]:
     return {Cell(name, *map(int, match.groups())) for name, match in matches if match}
 
 
-def _plan_of(cells: set[Cell]) -> dict:
+def _grid_of(cells: set[Cell]) -> Grid:
     """What was planned, as far as the run folders show it."""
-    frameworks, bits, seeds = (sorted(set(values)) for values in zip(*cells, strict=True)) if cells else ([], [], [])
-    return {"frameworks": frameworks, "bits": bits, "seeds": seeds, "unavailable": {}}
+    lengths = {cell.bits for cell in cells}
+    seeds = {bits: sorted({cell.seed for cell in cells if cell.bits == bits}) for bits in lengths}
+    return Grid(seeds, sorted({cell.framework for cell in cells}))
 
 
 def _member(out: Path, cell: Cell) -> Member:

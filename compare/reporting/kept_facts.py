@@ -1,8 +1,9 @@
 """What the codes of a suite look like, length by length, kept in its folder for when the codes themselves are gone."""
 
 import json
+from typing import NamedTuple
 
-from compare.reporting.codes import LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
+from compare.reporting.codes import CodeFacts, LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
 from compare.reporting.curves import STYLES
 from compare.reporting.data import Material, Member
 from shared.codes import Codes
@@ -12,71 +13,102 @@ from shared.files import read_json, write_text
 FACTS_FILE = "codes.json"
 
 
+class _Kept(NamedTuple):
+    """What the file says of one length; ``checkpoints``: framework -> SHA-256 of the run that the facts are of."""
+
+    seed: int
+    agreement: float | None
+    checkpoints: dict[str, str]
+    of: dict[str, CodeFacts]
+
+
+_NOTHING = _Kept(-1, None, {}, {})
+
+
 def facts_by_length(material: Material) -> dict[int, LengthFacts]:
     """Every length that has a finished run, from its codes or as kept in ``FACTS_FILE``, which is written anew.
 
     A file that is missing or damaged becomes a problem of the suite.
     """
-    kept = _kept(material)
-    facts = {bits: _of_length(material, bits, kept.get(str(bits))) for bits in material.finished_lengths}
-    entries = {str(bits): _entry(material, bits, own) for bits, own in facts.items() if own.of}
-    if entries:
-        # on one line: numbers for this module, thousands of them
-        write_text(material.out / FACTS_FILE, json.dumps(entries, allow_nan=False) + "\n")
+    kept = {bits: _uncontradicted(material, bits, own) for bits, own in _read(material).items()}
+    facts = {bits: _of_length(material, bits, kept.get(bits, _NOTHING)) for bits in material.finished_lengths}
+    new = {
+        bits: _Kept(own.seed, own.agreement, _checkpoints(material, bits, own.seed), own.of)
+        for bits, own in facts.items()
+    }
+    better = {bits: own for bits, own in new.items() if own.of and len(own.of) >= len(kept.get(bits, _NOTHING).of)}
+    if better:
+        _write(material, kept | better)
     return facts
 
 
-def _of_length(material: Material, bits: int, entry: dict | None) -> LengthFacts:
-    """The lowest seed of which the most frameworks have codes, unless more are kept."""
+def _of_length(material: Material, bits: int, kept: _Kept) -> LengthFacts:
+    """Of the lowest seed at which the most frameworks have codes or kept facts."""
     seeds = sorted({member.cell.seed for member in material.finished if member.cell.bits == bits})
-    with_codes = {seed: len(_members(material, bits, seed, with_codes=True)) for seed in seeds}
-    seed = max(seeds, key=lambda seed: (with_codes[seed], -seed))
-    if entry and len(entry["frameworks"]) > with_codes[seed] and _is_current(material, bits, entry):
-        of = {name: facts_from_json(own["facts"]) for name, own in entry["frameworks"].items()}
-        return LengthFacts(entry["seed"], of, entry["agreement"])
-    codes = _readable_codes(material, _members(material, bits, seed))
-    of = {name: code_facts(own) for name, own in codes.items()}
-    return LengthFacts(seed, of, agreement(*codes.values()) if len(codes) == len(STYLES) else None)
+    seed = max(seeds, key=lambda seed: (len(_described(_members(material, bits, seed), kept)), -seed))
+    members, old = _members(material, bits, seed), kept.of if kept.seed == seed else {}
+    codes = _readable_codes(material, members, old)
+    names = [name for name in (member.cell.framework for member in members) if name in codes or name in old]
+    of = {name: code_facts(codes[name]) if name in codes else old[name] for name in names}
+    if len(codes) == len(STYLES):
+        return LengthFacts(seed, of, agreement(*codes.values()))
+    return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None)
 
 
-def _members(material: Material, bits: int, seed: int, with_codes: bool = False) -> list[Member]:
+def _members(material: Material, bits: int, seed: int) -> list[Member]:
     """The finished runs of this length and seed, a framework each, in the order of the curves."""
-    members = filter(None, (material.finished_run(name, bits, seed) for name in STYLES))
-    return [member for member in members if not with_codes or member.run.codes_file.exists()]
+    return [*filter(None, (material.finished_run(name, bits, seed) for name in STYLES))]
 
 
-def _readable_codes(material: Material, members: list[Member]) -> dict[str, Codes]:
+def _described(members: list[Member], kept: _Kept) -> list[Member]:
+    """Those that have codes or kept facts."""
+    return [
+        m for m in members if m.run.codes_file.exists() or (m.cell.seed == kept.seed and m.cell.framework in kept.of)
+    ]
+
+
+def _readable_codes(material: Material, members: list[Member], old: dict[str, CodeFacts]) -> dict[str, Codes]:
     codes = {}
     for member in members:
         try:
-            codes[member.cell.framework] = member.codes()
+            if member.run.codes_file.exists() or member.cell.framework not in old:
+                codes[member.cell.framework] = member.codes()
         except UserError as error:
             material.problems.append(str(error))
     return codes
-
-
-def _entry(material: Material, bits: int, own: LengthFacts) -> dict:
-    checkpoints = _checkpoints(material, bits, own.seed)
-    frameworks = {
-        name: {"checkpoint_sha256": checkpoints[name], "facts": facts_as_json(facts)} for name, facts in own.of.items()
-    }
-    return {"seed": own.seed, "agreement": own.agreement, "frameworks": frameworks}
-
-
-def _is_current(material: Material, bits: int, entry: dict) -> bool:
-    """Whether the kept facts are of the very runs that the suite holds now."""
-    checkpoints = _checkpoints(material, bits, entry["seed"])
-    return all(own["checkpoint_sha256"] == checkpoints.get(name) for name, own in entry["frameworks"].items())
 
 
 def _checkpoints(material: Material, bits: int, seed: int) -> dict[str, str]:
     return {own.cell.framework: own.result["checkpoint_sha256"] for own in _members(material, bits, seed)}
 
 
-def _kept(material: Material) -> dict:
+def _uncontradicted(material: Material, bits: int, kept: _Kept) -> _Kept:
+    """Without the facts of runs that were made again since."""
+    now = _checkpoints(material, bits, kept.seed)
+    of = {name: facts for name, facts in kept.of.items() if now.get(name) in (None, kept.checkpoints[name])}
+    return kept._replace(of=of, agreement=kept.agreement if len(of) == len(kept.of) else None)
+
+
+def _read(material: Material) -> dict[int, _Kept]:
     file = material.out / FACTS_FILE
     try:
-        return read_json(file) if file.exists() else {}
+        return {int(bits): _decoded(entry) for bits, entry in read_json(file).items()} if file.exists() else {}
     except UserError as error:
         material.problems.append(str(error))
-        return {}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        material.problems.append(f"{file}: expected what report.py writes, received something else ({error!r})")
+    return {}
+
+
+def _decoded(entry: dict) -> _Kept:
+    of = {name: facts_from_json(facts) for name, facts in entry["of"].items() if name in entry["checkpoints"]}
+    return _Kept(**{**entry, "of": of})
+
+
+def _write(material: Material, kept: dict[int, _Kept]) -> None:
+    entries = {
+        str(bits): own._asdict() | {"of": {name: facts_as_json(facts) for name, facts in own.of.items()}}
+        for bits, own in kept.items()
+    }
+    # on one line: numbers for this module, thousands of them
+    write_text(material.out / FACTS_FILE, json.dumps(entries, allow_nan=False) + "\n")

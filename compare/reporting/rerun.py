@@ -1,7 +1,7 @@
 """The commands that make a run or a suite again, on any machine, from its recipe."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from compare.evidence.gather import Gathered
 from compare.execution.planning import RECIPE_OPTIONS
@@ -10,35 +10,51 @@ from shared.recipe import PRESETS, RELU_LAYERS, Recipe
 from shared.runs import FRAMEWORKS
 
 
-def rerun_command(recipe: Recipe, framework: str, threads: int | None) -> str:
-    """The command line, to be given in the project's folder, for a run of a suite; ``threads`` where they are known.
+def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
+    """The command line, to be given in the project's folder, for a run of a suite; ``environment`` is its own.
 
     PATH and FILE stand in it for images and weights that only their owner has.
     """
     cell = f"{framework}:{recipe.bits}:{recipe.seed}"
-    return _command(recipe, [recipe.bits], [recipe.seed], threads, ["--cell", cell])
+    return _command(recipe, [recipe.bits], [recipe.seed], environment, ["--cell", cell])
 
 
-def suite_command(gathered: Gathered) -> str:
-    """The same for a whole suite, which has a run at least, with its controls and its study of variance."""
-    first, plan = gathered.runs[0], gathered.plan
-    threads = read_json(first.environment_file).get("framework_threads") if first.environment_file.exists() else None
-    more = [] if set(plan["frameworks"]) == set(FRAMEWORKS) else ["--frameworks", *plan["frameworks"]]
+def suite_commands(gathered: Gathered) -> list[str]:
+    """The same for a whole suite, which has a run at least, with its controls and its study of variance.
+
+    One command for all lengths that share their seeds; the place is that of the first run.
+    """
+    first, grid = gathered.runs[0], gathered.grid
+    environment = read_json(first.environment_file) if first.environment_file.exists() else {}
+    more = [] if set(grid.frameworks) == set(FRAMEWORKS) else ["--frameworks", *grid.frameworks]
     more += ["--control"] if any(gathered.controls.values()) else []
     more += ["--variance"] if any(gathered.families.values()) else []
-    more += ["--label", plan["label"]] if plan["label"] else []
-    return _command(first.recipe(), plan["bits"], plan["seeds"], threads, more)
+    more += ["--label", grid.label] if grid.label else []
+    lengths: dict[tuple[int, ...], list[int]] = {}
+    for bits in grid.bits:
+        lengths.setdefault(tuple(grid.seeds[bits]), []).append(bits)
+    return [_command(first.recipe(), bits, seeds, environment, more) for seeds, bits in lengths.items()]
 
 
-def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], threads: int | None, more: list[str]) -> str:
+def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environment: Mapping, more: list[str]) -> str:
     words = ["python", "compare/benchmark.py", "--preset", recipe.preset, "--bits", *bits, "--seeds", *seeds]
     for name in RECIPE_OPTIONS:
         if getattr(recipe, name) != getattr(PRESETS[recipe.preset], name):
             words += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
     if recipe.preset != "demo":
         words += ["--data", "PATH", "--backbone-weights", _backbone(recipe)]
-    words += ["--cell-cpus", threads] if threads else []
-    return shlex.join(map(str, [*words, *more]))
+    return shlex.join(map(str, [*words, *_place(environment), *more]))
+
+
+def _place(environment: Mapping) -> list:
+    """Where and on how much of it a run was made, as far as ``environment`` says."""
+    counts = {name: environment.get(name, 1) for name in ("devices", "nodes")}
+    words = ["--device", environment["device"]] if "device" in environment else []
+    words += [word for name, count in counts.items() if count > 1 for word in (f"--{name}", count)]
+    words += ["--deterministic"] if environment.get("precision", {}).get("deterministic") else []
+    threads = environment.get("framework_threads")
+    # benchmark.py shares the threads out among a run's processes
+    return [*words, "--cell-cpus", threads * counts["devices"]] if threads else words
 
 
 def _backbone(recipe: Recipe) -> str:

@@ -25,7 +25,7 @@ NOISE_TITLE = (
 
 def query_notes(gathered: Gathered) -> list[str]:
     """For every length, one pair of checkpoints over other choices of queries."""
-    found = {bits: first_pair_over_queries(gathered, bits) for bits in sorted(gathered.plan["bits"])}
+    found = {bits: first_pair_over_queries(gathered, bits) for bits in gathered.grid.bits}
     return [
         f"Paddle - PyTorch, {bits} bits, seed {pair[0]}, {pair[1].sentence()}." for bits, pair in found.items() if pair
     ]
@@ -45,7 +45,7 @@ def noise_rows(gathered: Gathered, differences: Differences) -> list[dict[str, s
 
 def variance_tables(gathered: Gathered, differences: Differences) -> list[dict]:
     """For every length that was studied: ``title``, ``rows`` and ``sentence``."""
-    return [table for bits in sorted(gathered.plan["bits"]) if (table := _variance_table(gathered, bits, differences))]
+    return [table for bits in gathered.grid.bits if (table := _variance_table(gathered, bits, differences))]
 
 
 def _variance_table(gathered: Gathered, bits: int, differences: Differences) -> dict | None:

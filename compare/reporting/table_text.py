@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from compare.evidence.pairs import decidable, waiting
+from compare.evidence.pairs import decidable, single, waiting
 from compare.evidence.stats import overall
+from compare.execution.grid import Grid
 from compare.published import departures, published_columns
 from compare.worker import NAMES
 from shared.cifar import PROTOCOLS
@@ -56,15 +57,15 @@ def _mean(values: pd.Series, sign: str = "") -> str:
     return mean if len(values) == 1 else f"{mean} +- {values.std():.4f} (n={len(values)})"
 
 
-def table_notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
-    """What the numbers are, and how they were made; ``suite`` is what suite.json plans."""
+def table_notes(grid: Grid, runs: list[Run], recipe: Recipe) -> list[str]:
+    """What the numbers are, and how they were made."""
     rule = PROTOCOLS[recipe.protocol]
     return [
         "last: after the last epoch (the headline). best: the best scored epoch, chosen on the queries themselves.",
         "mAP over the whole database ranking by Hamming distance, expected over random order within ties; "
         "[ties]: the last epoch's under the worst and under the best order.",
         _published_note(recipe),
-        f"Data: {', '.join(filter(None, [recipe.dataset, suite['label']]))} (SHA-256 {recipe.data_sha256[:12]}), "
+        f"Data: {', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), "
         f"protocol {recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, "
         f"database = {rule.database}.",
         f"Recipe: preset {recipe.preset}, {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD "
@@ -73,20 +74,17 @@ def table_notes(suite: dict, runs: list[Run], recipe: Recipe) -> list[str]:
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
         f"scored {_when_scored(recipe)}.",
         f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
-        f"Seeds: {', '.join(map(str, suite['seeds']))}.",
-        *(_framework_note(name, suite, runs) for name in _OURS),
+        f"Seeds: {_seeds(grid)}.",
+        *(_framework_note(name, grid, runs) for name in _OURS),
     ]
 
 
-def verdicts(differences: dict[int, dict[int, float]], margin: float, seeds: list[int]) -> list[str]:
-    """Whether the frameworks differ, length by length and together; nothing where only one of them finished.
-
-    ``seeds`` are those that were planned.
-    """
-    texts = [f"{note}." for bits in differences if (note := waiting(bits, differences[bits], seeds))]
-    if any(len(by_seed) == 1 == len(seeds) for by_seed in differences.values()):
+def verdicts(differences: dict[int, dict[int, float]], margin: float, grid: Grid) -> list[str]:
+    """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
+    texts = [f"{note}." for note in waiting(differences, grid)]
+    if single(differences, grid):
         texts.append(f"No verdict: one seed a length does not say how far seeds scatter (--seeds); margin {margin:g}.")
-    judged = decidable(differences, seeds)
+    judged = decidable(differences, grid)
     if judged:
         found = overall(judged, margin)
         texts += [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
@@ -114,12 +112,20 @@ def start(recipe: Recipe) -> str:
     return f"{source} ({', '.join(recipe.backbone_layers)}); random: {', '.join([*random, 'hash', 'classifier'])}"
 
 
-def _framework_note(framework: str, suite: dict, runs: list[Run]) -> str:
+def _seeds(grid: Grid) -> str:
+    """The same at every length, or length by length."""
+    by_bits = {bits: ", ".join(map(str, grid.seeds[bits])) for bits in grid.bits}
+    if len(set(by_bits.values())) == 1:
+        return by_bits[grid.bits[0]]
+    return "; ".join(f"{seeds} at {bits} bits" for bits, seeds in by_bits.items())
+
+
+def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
     own = [run.result() for run in runs if run.result()["framework"] == framework]
-    planned = len(suite["bits"]) * len(suite["seeds"])
-    if framework in suite["unavailable"]:
-        return f"{NAMES[framework]}: not run; {suite['unavailable'][framework]}"
-    if framework not in suite["frameworks"]:
+    planned = len(grid.pairs)
+    if not own and framework in grid.unavailable:
+        return f"{NAMES[framework]}: not run; {grid.unavailable[framework]}"
+    if not own and framework not in grid.frameworks:
         return f"{NAMES[framework]}: not asked for."
     if not own:
         return f"{NAMES[framework]}: no run finished yet."

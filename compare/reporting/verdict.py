@@ -15,6 +15,7 @@ class Evidence:
 
     ``aligned`` is None where no ladder was climbed; ``ladder`` is its verdict in words. ``conclusion`` is what a
     statistical test over the seeds concludes; it takes the place of the caution that stands there for one seed.
+    ``comparable``: whether the runs make one table.
     """
 
     planned: int
@@ -24,6 +25,7 @@ class Evidence:
     aligned: bool | None
     ladder: str
     conclusion: str = ""
+    comparable: bool = True
 
 
 def gather_evidence(material: Material) -> Evidence:
@@ -37,14 +39,14 @@ def gather_evidence(material: Material) -> Evidence:
         aligned=material.align["passed"] if material.align else None,
         ladder=material.align["verdict"] if material.align else "",
         conclusion=_conclusion(differences, material),
+        comparable=material.table is not None,
     )
 
 
 def _conclusion(differences: dict[int, dict[int, float]], material: Material) -> str:
     """What the test over seeds says, or that it has yet to come; nothing where one seed a length was planned."""
-    seeds = material.plan["seeds"]
-    notes = [note for bits, own in differences.items() if (note := waiting(bits, own, seeds))]
-    judged = decidable(differences, seeds)
+    notes = waiting(differences, material.grid)
+    judged = decidable(differences, material.grid)
     if not judged or notes:
         return "; ".join(notes)
     found = overall(judged, material.recipe.margin)
@@ -55,6 +57,11 @@ def verdict(evidence: Evidence) -> str:
     """One sentence: what the measured difference and the ladder support, and what they do not."""
     if not evidence.finished:
         return f"No verdict: none of the {evidence.planned} planned runs is finished."
+    if not evidence.comparable:
+        return (
+            f"No verdict: {evidence.finished} of {evidence.planned} runs are finished, but they make no table; the "
+            "reason stands below."
+        )
     if not evidence.differences:
         names = " and ".join(NAMES[name] for name in evidence.frameworks)
         pairing = "at no length and seed did both frameworks finish" if len(evidence.frameworks) > 1 else "alone"
