@@ -60,7 +60,8 @@ def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     _copy(out, make_folder(temporary))
     if (out / "figures").is_dir():
-        shutil.copytree(out / "figures", temporary / "figures")
+        # the report holds them as SVG
+        shutil.copytree(out / "figures", temporary / "figures", ignore=shutil.ignore_patterns("*.svg"))
     if target.exists():
         os.replace(target, older)
     os.replace(temporary, target)
