@@ -111,6 +111,10 @@ def test_findings_name_verdict_noise_and_gaps(tmp_path):
         for framework in ("torch", "paddle"):
             score = 0.3 + 0.02 * seed + (difference if framework == "paddle" else 0)
             finish(tmp_path / "a", dataclasses.replace(CPU, seed=seed), framework, score)
+    plan(tmp_path / "c", seeds=[1, 2])
+    for seed, framework in ((1, "torch"), (1, "paddle"), (2, "torch"), (2, "paddle")):
+        score = 0.3 + (0.1 if (seed, framework) == (2, "paddle") else 0)
+        finish(tmp_path / "c", dataclasses.replace(CPU, seed=seed), framework, score)
     plan(tmp_path / "b", bits=[24], seeds=[1])
     for framework in ("torch", "paddle"):
         finish(tmp_path / "a", dataclasses.replace(CPU, seed=1, bits=32), framework, 0.4)
@@ -121,6 +125,8 @@ def test_findings_name_verdict_noise_and_gaps(tmp_path):
     assert "32 bits" not in supported
     assert "PyTorch Lightning at 12 bits sd 0.0200 (n = 3)" in noise
     assert "b has one seed at 24 bits and so no verdict there" in gaps
+    assert "c (cifar10, 12 bits): undecided at 0.020" in gaps
+    assert "undecided" not in supported
     assert "a, 32 bits: 1 of 3 planned pairs are finished, so far +0.0000 on average; the verdict waits" in gaps
     assert "longer than 1 of the paper's 50 epochs" in gaps
 
@@ -205,7 +211,7 @@ def test_the_readme_shows_the_committed_demo():
 def test_what_the_readme_quotes_stands_in_the_committed_tables(name):
     text = (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
     quoted = re.findall(r"^```\nresults/([\w-]+)/table\.md, in part:\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert {suite for suite, _ in quoted} == {"cifar10-cpu", "equivalence-cpu"}
+    assert {suite for suite, _ in quoted} == {"cifar10-cpu", "equivalence-cpu", "demo-seeds"}
     for suite, lines in quoted:
         table = (RESULTS / suite / "table.md").read_text(encoding="utf-8").splitlines()
         assert not [line for line in lines.splitlines() if line not in table], suite

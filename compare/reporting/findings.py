@@ -8,7 +8,7 @@ import numpy as np
 
 from compare.evidence.gather import Gathered, gather
 from compare.evidence.pairs import control_differences, decidable, paired_differences, single, waiting
-from compare.evidence.stats import Overall, overall
+from compare.evidence.stats import UNDECIDED, Overall, overall
 from compare.execution.studies import CONTROLS
 from compare.reporting.rerun import suite_commands
 from compare.reporting.table_text import plural, start
@@ -83,15 +83,22 @@ def findings(suites: list[PublishedSuite]) -> list[str]:
 
 
 def _supported(suites: list[PublishedSuite]) -> str:
-    judged = [
+    decided = [text for suite in suites for text in _judged(suite, undecided=False)]
+    if not decided:
+        return (
+            "**Supported**: no verdict on equivalence yet, since no suite here decides it over all its planned pairs."
+        )
+    return f"**Supported**, Paddle's mAP minus PyTorch's over paired seeds: {'; '.join(decided)}."
+
+
+def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
+    """What the test says of each length that it leaves undecided, or of those that it does not."""
+    by_bits = suite.judged.by_bits if suite.judged else {}
+    return [
         f"{suite.name} ({suite.data}, {bits} bits): {one.sentence()}"
-        for suite in suites
-        if suite.judged
-        for bits, one in suite.judged.by_bits.items()
+        for bits, one in by_bits.items()
+        if (one.verdict == UNDECIDED) == undecided
     ]
-    if not judged:
-        return "**Supported**: no verdict on equivalence yet, since no suite here has all of several planned pairs."
-    return f"**Supported**, Paddle's mAP minus PyTorch's over paired seeds: {'; '.join(judged)}."
 
 
 def _noise(suites: list[PublishedSuite]) -> str:
@@ -128,6 +135,7 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
     gaps = []
     for suite in suites:
         gaps += [f"{suite.name}, {note}" for note in suite.waiting]
+        gaps += _judged(suite, undecided=True)
         if lengths := single(suite.differences, suite.gathered.grid):
             gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")
     longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)
