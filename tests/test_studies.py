@@ -205,7 +205,7 @@ def test_families_vary_one_part_in_one_framework(tmp_path):
     assert {name for family in both for name in family.frameworks} == {"torch"}
     alone = dataclasses.replace(suite, workers=[Worker("paddle")])
     assert [family.frameworks for family in families(alone, alone.frameworks)] == [["paddle"]] * len(SEEDED)
-    assert not [family.cells for family in families(alone, suite.frameworks) if family.cells]
+    assert not any(family.cells for family in families(alone, suite.frameworks))
     with pytest.raises(UserError, match="--variance: expected several --seeds"):
         families(suite_with(tmp_path, seeds=[2000]), suite.frameworks)
 

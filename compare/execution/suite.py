@@ -57,7 +57,8 @@ class Suite:
 
     def is_finished(self) -> bool:
         """Whether every run of the suite has its result, by this recipe."""
-        return all(self._is_finished(cell) for cell in self.cells)
+        runs = [run_of(self.out, *cell) for cell in self.cells]
+        return all(run.is_finished() and not run.clash(self.recipe, FREE_FIELDS) for run in runs)
 
     def check(self) -> None:
         """UserError when the folder holds a run that could not stand in one table with this suite's."""
@@ -102,10 +103,6 @@ class Suite:
 
     def _grid(self) -> Grid:
         return Grid(dict.fromkeys(self.bits, self.seeds), self.frameworks, self.unavailable, self.label)
-
-    def _is_finished(self, cell: Cell) -> bool:
-        run = run_of(self.out, *cell)
-        return run.is_finished() and run.recipe().digest() == self._recipe_of(cell).digest()
 
     def _tasks(self, cells: list[Cell], progress: Progress) -> Iterator[Task]:
         """The cells that are not finished, each with its initial weights in place."""

@@ -53,11 +53,15 @@ class CodeFacts(NamedTuple):
 
 
 class LengthFacts(NamedTuple):
-    """Of one code length: the ``seed`` shown, framework -> its facts, and the share of bits equal in both, if known."""
+    """Of one code length: the ``seed`` shown, framework -> its facts, and the share of bits equal in both, if known.
+
+    ``checkpoints``: framework -> SHA-256 of the run's checkpoint.
+    """
 
     seed: int
     of: dict[str, CodeFacts]
     agreement: float | None
+    checkpoints: dict[str, str]
 
 
 def code_facts(codes: Codes) -> CodeFacts:

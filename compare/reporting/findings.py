@@ -50,11 +50,6 @@ class PublishedSuite:
         return overall(judged, self.recipe.margin) if judged else None
 
     @property
-    def waiting(self) -> list[str]:
-        """The lengths whose verdict has yet to come."""
-        return waiting(self.differences, self.gathered.grid)
-
-    @property
     def data(self) -> str:
         """ "cifar10, JPEG copy"."""
         return ", ".join(filter(None, [self.recipe.dataset, self.gathered.grid.label]))
@@ -134,7 +129,7 @@ def _control_noise(suite: PublishedSuite) -> str:
 def _not_supported(suites: list[PublishedSuite]) -> str:
     gaps = []
     for suite in suites:
-        gaps += [f"{suite.name}, {note}" for note in suite.waiting]
+        gaps += [f"{suite.name}, {note}" for note in waiting(suite.differences, suite.gathered.grid)]
         gaps += _judged(suite, undecided=True)
         if lengths := single(suite.differences, suite.gathered.grid):
             gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")

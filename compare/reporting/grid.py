@@ -17,7 +17,7 @@ from shared.recipe import NUM_CLASSES
 
 
 @dataclass(frozen=True)
-class Grid:
+class RetrievalGrid:
     """``found`` framework -> rankings of the same queries; ``problem`` says why there is no picture."""
 
     bits: int
@@ -33,7 +33,7 @@ class Grid:
         return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.found.items()}
 
 
-def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> Grid | None:
+def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
     """The grid of the longest codes that both frameworks have, else of the longest; None without any codes."""
     if not facts:
         return None
@@ -41,7 +41,7 @@ def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> Grid | 
     shown = facts[bits]
     member = material.finished_run(next(iter(shown.of)), bits, shown.seed)
     names = {label: cifar.class_name(member.result["dataset"], label) for label in range(NUM_CLASSES)}
-    grid = Grid(bits, member.cell.seed, {name: own.rankings for name, own in shown.of.items()}, names)
+    grid = RetrievalGrid(bits, member.cell.seed, {name: own.rankings for name, own in shown.of.items()}, names)
     try:
         return dataclasses.replace(grid, picture=_picture(grid, _images(member)))
     except UserError as error:
@@ -55,7 +55,7 @@ def _images(member: Member) -> np.ndarray:
     return load_data(member.recipe, member.data)[0].pixels
 
 
-def _picture(grid: Grid, pixels: np.ndarray) -> Picture:
+def _picture(grid: RetrievalGrid, pixels: np.ndarray) -> Picture:
     blocks = [
         Block(f"{NAMES[name]}: {grid.precision[name]} right", [_tiles(ranking, pixels) for ranking in rankings])
         for name, rankings in grid.found.items()

@@ -1,7 +1,6 @@
 """What the codes of a suite look like, length by length, kept in its folder for when the codes themselves are gone."""
 
 import json
-from typing import NamedTuple
 
 from compare.reporting.codes import CodeFacts, LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
 from compare.reporting.curves import STYLES
@@ -13,16 +12,7 @@ from shared.files import read_json, write_text
 FACTS_FILE = "codes.json"
 
 
-class _Kept(NamedTuple):
-    """What the file says of one length; ``checkpoints``: framework -> SHA-256 of the run that the facts are of."""
-
-    seed: int
-    agreement: float | None
-    checkpoints: dict[str, str]
-    of: dict[str, CodeFacts]
-
-
-_NOTHING = _Kept(-1, None, {}, {})
+_NOTHING = LengthFacts(-1, {}, None, {})
 
 
 def facts_by_length(material: Material) -> dict[int, LengthFacts]:
@@ -32,17 +22,13 @@ def facts_by_length(material: Material) -> dict[int, LengthFacts]:
     """
     kept = {bits: _uncontradicted(material, bits, own) for bits, own in _read(material).items()}
     facts = {bits: _of_length(material, bits, kept.get(bits, _NOTHING)) for bits in material.finished_lengths}
-    new = {
-        bits: _Kept(own.seed, own.agreement, _checkpoints(material, bits, own.seed), own.of)
-        for bits, own in facts.items()
-    }
-    better = {bits: own for bits, own in new.items() if own.of and len(own.of) >= len(kept.get(bits, _NOTHING).of)}
+    better = {bits: own for bits, own in facts.items() if own.of and len(own.of) >= len(kept.get(bits, _NOTHING).of)}
     if better:
         _write(material, kept | better)
     return facts
 
 
-def _of_length(material: Material, bits: int, kept: _Kept) -> LengthFacts:
+def _of_length(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
     """Of the lowest seed at which the most frameworks have codes or kept facts."""
     seeds = sorted({member.cell.seed for member in material.finished if member.cell.bits == bits})
     seed = max(seeds, key=lambda seed: (len(_described(_members(material, bits, seed), kept)), -seed))
@@ -50,9 +36,10 @@ def _of_length(material: Material, bits: int, kept: _Kept) -> LengthFacts:
     codes = _readable_codes(material, members, old)
     names = [name for name in (member.cell.framework for member in members) if name in codes or name in old]
     of = {name: code_facts(codes[name]) if name in codes else old[name] for name in names}
+    checkpoints = _checkpoints(material, bits, seed)
     if len(codes) == len(STYLES):
-        return LengthFacts(seed, of, agreement(*codes.values()))
-    return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None)
+        return LengthFacts(seed, of, agreement(*codes.values()), checkpoints)
+    return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None, checkpoints)
 
 
 def _members(material: Material, bits: int, seed: int) -> list[Member]:
@@ -60,7 +47,7 @@ def _members(material: Material, bits: int, seed: int) -> list[Member]:
     return [*filter(None, (material.finished_run(name, bits, seed) for name in STYLES))]
 
 
-def _described(members: list[Member], kept: _Kept) -> list[Member]:
+def _described(members: list[Member], kept: LengthFacts) -> list[Member]:
     """Those that have codes or kept facts."""
     return [
         m for m in members if m.run.codes_file.exists() or (m.cell.seed == kept.seed and m.cell.framework in kept.of)
@@ -82,14 +69,14 @@ def _checkpoints(material: Material, bits: int, seed: int) -> dict[str, str]:
     return {own.cell.framework: own.result["checkpoint_sha256"] for own in _members(material, bits, seed)}
 
 
-def _uncontradicted(material: Material, bits: int, kept: _Kept) -> _Kept:
+def _uncontradicted(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
     """Without the facts of runs that were made again since."""
     now = _checkpoints(material, bits, kept.seed)
     of = {name: facts for name, facts in kept.of.items() if now.get(name) in (None, kept.checkpoints[name])}
     return kept._replace(of=of, agreement=kept.agreement if len(of) == len(kept.of) else None)
 
 
-def _read(material: Material) -> dict[int, _Kept]:
+def _read(material: Material) -> dict[int, LengthFacts]:
     file = material.out / FACTS_FILE
     try:
         return {int(bits): _decoded(entry) for bits, entry in read_json(file).items()} if file.exists() else {}
@@ -100,12 +87,12 @@ def _read(material: Material) -> dict[int, _Kept]:
     return {}
 
 
-def _decoded(entry: dict) -> _Kept:
+def _decoded(entry: dict) -> LengthFacts:
     of = {name: facts_from_json(facts) for name, facts in entry["of"].items() if name in entry["checkpoints"]}
-    return _Kept(**{**entry, "of": of})
+    return LengthFacts(**{**entry, "of": of})
 
 
-def _write(material: Material, kept: dict[int, _Kept]) -> None:
+def _write(material: Material, kept: dict[int, LengthFacts]) -> None:
     entries = {
         str(bits): own._asdict() | {"of": {name: facts_as_json(facts) for name, facts in own.of.items()}}
         for bits, own in kept.items()
