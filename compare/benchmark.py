@@ -22,16 +22,16 @@ from compare.execution.studies import controls, families
 from compare.execution.suite import Executor, Suite
 from compare.table import write_table
 from compare.worker import add_python_options
-from shared import cifar
 from shared.arithmetic import PRECISIONS
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
 from shared.files import read_json
 from shared.machine import num_threads
 from shared.progress import Progress, make_progress
+from shared.protocols import PROTOCOLS
 from shared.recipe import BASE_SEED, PRESETS
 from shared.runs import FRAMEWORKS
 
-_CIFAR_PROTOCOLS = [name for name in cifar.PROTOCOLS if name.startswith("cifar10")]
+_CIFAR_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10")]
 
 
 def build_parser() -> argparse.ArgumentParser:

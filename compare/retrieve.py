@@ -11,7 +11,6 @@ anew when they change.
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -104,7 +103,7 @@ def _search_run(arguments: argparse.Namespace) -> None:
         except UserError as error:
             failures.append(f"{arguments.out} is not drawn: {error}")
     if failures:
-        raise UserError("\nerror: ".join(failures))
+        raise UserError(*failures)
 
 
 def _draw(run: FinishedRun, found: Sequence[dict], queries: np.ndarray, file: Path) -> None:
@@ -151,12 +150,8 @@ def _label_text(label: np.ndarray) -> str:
 
 
 def _print(records: Iterable[dict], column: str, as_json: bool) -> None:
-    try:
-        for number, one in enumerate(records):
-            print(json.dumps(one) if as_json else "\n" * (number > 0) + lines(one, column))
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough; what Python still flushes at its end goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for number, one in enumerate(records):
+        print(json.dumps(one) if as_json else "\n" * (number > 0) + lines(one, column))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A checkpoint whatever wrote it: read from any supported file into one neutral form, in which training goes on."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from shared import weights
 from shared.errors import UserError
 from shared.formats import Content, read_content
 from shared.names import CLASSIFIER, TITLES, Reading, read_names
-from shared.recipe import PRESETS, Recipe, parameter_table, parameters, recipe_from_dict, width_of
+from shared.recipe import PRESETS, Recipe, parameter_table, parameters, recipe_from_text, width_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -171,5 +170,5 @@ def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
             f"{path}: expected a checkpoint of a finished run, which carries its recipe; received one without: "
             "compare/convert.py --recipe adds it"
         )
-    recipe = recipe_from_dict(json.loads(metadata["recipe"]), where=str(path))
+    recipe = recipe_from_text(metadata["recipe"], where=f"{path}: recipe")
     return recipe, weights.load_exactly(path, recipe)[0], metadata

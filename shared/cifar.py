@@ -2,35 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from shared.errors import UserError
 from shared.files import sha256_of
+from shared.protocols import PROTOCOLS
 from shared.recipe import NUM_CLASSES
 from shared.sources import Images, read_digits, read_images
 
 DIGITS = "digits"
 _SIDE, _DIGITS_SIDE = 32, 8
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-class Protocol(NamedTuple):
-    """Images per class drawn as queries and for training, and what the database holds."""
-
-    query: int
-    train: int
-    database: str  # "train+rest", "rest" or "train"
-
-
-# names as in DeepHash-pytorch; cifar10-1 is the paper's CIFAR-10 (I), cifar10-2 its (II)
-PROTOCOLS = {
-    "cifar10-1": Protocol(query=100, train=500, database="train+rest"),
-    "cifar10": Protocol(query=100, train=500, database="rest"),
-    "cifar10-2": Protocol(query=1000, train=5000, database="train"),
-    "digits-1": Protocol(query=50, train=100, database="train+rest"),
-}
 
 
 @dataclass(frozen=True)

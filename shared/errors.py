@@ -1,5 +1,7 @@
 """The failures a command reports in one line, and the exit status of each."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -7,10 +9,25 @@ EXIT_CHECK_FAILED = 1
 EXIT_USER_ERROR = 2
 EXIT_WORKER_DIED = 3
 EXIT_INTERRUPTED = 130
+_MOST_LETTERS = 2000
+# what a person can mend, and the words for it; any other failure of the system is a fault of ours
+_MENDABLE = {
+    errno.ENOSPC: "make room, or choose another place",
+    errno.EDQUOT: "make room, or choose another place",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "change its permissions, or choose another place",
+    errno.EPERM: "change its permissions, or choose another place",
+    errno.EIO: "the disk fails: choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "its links lead round in a circle",
+    errno.ENOTDIR: "a file stands where a folder is expected",
+    errno.EISDIR: "a folder stands where a file is expected",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 
 class UserError(Exception):
-    """Bad input: the message says what was expected, what was received and how to mend it."""
+    """Bad input: each argument is a line that says what was expected, what was received and how to mend it."""
 
 
 class WorkerDied(Exception):
@@ -21,13 +38,53 @@ def exit_status(main: Callable[[], None]) -> int:
     """Run ``main`` and return the process's exit status; expected failures become one line on stderr."""
     try:
         main()
-        return 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except WorkerDied as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_WORKER_DIED
-    except KeyboardInterrupt:
-        print("interrupted: everything finished so far is kept; the same command goes on from there", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough; what Python still flushes at its end goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (UserError, WorkerDied, KeyboardInterrupt, MemoryError, OSError) as error:
+        return _report(error)
+    return 0
+
+
+def _report(error: BaseException) -> int:
+    """Say what happened, and return the exit status; raises the error again if nobody but us can mend it."""
+    match error:
+        case UserError():
+            status, lines = EXIT_USER_ERROR, [f"error: {printable(line)}" for line in error.args]
+        case WorkerDied():  # with the end of a log, line by line
+            status, lines = EXIT_WORKER_DIED, [printable(line) for line in f"error: {error}".split("\n")]
+        case KeyboardInterrupt():
+            kept = "everything finished so far is kept; the same command goes on from there"
+            status, lines = EXIT_INTERRUPTED, [f"interrupted: {kept}"]
+        case MemoryError():
+            status, lines = EXIT_USER_ERROR, [f"error: memory ran out ({printable(error)}); ask for less at once"]
+        case OSError() if error.errno in _MENDABLE:
+            where = f"{printable(error.filename)}: " if error.filename else ""
+            status, lines = EXIT_USER_ERROR, [f"error: {where}{error.strerror}; {_MENDABLE[error.errno]}"]
+        case _:
+            raise error
+    print("\n".join(lines), file=sys.stderr)
+    return status
+
+
+def printable(value: object, most: int = _MOST_LETTERS) -> str:
+    r"""``value`` as one line of at most ``most`` letters that a terminal only shows.
+
+    Control characters, and bytes of a file's name that are no UTF-8, become escapes; of a huge number its size is told.
+
+    >>> printable("a\x1b[31m\n"), printable("caf\u00e9 \udcc6"), printable("a" * 9, most=5)
+    ('a\\x1b[31m\\n', 'café \\xc6', 'aaaaa...')
+    """
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    text = str(value)
+    cut = "..." if len(text) > most else ""
+    return "".join(map(_shown, text[:most])) + cut
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    if "\udc80" <= letter <= "\udcff":  # how Python keeps a byte that it cannot decode
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")

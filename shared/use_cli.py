@@ -168,4 +168,4 @@ def _show(found: list[dict], as_json: bool) -> None:
 
 def _complain(failures: list[str]) -> None:
     if failures:
-        raise UserError("\nerror: ".join(failures))
+        raise UserError(*failures)

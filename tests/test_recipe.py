@@ -1,11 +1,12 @@
 """The recipe: protocol defaults, learning-rate drop, evaluation epochs, digest, and refusal of nonsense."""
 
 import dataclasses
+import re
 
 import pytest
 
 from shared.errors import UserError
-from shared.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, parameters, recipe_from_dict
+from shared.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, parameters, recipe_from_dict, recipe_from_text
 
 
 def test_paper_preset_is_the_published_protocol():
@@ -14,6 +15,32 @@ def test_paper_preset_is_the_published_protocol():
     assert (recipe.penalty_weight, recipe.input_px, recipe.width, recipe.protocol) == (0.1, 224, 1.0, "cifar10-1")
     assert [recipe.rate(epoch) for epoch in (1, 30)] == [1e-3, 1e-3]
     assert [recipe.rate(epoch) for epoch in (31, 50)] == pytest.approx([1e-4, 1e-4])
+
+
+def test_the_rate_is_that_of_the_published_code_in_every_epoch():
+    recipe = dataclasses.replace(PRESETS["paper"], epochs=150)
+    # as they write it, with epochs counted from 0
+    assert [recipe.rate(epoch + 1) for epoch in range(150)] == [1e-3 * 0.1 ** (epoch // 30) for epoch in range(150)]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "digest"),
+    [
+        (PRESETS["paper"], "1013def32c909e4fd83899422799166670d194c666a9fe5b1454a8fb6bdc7e6d"),
+        (PRESETS["demo"], "e7d8c7e5bab255721599dc61646aeaaa51ad8bf272329ce8406d3bd258a7647d"),
+        (
+            dataclasses.replace(PRESETS["paper"], epochs=60),
+            "837e452b1de78595b78c1ee11b1d3670121936414146d1dc3a9af590ba988170",
+        ),
+    ],
+)
+def test_digests_are_those_before_a_field_came_and_before_the_rate_dropped_twice(recipe, digest):
+    assert recipe.digest() == digest
+
+
+def test_a_schedule_that_was_another_has_another_digest():
+    before = "279bcca36e3e66e2610649edaa4af949c9d96d0ca47486b4f60bd47f3e2d15d5"  # with one drop in 61 epochs
+    assert dataclasses.replace(PRESETS["paper"], epochs=61).digest() != before
 
 
 def test_alexnet_has_its_published_size():
@@ -39,7 +66,8 @@ def test_what_is_not_seeded_stays_as_the_base_seed_has_it():
 def test_digest_sees_every_field():
     base = Recipe(preset="x", epochs=5)
     by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
-    by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",)}
+    by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",), "class_names": tuple("abcdefghij")}
+    by_name |= {"dataset": "custom", "protocol": "cifar10"}
     changed = {
         dataclasses.replace(base, **{f.name: by_name.get(f.name, by_type[f.type])}).digest()
         for f in dataclasses.fields(Recipe)
@@ -56,12 +84,12 @@ def test_round_trip_through_json_types():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("bits", 0, "bits: expected at least 1, received 0"),
-        ("epochs", 0, "epochs: expected at least 1"),
+        ("bits", 0, "bits: expected 1 to 4096, received 0"),
+        ("epochs", 0, "epochs: expected 1 to"),
         ("seed", -1, "seed: expected 0 to 4294967295"),
-        ("bits", "12", "bits: expected int, received '12'"),
-        ("bits", True, "bits: expected int, received True"),
-        ("input_px", 32, "at least 63"),
+        ("bits", "12", "bits: expected a whole number, received '12'"),
+        ("bits", True, "bits: expected a whole number, received 'True'"),
+        ("input_px", 32, "input_px: expected 63 to 2048, received 32"),
         ("eval_every", -1, "eval_every"),
         ("dropout", "none", "shared or native"),
         ("seeded", (), "seeded: expected some of split, weights, order, dropout"),
@@ -74,8 +102,44 @@ def test_nonsense_is_refused(field, value, message):
         dataclasses.replace(PRESETS["demo"], **{field: value})
 
 
-def test_unknown_and_missing_fields_are_named():
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e308, True, None, "x"])
+@pytest.mark.parametrize(
+    "field", ["learning_rate", "momentum", "weight_decay", "penalty_weight", "lr_drop_factor", "width", "margin"]
+)
+def test_numbers_without_a_sense_are_refused(field, value):
+    with pytest.raises(UserError, match=field):
+        dataclasses.replace(PRESETS["demo"], **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (lambda good: good | {"warmup": 1}, "r.json: unknown settings warmup; written by a newer version"),
+        (lambda good: {k: v for k, v in good.items() if k != "momentum"}, "r.json: missing settings momentum"),
+        (lambda good: good | {"seeded": None}, "r.json: seeded: expected a list of texts, received 'None'"),
+        (lambda good: good | {"backbone_layers": "conv1"}, "r.json: backbone_layers: expected a list of texts"),
+        (lambda good: good | {"seeded": [["split"]]}, "r.json: seeded: expected a list of texts"),
+        (lambda good: good | {"class_names": ["cat"]}, "r.json: class_names: expected 10 names, received 1"),
+        (lambda good: good | {"input_px": 10**9}, "r.json: input_px: expected 63 to 2048, received 1000000000"),
+        (lambda good: good | {"width": 0.3}, "r.json: width: expected a multiple of 1/64"),
+        (lambda good: good | {"bits": 10**5000}, "r.json: bits: expected 1 to 4096"),
+        (lambda good: good | {"protocol": "imagenet"}, "r.json: protocol: expected cifar10-1 or"),
+        (lambda _: [], "r.json: expected a recipe's settings by name, received list"),
+        (lambda _: None, "r.json: expected a recipe's settings by name, received NoneType"),
+    ],
+)
+def test_a_damaged_recipe_is_named(values, message):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        recipe_from_dict(values(dataclasses.asdict(PRESETS["demo"])), "r.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", "[" * 200_000, '{"bits": ' + "9" * 5000 + "}"])
+def test_a_text_that_is_no_recipe_is_named(text):
+    with pytest.raises(UserError, match=r"^w\.safetensors: "):
+        recipe_from_text(text, "w.safetensors")
+
+
+def test_a_field_that_came_later_may_be_absent():
     values = dataclasses.asdict(PRESETS["demo"])
-    del values["momentum"]
-    with pytest.raises(UserError, match=r"r.json: missing fields \['momentum'\], unknown fields \['warmup'\]"):
-        recipe_from_dict(values | {"warmup": 1}, "r.json")
+    del values["class_names"]
+    assert recipe_from_dict(values, "r.json") == PRESETS["demo"]

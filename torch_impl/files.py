@@ -3,7 +3,6 @@
 A TARGET ending in .ckpt becomes a checkpoint that Lightning goes on from, any other a state dict under NAMES.
 """
 
-import json
 import math
 import sys
 from collections import OrderedDict
@@ -14,11 +13,11 @@ import numpy as np
 import torch
 
 from shared.checkpoint import Checkpoint, read_checkpoint
-from shared.cifar import PROTOCOLS
 from shared.errors import exit_status
 from shared.files import atomic_path
 from shared.names import LIGHTNING_PREFIX, OURS, spelled
-from shared.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_dict
+from shared.protocols import PROTOCOLS
+from shared.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_text
 from torch_impl.optimizer import make_optimizer, set_rate
 from torch_impl.runtime import configure
 
@@ -61,7 +60,7 @@ def _recipe_of(checkpoint: Checkpoint) -> Recipe:
     # it gives the optimiser's coefficients and the step count; the published ones where the run's are not known
     if checkpoint.recipe is None:
         return PRESETS["paper"]
-    return recipe_from_dict(json.loads(checkpoint.recipe), where="the checkpoint's recipe")
+    return recipe_from_text(checkpoint.recipe, where="the checkpoint's recipe")
 
 
 def _tensors(arrays: dict[str, np.ndarray], names: dict[str, str]) -> OrderedDict[str, torch.Tensor]:

@@ -7,7 +7,7 @@ from compare.evidence.stats import overall
 from compare.execution.grid import Grid
 from compare.published import departures, published_columns
 from compare.worker import NAMES
-from shared.cifar import PROTOCOLS
+from shared.protocols import PROTOCOLS
 from shared.recipe import RELU_LAYERS, Recipe
 from shared.runs import Run
 
@@ -69,7 +69,7 @@ def table_notes(grid: Grid, runs: list[Run], recipe: Recipe) -> list[str]:
         f"protocol {recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, "
         f"database = {rule.database}.",
         f"Recipe: preset {recipe.preset}, {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD "
-        f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} after epoch {recipe.lr_drop_epoch}), momentum "
+        f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
         f"scored {_when_scored(recipe)}.",
@@ -134,6 +134,10 @@ def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
     seconds = sum(result["train_seconds"] for result in own)
     unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
     return f"{NAMES[framework]}: {devices}; {versions}; {seconds:.0f} s of training{unfinished}."
+
+
+def _when_dropped(recipe: Recipe) -> str:
+    return f"every {recipe.lr_drop_epoch} epochs" if recipe.drops_again else f"after epoch {recipe.lr_drop_epoch}"
 
 
 def _when_scored(recipe: Recipe) -> str:
