@@ -18,7 +18,7 @@ import numpy as np
 from compare.worker import Worker, add_python_options
 from shared import checkpoint, cifar, weights
 from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
-from shared.errors import UserError, exit_status
+from shared.errors import UserError, exit_status, printable
 from shared.files import atomic_path
 from shared.formats import SUFFIXES
 from shared.names import CLASSIFIER, FAMILIES, OURS, TITLES, spelled
@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--names", choices=FAMILIES, default=OURS, help="what to call the parameters in a .pt or .pdparams DST")
     add("--recipe", choices=PRESETS, help="what SRC was trained by, to be kept in DST, if SRC does not say it")
     add("--data", metavar="PATH", help="with --recipe: the images it was trained on; default: the bundled digits")
+    add("--label", default="", metavar="TEXT", help="with --data: what it is; a copy of CIFAR-10 is named as one here")
     add("--inspect", action="store_true", help="show what is in SRC")
     add_python_options(parser, ["torch"])
     return parser
@@ -62,29 +63,33 @@ def main() -> None:
     if arguments.inspect:
         print(inspect(found))
     if arguments.recipe:
-        found = with_recipe(found, arguments.recipe, arguments.data or cifar.DIGITS)
+        found = with_recipe(found, arguments.recipe, arguments.data or cifar.DIGITS, arguments.label)
     if arguments.target:
         check_target(arguments.source, arguments.target, found, arguments.names)
         write(arguments.target, found, arguments.names, Worker("torch", arguments.torch_python))
         print(_summary(arguments.target, found, arguments.names))
 
 
-def with_recipe(found: Checkpoint, preset: str, data: str) -> Checkpoint:
-    """``found`` with a preset's recipe, for its code length and width and for the images in ``data``.
+def with_recipe(found: Checkpoint, preset: str, data: str, label: str = "") -> Checkpoint:
+    """``found`` with a preset's recipe, for its code length and width and for the images in ``data``, called ``label``.
 
-    Raises UserError when it holds one already, or for images of another data set than the preset's.
+    Raises UserError when it holds one already, or for the digits where the preset is not theirs, and the reverse.
     """
     if found.recipe:
         raise UserError(f"--recipe: expected a checkpoint without one, but {found.form} holds its own")
-    images, base = cifar.load(data), PRESETS[preset]
-    if images.name != base.dataset:
+    images, base = cifar.load(data, label), PRESETS[preset]
+    if cifar.DIGITS in (images.name, base.dataset) and images.name != base.dataset:
         raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
+    for note in images.notes:
+        print(printable(f"note: {note}"), file=sys.stderr)
     recipe = dataclasses.replace(
         base,
         bits=found.bits,
         width=found.width,
+        dataset=images.name,
+        class_names=images.class_names,
         data_sha256=images.digest(),
-        split_sha256=cifar.split(images.labels, base.protocol, base.seed).digest(),
+        split_sha256=cifar.split(images.labels, base.protocol, base.seed, data).digest(),
     )
     return dataclasses.replace(found, recipe=json.dumps(dataclasses.asdict(recipe), indent=2))
 
@@ -183,7 +188,7 @@ def _summary(target: Path, found: Checkpoint, names: str) -> str:
     _, held = _TARGETS[target.suffix.lower()]
     if target.suffix.lower() == ".pdparams" and not found.momentum:
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
-    text = f"{target}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
+    text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
     kept, left = [n for n in present if n in held], [n for n in present if n not in held]
     text += f"; with {', '.join(kept)}" if kept else ""
     return text + (f"; left out, because the format has no place for it: {', '.join(left)}" if left else "")

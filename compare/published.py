@@ -33,6 +33,7 @@ _FREE_FIELDS = {
     "data_sha256",
     "split_sha256",
     "backbone_sha256",
+    "class_names",
 }
 
 

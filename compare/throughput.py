@@ -92,7 +92,7 @@ def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[
         preset="cpu",
         dataset=dataset.name,
         data_sha256=dataset.digest(),
-        split_sha256=cifar.split(dataset.labels).digest(),
+        split_sha256=cifar.split(dataset.labels, where=data).digest(),
         input_px=arguments.px,
         width=_WIDTHS[arguments.width],
         precision=arguments.precision,

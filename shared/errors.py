@@ -1,6 +1,7 @@
 """The failures a command reports in one line, and the exit status of each."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -36,6 +37,8 @@ class WorkerDied(Exception):
 
 def exit_status(main: Callable[[], None]) -> int:
     """Run ``main`` and return the process's exit status; expected failures become one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name that is no text ends no command
     try:
         main()
         sys.stdout.flush()

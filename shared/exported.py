@@ -15,11 +15,12 @@ import numpy as np
 
 from shared import weights
 from shared.batches import BATCH_SIZE
+from shared.cifar import class_name
 from shared.errors import UserError
 from shared.files import make_folder, read_json, sha256_of, write_json
 from shared.machine import num_threads
 from shared.predictions import Outputs
-from shared.recipe import Recipe, recipe_from_dict
+from shared.recipe import NUM_CLASSES, Recipe, recipe_from_dict
 
 MANIFEST = "manifest.json"
 INPUT = "images"
@@ -68,13 +69,15 @@ class Manifest:
     versions: dict[str, str]
 
     def save(self, folder: Path) -> None:
-        """Write it, with names, types and shapes of input and outputs."""
+        """Write it, with names, types and shapes of input and outputs, and what the classes are called."""
         bits = self.recipe.bits
-        shapes = {"feature": [bits], "code": [bits], "probability": [10], "label": []}
+        shapes = {"feature": [bits], "code": [bits], "probability": [NUM_CLASSES], "label": []}
         types = {"feature": "float32", "code": "uint8", "probability": "float32", "label": "int64"}
         outputs = [{"name": name, "dtype": types[name], "shape": ["N", *shapes[name]]} for name in Outputs._fields]
         input_ = {"name": INPUT, "dtype": "uint8", "shape": ["N", *self.size, 3]}
-        write_json(folder / MANIFEST, {**dataclasses.asdict(self), "input": input_, "outputs": outputs})
+        names = [class_name(self.recipe.dataset, label, self.recipe.class_names) for label in range(NUM_CLASSES)]
+        described = {"input": input_, "outputs": outputs, "class_names": names}
+        write_json(folder / MANIFEST, {**dataclasses.asdict(self), **described})
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -36,13 +36,13 @@ class QuietJob(Job):
 
 def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
     """The data set and split a recipe was made for; UserError if ``data`` holds other images."""
-    dataset = cifar.load(data)
+    dataset = cifar.load_known(data, recipe.dataset, recipe.class_names)
     if recipe.data_sha256 != dataset.digest():
         raise UserError(
             f"{data}: expected the images the recipe was made for (SHA-256 {recipe.data_sha256[:12]}), "
             f"received others ({dataset.digest()[:12]}); pass the same --data"
         )
-    parts = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"))
+    parts = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"), data)
     if recipe.split_sha256 != parts.digest():
         raise UserError(f"split: expected SHA-256 {recipe.split_sha256}, received {parts.digest()}")
     return dataset, parts

@@ -1,18 +1,37 @@
 """Picture files -> the uint8 RGB pixels a network takes: any size, any mode, and a clear word where that cannot be."""
 
+import functools
+import logging
+import os
+import tempfile
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from shared.errors import UserError
+from shared.errors import UserError, printable
 
 # all are decoded inside Pillow; EPS and the like would start other programs
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 # modes of more than 8 bits a sample, which Pillow would clip
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+_STDERR, _MOST_SAID = 2, 10_000
+# stderr is the process's
+_STDERR_LOCK = threading.Lock()
+# what Pillow says there of a damaged file is in the one line that is shown
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@functools.cache
+def suffixes() -> tuple[str, ...]:
+    """How picture files are called, where only some of a folder's files are pictures: ".bmp", ".gif", ..."""
+    return tuple(sorted(suffix for suffix, form in Image.registered_extensions().items() if form in FORMATS))
 
 
 def read_picture(source: Path | BinaryIO, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -31,7 +50,7 @@ def read_picture(source: Path | BinaryIO, name: str, size: tuple[int, int] | Non
             warnings.simplefilter("ignore")
             # what Pillow only warns of is refused here, before any pixel is decoded
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source, formats=FORMATS) as image:
+            with Image.open(source, formats=FORMATS) as image, _checked() if image.format == "TIFF" else nullcontext():
                 picture = _rgb(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = f"at most {Image.MAX_IMAGE_PIXELS:,} pixels"
@@ -46,15 +65,39 @@ def read_picture(source: Path | BinaryIO, name: str, size: tuple[int, int] | Non
 
 
 def read_pictures(files: list[Path], size: tuple[int, int]) -> tuple[np.ndarray, list[str], list[str]]:
-    """``read_picture`` of many: pixels uint8 (N, height, width, 3), the files they are of, and one line per failure."""
+    """``read_picture`` of many: pixels uint8 (N, height, width, 3), the files they are of, and one line per failure.
+
+    The files' names are printable.
+    """
     pixels, names, failures = [], [], []
     for file in files:
         try:
             pixels.append(read_picture(file, str(file), size))
-            names.append(str(file))
+            names.append(printable(file))
         except UserError as error:
             failures.append(str(error))
     return np.array(pixels, np.uint8).reshape(-1, *size, 3), names, failures
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Raise ValueError if libtiff tells stderr of an error, after which it goes on; none of it is shown there."""
+    with _STDERR_LOCK, tempfile.TemporaryFile() as said:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # it is closed, and libtiff cannot say anything
+            yield
+            return
+        try:
+            os.dup2(said.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+        said.seek(0)
+        lines = said.read(_MOST_SAID).decode(errors="backslashreplace").splitlines()
+    if errors := [line for line in lines if "Warning," not in line]:
+        raise ValueError(f"damaged data: {errors[0]}")
 
 
 def _rgb(image: Image.Image) -> Image.Image:

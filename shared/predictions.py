@@ -1,12 +1,11 @@
 """What a network says of images, whatever engine ran it: as arrays, as records and as lines."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from shared.cifar import class_name
 from shared.packing import code_hex, pack_codes
 
 
@@ -29,8 +28,8 @@ class Outputs(NamedTuple):
         return cls(features, (features > 0).astype(np.uint8), grown / grown.sum(axis=1, keepdims=True), labels)
 
 
-def records(outputs: Outputs, names: Sequence[str], dataset: str) -> list[dict]:
-    """One flat dict per image, of values that JSON knows.
+def records(outputs: Outputs, names: Sequence[str], class_of: Callable[[int], str]) -> list[dict]:
+    """One flat dict per image, of values that JSON knows; ``class_of`` names a class.
 
     ``bits`` begins with bit 0; ``hex`` is the number whose lowest bit that is, as in the words of ``codes.npz``.
     ``margin`` is the smallest |feature|: how far the code is from another one.
@@ -42,7 +41,7 @@ def records(outputs: Outputs, names: Sequence[str], dataset: str) -> list[dict]:
         found.append(
             {
                 "image": name,
-                "class": class_name(dataset, label),
+                "class": class_of(label),
                 "label": label,
                 "probability": float(outputs.probability[i, label]),
                 "bits": "".join(map(str, outputs.code[i])),

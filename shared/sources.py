@@ -1,8 +1,7 @@
 """Readers for the ways CIFAR-10 lies on people's disks, each returning train images followed by test images."""
 
-import re
-import tarfile
-import zipfile
+import json
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,37 +9,48 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.errors import UserError
-from shared.pictures import read_picture
+from shared import archives
+from shared.archives import read_members
+from shared.arrays import Header, npz_headers, read_npz
+from shared.errors import UserError, printable
+from shared.folders import PARTS, read_class_folders
+from shared.images import Images, as_labels, describe
 from shared.safe_pickle import load_arrays
 
 _BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
 _RECORDS, _SIDE = 10_000, 32
-_ARCHIVES = (".tar.gz", ".tgz", ".tar")
-_PICTURES = {".png", ".jpg", ".jpeg"}
+_RECORD_BYTES = 1 + 3 * _SIDE * _SIDE
+_NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 LAYOUTS = (
     "cifar-10-batches-bin/ or its archive, cifar-10-batches-py/ or its archive, "
-    "a Keras-style .npz (x_train, y_train, x_test, y_test), or a folder with train/CLASS/*.png|jpg and test/CLASS/*"
+    "a Keras-style .npz (x_train, y_train, x_test, y_test), or a folder with pictures in train/CLASS/ and test/CLASS/"
+)
+# pandas and pyarrow are no part of the workers; columns by position, since their names differ from set to set
+_FROM_PARQUET = (
+    "import glob, io, numpy as np, pandas as pd; from PIL import Image; "
+    'rows = {{part: pd.concat(map(pd.read_parquet, sorted(glob.glob({folder} + "/*" + part + "*.parquet")))) '
+    'for part in ("train", "test")}}; '
+    'image = lambda cell: np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")); '
+    'np.savez("data.npz", **{{"x_" + part: np.stack([*map(image, rows[part].iloc[:, 0])]) for part in rows}}, '
+    '**{{"y_" + part: rows[part].iloc[:, 1] for part in rows}})'
 )
 
 
-class Images(NamedTuple):
-    """``pixels`` uint8 (N, H, W, 3) and ``labels`` int64 (N,); the first ``num_train`` come from the training files."""
+class _Layout(NamedTuple):
+    """One of CIFAR-10's two forms: how its files end, and the sizes in bytes that they can have."""
 
-    pixels: np.ndarray
-    labels: np.ndarray
-    num_train: int
+    suffix: str
+    sizes: range
+    parse: Callable[[bytes, str], tuple[np.ndarray, np.ndarray]]
 
 
 def read_images(path: Path) -> Images:
     """The images at ``path``, in whichever supported layout; UserError says what is missing or wrong."""
     if not path.exists():
         raise UserError(f"no such data: {path}; expected {LAYOUTS}")
-    if path.name.endswith(_ARCHIVES):
-        return _read_archive(path)
-    if path.is_file():
-        return _read_npz(path)
-    return _read_folder(path)
+    if path.is_dir():
+        return _read_folder(path)
+    return _read_file(path)
 
 
 def read_digits() -> Images:
@@ -52,120 +62,123 @@ def read_digits() -> Images:
     return Images(np.repeat(grey[..., None], 3, axis=3), digits.target.astype(np.int64), len(grey))
 
 
+def _read_file(path: Path) -> Images:
+    name = path.name.lower()
+    if name.endswith(archives.SUFFIXES):
+        return _read_archive(path)
+    if name.endswith(".npz"):
+        return _read_npz(path)
+    if name.endswith(".parquet"):
+        raise UserError(f"{path}: expected {LAYOUTS}, received Parquet; convert it: {_parquet_command(path.parent)}")
+    if name.endswith(".zip"):
+        unpacked = shlex.quote(printable(path.with_suffix("")))
+        raise UserError(f"{path}: expected {LAYOUTS}, received a .zip; unpack it: unzip {_quoted(path)} -d {unpacked}")
+    if name.removesuffix(".bin") in _BATCHES:
+        raise UserError(f"{path}: expected the folder with all six batches, received one of them; name {path.parent}")
+    raise UserError(f"{path}: expected {LAYOUTS}, received another kind of file")
+
+
 def _read_folder(folder: Path) -> Images:
     found: dict[Path, Callable[[], Images]] = {}
-    for inner, suffix in (("cifar-10-batches-bin", ".bin"), ("cifar-10-batches-py", "")):
+    for inner, layout in (("cifar-10-batches-bin", _BINARY), ("cifar-10-batches-py", _PYTHON)):
         for place in (folder, folder / inner):
-            if any((place / f"{name}{suffix}").exists() for name in _BATCHES):
-                found[place] = partial(_read_batches, place, partial(_read_file, place), suffix)
-    if (folder / "train").is_dir() or (folder / "test").is_dir():
-        found[folder / "train"] = partial(_read_pictures, folder)
-    found |= {file: partial(_read_npz, file) for file in sorted(folder.glob("*.npz"))}
+            if any((place / f"{name}{layout.suffix}").is_file() for name in _BATCHES):
+                found[place] = partial(_read_batches, place, partial(_read_batch, place), layout)
+    if any((folder / part).is_dir() for part in PARTS):
+        found[folder / PARTS[0]] = partial(read_class_folders, folder)
+    found |= {file: partial(_read_npz, file) for file in _files(folder, ".npz")}
+    # what somebody has unpacked often lies beside its archive
+    found = found or {file: partial(_read_file, file) for file in _files(folder, *archives.SUFFIXES)}
+    found = found or {file: partial(_read_file, file) for file in _files(folder, ".parquet", ".zip")[:1]}
     if len(found) != 1:
         received = f"several: {', '.join(map(str, found))}; name one of them" if found else "none of these"
         raise UserError(f"{folder}: expected one data set ({LAYOUTS}), received {received}")
     return next(iter(found.values()))()
 
 
-def _read_file(folder: Path, name: str) -> bytes:
-    return (folder / name).read_bytes()
+def _files(folder: Path, *suffixes: str) -> list[Path]:
+    visible = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    return [file for file in visible if file.name.lower().endswith(suffixes) and file.is_file()]
 
 
 def _read_archive(path: Path) -> Images:
-    try:
-        with tarfile.open(path) as archive:
-            files = {Path(m.name).name: archive.extractfile(m).read() for m in archive if m.isfile()}
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise UserError(f"{path}: expected a CIFAR-10 archive, received a damaged one ({error})") from error
-    return _read_batches(path, files.__getitem__, ".bin" if "data_batch_1.bin" in files else "")
+    sizes = {name + layout.suffix: layout.sizes for name in _BATCHES for layout in (_BINARY, _PYTHON)}
+    files = read_members(path, sizes)
+    if not files:
+        raise UserError(f"{path}: expected CIFAR-10's batches in it, received none; unpack it if it holds {LAYOUTS}")
+    layout = _BINARY if any(name.endswith(_BINARY.suffix) for name in files) else _PYTHON
+    return _read_batches(path, files.__getitem__, layout)
 
 
-def _read_batches(place: Path, read: Callable[[str], bytes], suffix: str) -> Images:
-    parse = _parse_binary if suffix == ".bin" else _parse_python
+def _read_batch(folder: Path, name: str) -> bytes:
+    file = folder / name
+    size, layout = file.stat().st_size, _BINARY if name.endswith(_BINARY.suffix) else _PYTHON
+    if size not in layout.sizes:
+        expected = f"{layout.sizes[-1]} bytes" + (" at most" if len(layout.sizes) > 1 else "")
+        raise UserError(f"{file}: expected {expected}, received {size}; fetch the file again")
+    return file.read_bytes()
+
+
+def _read_batches(place: Path, read: Callable[[str], bytes], layout: _Layout) -> Images:
     parts = []
     for name in _BATCHES:
         try:
-            data = read(name + suffix)
+            data = read(name + layout.suffix)
         except (OSError, KeyError) as error:
-            raise UserError(f"{place}: expected the file {name}{suffix}, which is missing or unreadable") from error
-        parts.append(parse(data, f"{place}/{name}{suffix}"))
+            raise UserError(
+                f"{place}: expected the file {name}{layout.suffix}, which is missing or unreadable"
+            ) from error
+        parts.append(layout.parse(data, f"{place}/{name}{layout.suffix}"))
     pixels = np.concatenate([pixels for pixels, _ in parts]).reshape(-1, 3, _SIDE, _SIDE)
     labels = np.concatenate([labels for _, labels in parts])
     return Images(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, 5 * _RECORDS)
 
 
-def _parse_binary(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
-    record = 1 + 3 * _SIDE * _SIDE
-    if len(data) != _RECORDS * record:
-        raise UserError(f"{where}: expected {_RECORDS * record} bytes, received {len(data)}; fetch the file again")
-    records = np.frombuffer(data, np.uint8).reshape(_RECORDS, record)
+def _parse_binary(data: bytes, _where: str) -> tuple[np.ndarray, np.ndarray]:
+    records = np.frombuffer(data, np.uint8).reshape(_RECORDS, _RECORD_BYTES)
     return records[:, 1:], records[:, 0].astype(np.int64)
 
 
 def _parse_python(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
     batch = load_arrays(data, where)
-    pixels, labels = batch.get(b"data", batch.get("data")), batch.get(b"labels", batch.get("labels"))
+    pixels, labels = (batch.get(name.encode(), batch.get(name)) for name in ("data", "labels"))
     expected = (_RECORDS, 3 * _SIDE * _SIDE)
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != expected:
-        raise UserError(f"{where}: expected data as uint8 {expected}, received {_describe(pixels)}")
-    return pixels, _as_labels(labels, _RECORDS, where)
+        raise UserError(f"{where}: expected data as uint8 {expected}, received {describe(pixels)}")
+    return pixels, as_labels(labels, _RECORDS, where)
+
+
+# pickled by the oldest protocol, a byte can take four
+_BINARY = _Layout(".bin", range(_RECORDS * _RECORD_BYTES, _RECORDS * _RECORD_BYTES + 1), _parse_binary)
+_PYTHON = _Layout("", range(1, 5 * _RECORDS * _RECORD_BYTES), _parse_python)
 
 
 def _read_npz(path: Path) -> Images:
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in keys if key not in file]
-            if missing:
-                raise UserError(f"{path}: expected the arrays {', '.join(keys)}; missing {', '.join(missing)}")
-            x_train, y_train, x_test, y_test = (file[key] for key in keys)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UserError(f"{path}: expected a .npz of plain arrays, received a damaged file ({error})") from error
-    for key, images in (("x_train", x_train), ("x_test", x_test)):
-        if (
-            images.dtype != np.uint8
-            or images.ndim != 4
-            or images.shape[3] != 3
-            or images.shape[1:] != x_train.shape[1:]
-        ):
-            raise UserError(f"{path}: expected {key} as uint8 (N, height, width, 3), received {_describe(images)}")
-    labels = [_as_labels(y, len(x), str(path)) for x, y in ((x_train, y_train), (x_test, y_test))]
-    return Images(np.concatenate([x_train, x_test]), np.concatenate(labels), len(x_train))
+    headers = npz_headers(path, _NPZ_ARRAYS)
+    for part in PARTS:
+        _check_pixels(headers[f"x_{part}"], headers["x_train"], f"{path}: expected x_{part}")
+        count, labels = headers[f"x_{part}"].shape[0], headers[f"y_{part}"]
+        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
+            raise UserError(f"{path}: expected y_{part} as {count} integer labels, received {labels}")
+    arrays = read_npz(path, _NPZ_ARRAYS)
+    labels = [as_labels(arrays[f"y_{part}"], len(arrays[f"x_{part}"]), str(path)) for part in PARTS]
+    pixels = np.concatenate([arrays["x_train"], arrays["x_test"]])
+    return Images(pixels, np.concatenate(labels), len(arrays["x_train"]))
 
 
-def _read_pictures(folder: Path) -> Images:
-    pixels, labels, counts, classes = [], [], [], None
-    for part in ("train", "test"):
-        names = (
-            sorted(child.name for child in (folder / part).iterdir() if child.is_dir())
-            if (folder / part).is_dir()
-            else []
-        )
-        classes = classes or names
-        if not names or names != classes:
-            raise UserError(f"{folder / part}: expected one folder per class {classes or ''}, received {names}")
-        for label, name in enumerate(names):
-            files = sorted(
-                (file for file in (folder / part / name).iterdir() if file.suffix.lower() in _PICTURES),
-                key=lambda file: [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", file.name)],
-            )
-            pixels += [read_picture(file, str(file)) for file in files]
-            labels += [label] * len(files)
-        counts.append(len(pixels))
-    if len({image.shape for image in pixels}) != 1:
-        raise UserError(f"{folder}: expected images of one size, received {sorted({i.shape[:2] for i in pixels})}")
-    return Images(np.stack(pixels), np.array(labels, np.int64), counts[0])
+def _check_pixels(header: Header, first: Header, expected: str) -> None:
+    if header.dtype != np.uint8 or len(header.shape) != 4 or header.shape[3] != 3:
+        mend = "; of grey images make three channels: np.repeat(x[..., None], 3, axis=3)"
+        grey = mend if len(header.shape) == 3 else ""
+        raise UserError(f"{expected} as uint8 (N, height, width, 3), received {header}{grey}")
+    if header.shape[1:] != first.shape[1:]:
+        raise UserError(f"{expected} in the size of x_train, {first}, received {header}")
 
 
-def _as_labels(labels: object, count: int, where: str) -> np.ndarray:
-    try:
-        values = np.asarray(labels).reshape(-1)
-    except ValueError as error:
-        raise UserError(f"{where}: expected {count} integer labels, received {_describe(labels)}") from error
-    if values.shape != (count,) or values.dtype.kind not in "iu":
-        raise UserError(f"{where}: expected {count} integer labels, received {_describe(labels)}")
-    return values.astype(np.int64)
+def _parquet_command(folder: Path) -> str:
+    program = _FROM_PARQUET.format(folder=json.dumps(printable(folder)))
+    return f"pip install pandas pyarrow && python -c {shlex.quote(program)}"
 
 
-def _describe(value: object) -> str:
-    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+def _quoted(path: Path) -> str:
+    return shlex.quote(printable(path))

@@ -11,8 +11,8 @@ import numpy as np
 from shared import cifar
 from shared.arithmetic import Arithmetic
 from shared.checkpoint import open_checkpoint
-from shared.cifar import Dataset, class_name, image_size
-from shared.errors import UserError
+from shared.cifar import Dataset, image_size
+from shared.errors import UserError, printable
 from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
 from shared.opening import load_data
 from shared.pictures import read_pictures
@@ -72,7 +72,7 @@ class _Trained:
         """What it says of the images at ``index`` int64 (N,), N > 0."""
         on_device = self._implementation.device_images(images, self._recipe.input_px, self.device)
         found = self._implementation.encode.encode_with(self._encoder, on_device, index, Progress())
-        return records(Outputs.from_features(*found, self._classifier), names, self._recipe.dataset)
+        return records(Outputs.from_features(*found, self._classifier), names, images.class_of)
 
 
 def _predict(arguments: argparse.Namespace, load: Load) -> None:
@@ -80,16 +80,14 @@ def _predict(arguments: argparse.Namespace, load: Load) -> None:
     failures = []
     if arguments.image:
         pixels, names, failures = read_pictures(arguments.image, _size(recipe, arguments.data))
-        images, index = _unlabelled(pixels), np.arange(len(pixels))
+        images, index = _unlabelled(recipe, pixels), np.arange(len(pixels))
     else:
         images, index = _indexed(recipe, arguments)
-        names = [f"{_data(recipe, arguments.data)}[{i}]" for i in index]
+        names = [printable(f"{_data(recipe, arguments.data)}[{i}]") for i in index]
     if len(index):
         found = _Trained(recipe, arrays, load, arguments.device).records(images, index, names)
         if arguments.index:
-            found = [
-                r | {"true": class_name(recipe.dataset, y)} for r, y in zip(found, images.labels[index], strict=True)
-            ]
+            found = [r | {"true": images.class_of(y)} for r, y in zip(found, images.labels[index], strict=True)]
         _show(found, arguments.json)
     _complain(failures)
 
@@ -100,11 +98,12 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
     size = _size(recipe, arguments.data)
     trained = _Trained(recipe, arrays, load, arguments.device)
     # the first images take longest, and whatever fails should fail now
-    trained.records(_unlabelled(np.zeros((1, *size, 3), np.uint8)), np.arange(1), ["none"])
+    trained.records(_unlabelled(recipe, np.zeros((1, *size, 3), np.uint8)), np.arange(1), ["none"])
     print(json.dumps({"device": trained.device, "size": size}), flush=True)
     for text in sys.stdin:
         names, pixels = read_question(text, size)
-        print(json.dumps({"records": trained.records(_unlabelled(pixels), np.arange(len(names)), names)}), flush=True)
+        found = trained.records(_unlabelled(recipe, pixels), np.arange(len(names)), names)
+        print(json.dumps({"records": found}), flush=True)
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
@@ -113,7 +112,8 @@ def _export(arguments: argparse.Namespace, load: Load) -> None:
     size = _size(recipe, arguments.data)
     implementation, _ = load(Arithmetic(), "cpu")
     manifest = write_model(implementation.export, arguments.format, recipe, arrays, size, arguments.out)
-    print(f"{arguments.out}: {manifest.format}, uint8 images (N, {size[0]}, {size[1]}, 3), {', '.join(manifest.files)}")
+    files = ", ".join(manifest.files)
+    print(printable(f"{arguments.out}: {manifest.format}, uint8 images (N, {size[0]}, {size[1]}, 3), {files}"))
 
 
 def _infer(arguments: argparse.Namespace, load: Load) -> None:
@@ -124,7 +124,7 @@ def _infer(arguments: argparse.Namespace, load: Load) -> None:
     if names:
         opener = open_onnx if manifest.format == ONNX else load(Arithmetic(), "cpu")[0].export.open_model
         outputs = run_in_batches(opener(arguments.model), pixels)
-        _show(records(outputs, names, manifest.recipe.dataset), arguments.json)
+        _show(records(outputs, names, _unlabelled(manifest.recipe, pixels).class_of), arguments.json)
     _complain(failures)
 
 
@@ -151,14 +151,14 @@ def _data(recipe: Recipe, data: str | None) -> str:
 
 def _indexed(recipe: Recipe, arguments: argparse.Namespace) -> tuple[Dataset, np.ndarray]:
     dataset, _ = load_data(recipe, _data(recipe, arguments.data))
-    index, last = np.array(arguments.index, np.int64), len(dataset.labels) - 1
-    if index.min() < 0 or index.max() > last:
-        raise UserError(f"--index: expected 0 to {last}, received {index.min()} to {index.max()}")
-    return dataset, index
+    last = len(dataset.labels) - 1
+    if wrong := [number for number in arguments.index if not 0 <= number <= last]:
+        raise UserError(f"--index: expected 0 to {last}, received {', '.join(map(printable, wrong))}")
+    return dataset, np.array(arguments.index, np.int64)
 
 
-def _unlabelled(pixels: np.ndarray) -> Dataset:
-    return Dataset("custom", pixels, np.zeros(len(pixels), np.int64))
+def _unlabelled(recipe: Recipe, pixels: np.ndarray) -> Dataset:
+    return Dataset(recipe.dataset, pixels, np.zeros(len(pixels), np.int64), recipe.class_names)
 
 
 def _show(found: list[dict], as_json: bool) -> None:

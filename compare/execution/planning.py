@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -12,14 +13,16 @@ from compare.execution.suite import Executor, Suite, read_backbone
 from compare.worker import NAMES, Worker
 from shared import cifar
 from shared.arithmetic import Arithmetic
+from shared.cifar import Dataset
 from shared.download import fetch_cifar10
-from shared.errors import UserError, WorkerDied
+from shared.errors import UserError, WorkerDied, printable
 from shared.files import make_folder
+from shared.identity import CIFAR10
 from shared.launch import check_counts, make_layout
 from shared.machine import num_threads
 from shared.progress import Progress
 from shared.recipe import PRESETS, Recipe
-from shared.runs import FRAMEWORKS
+from shared.runs import FRAMEWORKS, begun_runs
 
 # fields of the recipe that benchmark.py has an option for
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
@@ -43,8 +46,8 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
     layout = make_layout(arguments.devices, arguments.nodes)
     out = make_folder(arguments.out or Path("runs") / preset)
     data = _data(arguments.data, preset, progress)
-    dataset = cifar.load(data)
-    recipe = dataclasses.replace(recipe, dataset=dataset.name, data_sha256=dataset.digest())
+    recipe, dataset = with_data(recipe, data, arguments.label, progress)
+    recipe = recipe if arguments.force else as_begun(recipe, out, arguments.label)
     recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
     kind = FollowingSuite if layout.node else Suite
     return kind(
@@ -60,8 +63,45 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
         backbone=backbone,
         force=arguments.force,
         train_options=_train_options(arguments),
-        label=arguments.label,
+        label=printable(arguments.label),
     )
+
+
+def with_data(recipe: Recipe, data: str, label: str, progress: Progress) -> tuple[Recipe, Dataset]:
+    """The images in ``data``, which their user calls ``label``, and the recipe for them; their notes are passed on.
+
+    Raises UserError for images that do not fit the network's input.
+    """
+    dataset = cifar.load(data, label)
+    for note in dataset.notes:
+        progress.note(printable(note))
+    height, width = dataset.pixels.shape[1:3]
+    if max(height, width) > recipe.input_px:
+        most = f"{recipe.input_px}x{recipe.input_px}, the network's input"
+        raise UserError(f"{data}: expected images of at most {most}, received {width}x{height}; make them smaller")
+    known = {"dataset": dataset.name, "class_names": dataset.class_names, "data_sha256": dataset.digest()}
+    return dataclasses.replace(recipe, **known), dataset
+
+
+def as_begun(recipe: Recipe, out: Path, label: str) -> Recipe:
+    """``recipe`` with the class names that the runs in ``out`` keep for its images; earlier versions kept none.
+
+    Those called any images with CIFAR-10's counts by its name: UserError where a run in ``out`` has another name for
+    the same images, with what to do.
+    """
+    for run in begun_runs(out):
+        begun = run.recipe()
+        if begun.data_sha256 != recipe.data_sha256:
+            continue
+        if begun.dataset != recipe.dataset:
+            copy = f"if they are a copy of CIFAR-10, say --label {shlex.quote(CIFAR10.label(label))}"
+            mend = copy if begun.dataset == CIFAR10.name else "give the --label that was given there"
+            raise UserError(
+                f"{run.folder} holds a run on the same images, called {begun.dataset} there and {recipe.dataset} now; "
+                f"{mend}, or choose another --out"
+            )
+        recipe = dataclasses.replace(recipe, class_names=begun.class_names)
+    return recipe
 
 
 def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:

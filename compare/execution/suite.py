@@ -97,7 +97,7 @@ class Suite:
 
     def _recipe_of(self, cell: Cell) -> Recipe:
         recipe = dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed)
-        split = cifar.split(self.dataset.labels, recipe.protocol, recipe.seed_of("split"))
+        split = cifar.split(self.dataset.labels, recipe.protocol, recipe.seed_of("split"), self.data)
         cifar.validate_split(split, self.dataset.labels, recipe.protocol)
         return dataclasses.replace(recipe, split_sha256=split.digest())
 

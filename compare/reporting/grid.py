@@ -10,7 +10,7 @@ from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
 from compare.reporting.tiles import Block, Tile, tile_figure
 from compare.worker import NAMES
-from shared import cifar
+from shared.cifar import class_name
 from shared.errors import UserError
 from shared.opening import load_data
 from shared.recipe import NUM_CLASSES
@@ -40,7 +40,8 @@ def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> Retriev
     bits = max(facts, key=lambda bits: (len(facts[bits].of), bits))
     shown = facts[bits]
     member = material.finished_run(next(iter(shown.of)), bits, shown.seed)
-    names = {label: cifar.class_name(member.result["dataset"], label) for label in range(NUM_CLASSES)}
+    recipe = member.recipe
+    names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
     grid = RetrievalGrid(bits, member.cell.seed, {name: own.rankings for name, own in shown.of.items()}, names)
     try:
         return dataclasses.replace(grid, picture=_picture(grid, _images(member)))

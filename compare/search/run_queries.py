@@ -43,7 +43,7 @@ class FinishedRun:
 
     def class_of(self, label: np.ndarray | int) -> str:
         """What a class is called."""
-        return class_name(self.recipe.dataset, int(label))
+        return class_name(self.recipe.dataset, int(label), self.recipe.class_names)
 
     def database(self) -> Database:
         """What it is that is searched; raises like ``index_codes``."""

@@ -12,7 +12,7 @@ from compare.reporting.codes import NEAREST
 from compare.search.neighbours import RunIndex
 from compare.serving.answering import Answerer
 from compare.worker import NAMES
-from shared.cifar import Dataset, class_name
+from shared.cifar import Dataset
 from shared.packing import pack_codes
 
 
@@ -100,7 +100,7 @@ class Lookup:
         }
 
     def _class(self, label: int) -> str:
-        return class_name(self.dataset.name, int(label))
+        return self.dataset.class_of(int(label))
 
 
 def _png(pixels: np.ndarray) -> bytes:

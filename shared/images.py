@@ -1,0 +1,50 @@
+"""The images of a data set as its files give them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.errors import UserError, printable
+
+
+class Images(NamedTuple):
+    """``pixels`` uint8 (N, H, W, 3) and ``labels`` int64 (N,); the first ``num_train`` come from the training files.
+
+    ``class_names`` are those of the class folders, label by label; () where the files have none. ``notes`` say what
+    the user should know of the reading, a line each.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    num_train: int
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def as_labels(labels: object, count: int, where: str) -> np.ndarray:
+    """Class numbers int64 (count,) from an array, or a list of whole numbers; UserError for anything else."""
+    if isinstance(labels, (list, tuple)) and all(isinstance(label, (int, np.integer)) for label in labels):
+        # not through np.asarray of just anything: lists nested in lists can grow without bound
+        fits = len(labels) == count and all(-(2**63) <= label < 2**63 for label in labels)
+        found = np.array(labels, np.int64) if fits else None
+    elif isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.shape in ((count,), (count, 1)):
+        found = labels.reshape(-1).astype(np.int64)
+    else:
+        found = None
+    if found is None:
+        raise UserError(f"{where}: expected {count} integer labels, received {describe(labels)}")
+    return found
+
+
+def describe(value: object) -> str:
+    """What a value is, without its content."""
+    match value:
+        case np.ndarray():
+            return f"{printable(value.dtype, 50)} {value.shape}"
+        case list() | tuple():
+            kinds = sorted({type(item).__name__ for item in value})
+            return f"a {type(value).__name__} of {len(value)} ({printable(', '.join(kinds), 100)})"
+        case None:
+            return "none"
+        case _:
+            return type(value).__name__
