@@ -59,6 +59,8 @@ def main() -> None:
     arguments = build_parser().parse_args()
     if arguments.target is None and not arguments.inspect:
         raise UserError("expected DST, a file to write, or --inspect; received neither")
+    if (arguments.data or arguments.label) and not arguments.recipe:
+        raise UserError("--data and --label: expected --recipe beside them, which records what they say")
     found = read_checkpoint(arguments.source, arguments.bits, need_classifier=False)
     if arguments.inspect:
         print(inspect(found))

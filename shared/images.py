@@ -23,14 +23,13 @@ class Images(NamedTuple):
 
 def as_labels(labels: object, count: int, where: str) -> np.ndarray:
     """Class numbers int64 (count,) from an array, or a list of whole numbers; UserError for anything else."""
-    if isinstance(labels, (list, tuple)) and all(isinstance(label, (int, np.integer)) for label in labels):
+    found = None
+    if isinstance(labels, (list, tuple)) and len(labels) == count:
         # not through np.asarray of just anything: lists nested in lists can grow without bound
-        fits = len(labels) == count and all(-(2**63) <= label < 2**63 for label in labels)
-        found = np.array(labels, np.int64) if fits else None
+        whole = all(isinstance(label, (int, np.integer)) and not isinstance(label, bool) for label in labels)
+        found = np.array(labels, np.int64) if whole and all(abs(int(label)) < 2**63 for label in labels) else None
     elif isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.shape in ((count,), (count, 1)):
         found = labels.reshape(-1).astype(np.int64)
-    else:
-        found = None
     if found is None:
         raise UserError(f"{where}: expected {count} integer labels, received {describe(labels)}")
     return found

@@ -25,6 +25,7 @@ LAYOUTS = (
     "cifar-10-batches-bin/ or its archive, cifar-10-batches-py/ or its archive, "
     "a Keras-style .npz (x_train, y_train, x_test, y_test), or a folder with pictures in train/CLASS/ and test/CLASS/"
 )
+_SHORTLY = "CIFAR-10's batches, a .npz or a folder of pictures"
 # pandas and pyarrow are no part of the workers; columns by position, since their names differ from set to set
 _FROM_PARQUET = (
     "import glob, io, numpy as np, pandas as pd; from PIL import Image; "
@@ -69,10 +70,10 @@ def _read_file(path: Path) -> Images:
     if name.endswith(".npz"):
         return _read_npz(path)
     if name.endswith(".parquet"):
-        raise UserError(f"{path}: expected {LAYOUTS}, received Parquet; convert it: {_parquet_command(path.parent)}")
+        raise UserError(f"{path}: expected {_SHORTLY}, received Parquet; convert it: {_parquet_command(path.parent)}")
     if name.endswith(".zip"):
         unpacked = shlex.quote(printable(path.with_suffix("")))
-        raise UserError(f"{path}: expected {LAYOUTS}, received a .zip; unpack it: unzip {_quoted(path)} -d {unpacked}")
+        raise UserError(f"{path}: expected {_SHORTLY}, received a .zip; unpack it: unzip {_quoted(path)} -d {unpacked}")
     if name.removesuffix(".bin") in _BATCHES:
         raise UserError(f"{path}: expected the folder with all six batches, received one of them; name {path.parent}")
     raise UserError(f"{path}: expected {LAYOUTS}, received another kind of file")
@@ -105,7 +106,9 @@ def _read_archive(path: Path) -> Images:
     sizes = {name + layout.suffix: layout.sizes for name in _BATCHES for layout in (_BINARY, _PYTHON)}
     files = read_members(path, sizes)
     if not files:
-        raise UserError(f"{path}: expected CIFAR-10's batches in it, received none; unpack it if it holds {LAYOUTS}")
+        raise UserError(
+            f"{path}: expected CIFAR-10's batches in it, received none; of pictures, unpack it and name the folder"
+        )
     layout = _BINARY if any(name.endswith(_BINARY.suffix) for name in files) else _PYTHON
     return _read_batches(path, files.__getitem__, layout)
 
@@ -148,9 +151,9 @@ def _parse_python(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
     return pixels, as_labels(labels, _RECORDS, where)
 
 
-# pickled by the oldest protocol, a byte can take four
+# pickled by the oldest protocol, a byte can take six
 _BINARY = _Layout(".bin", range(_RECORDS * _RECORD_BYTES, _RECORDS * _RECORD_BYTES + 1), _parse_binary)
-_PYTHON = _Layout("", range(1, 5 * _RECORDS * _RECORD_BYTES), _parse_python)
+_PYTHON = _Layout("", range(1, 7 * _RECORDS * _RECORD_BYTES), _parse_python)
 
 
 def _read_npz(path: Path) -> Images:

@@ -5,10 +5,11 @@ import tarfile
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from shared import cifar
 from shared.errors import UserError
+from shared.images import as_labels
+from shared.safe_pickle import load_arrays
 
 BATCHES = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]
 
@@ -22,7 +23,7 @@ def write_python_layout(folder, pixels, labels):
 
 
 def check_same(dataset, pixels, labels):
-    assert dataset.name == "cifar10"
+    assert (dataset.name, dataset.class_names) == ("custom", ())
     np.testing.assert_array_equal(dataset.labels, labels)
     assert np.array_equal(dataset.pixels, pixels)
 
@@ -51,20 +52,6 @@ def test_keras_npz(fake_cifar, tmp_path):
     halves = {"x_train": pixels[:50_000], "y_train": labels[:50_000, None].astype(np.uint8)}
     np.savez(tmp_path / "cifar10.npz", **halves, x_test=pixels[50_000:], y_test=labels[50_000:, None])
     check_same(cifar.load(tmp_path / "cifar10.npz"), pixels, labels)
-
-
-def test_image_folder_orders_names_as_numbers(tmp_path):
-    for part in ("train", "test"):
-        for label in range(10):
-            folder = tmp_path / part / f"class{label}"
-            folder.mkdir(parents=True)
-            for number in (2, 10, 1):
-                grey = np.full((32, 32), 10 * label + number, np.uint8)
-                Image.fromarray(grey).save(folder / f"{number}.png")
-    dataset = cifar.load(tmp_path)
-    assert dataset.name == "custom"
-    assert dataset.pixels[:3, 0, 0, 0].tolist() == [1, 2, 10]
-    assert dataset.labels.tolist() == 2 * np.repeat(np.arange(10), 3).tolist()
 
 
 def test_digits_are_bundled():
@@ -125,8 +112,11 @@ def test_split_validator_finds_faults():
 
 
 def test_too_few_images_and_unknown_protocol():
-    with pytest.raises(UserError, match="at least 600 images of class 0, received 50"):
-        cifar.split(np.tile(np.arange(10), 50))
+    labels = np.append(np.tile(np.arange(9), 700), [9] * 5)
+    with pytest.raises(
+        UserError, match=r"mine: cifar10-1 expects at least 600 images of every class, received (700, ){9}5"
+    ):
+        cifar.split(labels, where="mine")
     with pytest.raises(UserError, match="cifar10-1"):
         cifar.split(np.tile(np.arange(10), 6000), "cifar10-3")
 
@@ -183,42 +173,85 @@ def test_label_out_of_range(fake_cifar, tmp_path):
         cifar.load(copy)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"x_train": np.zeros((3, 32, 32, 3), np.uint8)}, "missing y_train, x_test, y_test"),
-        ({"x_train": np.zeros((3, 32, 32, 3))}, "missing y_train"),
-    ],
-)
-def test_incomplete_npz(tmp_path, arrays, message):
-    np.savez(tmp_path / "c.npz", **arrays)
-    with pytest.raises(UserError, match=message):
-        cifar.load(tmp_path / "c.npz")
+GOOD = {
+    "x_train": np.zeros((3, 32, 32, 3), np.uint8),
+    "y_train": np.zeros(3, int),
+    "x_test": np.zeros((2, 32, 32, 3), np.uint8),
+    "y_test": np.zeros(2, int),
+}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"y_train": None, "x_test": None}, "missing y_train, x_test, there: x_train, y_test"),
         ({"x_train": np.zeros((3, 32, 32, 3))}, "x_train as uint8"),
-        ({"x_test": np.zeros((2, 16, 16, 3), np.uint8)}, "x_test as uint8"),
-        ({"y_train": np.zeros(2, int)}, "3 integer labels"),
+        ({"x_train": np.zeros((3, 28, 28), np.uint8)}, r"received uint8 \(3, 28, 28\); of grey images .* np\.repeat"),
+        ({"x_test": np.zeros((2, 16, 16, 3), np.uint8)}, r"x_test in the size of x_train, uint8 \(3, 32, 32, 3\)"),
+        ({"y_train": np.zeros(2, int)}, r"y_train as 3 integer labels, received int64 \(2,\)"),
         ({"y_train": np.zeros(3)}, "3 integer labels"),
+        ({"y_train": np.zeros((3, 1, 1), int)}, "3 integer labels"),
         ({"y_train": np.array([None, None, None])}, "plain arrays"),
+        ({"y_test": np.array([0, 10])}, "labels 0 to 9, received 0 to 10"),
+        ({"x_train": np.zeros((3, 0, 0, 3), np.uint8), "x_test": np.zeros((2, 0, 0, 3), np.uint8)}, "no pixels"),
     ],
 )
 def test_wrong_npz(tmp_path, change, message):
-    good = {"x_train": np.zeros((3, 32, 32, 3), np.uint8), "y_train": np.zeros(3, int)}
-    good |= {"x_test": np.zeros((2, 32, 32, 3), np.uint8), "y_test": np.zeros(2, int)}
-    np.savez(tmp_path / "c.npz", **(good | change))
+    np.savez(tmp_path / "c.npz", **{name: array for name, array in (GOOD | change).items() if array is not None})
     with pytest.raises(UserError, match=message):
         cifar.load(tmp_path / "c.npz")
 
 
-def test_damaged_npz_and_archive(tmp_path):
-    for name in ("c.npz", "cifar-10-binary.tar.gz"):
-        (tmp_path / name).write_bytes(b"PK\x03\x04 not an archive")
-        with pytest.raises(UserError, match="damaged"):
-            cifar.load(tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("c.npz", "damaged"),
+        ("cifar.zip", r"unpack it: unzip \S+cifar\.zip -d \S+cifar$"),
+        ("train-00000-of-00001.parquet", r"received Parquet; convert it: pip install .* && python -c '.*np\.savez.*'$"),
+        ("data_batch_1.bin", "received one of them; name"),
+        ("cifar.h5", "received another kind of file"),
+    ],
+)
+def test_other_files_and_what_to_do(name, message, tmp_path):
+    (tmp_path / name).write_bytes(b"PK\x03\x04 not what it is called")
+    with pytest.raises(UserError, match=message) as error:
+        cifar.load(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("labels", [list, tuple, np.array, lambda values: list(np.array(values))])
+def test_batches_pickled_by_any_protocol(labels, protocol):
+    data = np.arange(60, dtype=np.uint8).reshape(30, 2)
+    batch = load_arrays(pickle.dumps({"data": data, "labels": labels(list(range(10)) * 3)}, protocol), "batch")
+    found, numbers = (batch.get(name, batch.get(name.encode())) for name in ("data", "labels"))
+    np.testing.assert_array_equal(found, data)
+    assert as_labels(numbers, 30, "batch").tolist() == list(range(10)) * 3
+
+
+def tower():
+    labels = [1]
+    for _ in range(60):
+        labels = [labels, labels]
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "received"),
+    [
+        (tower(), r"a list of 2 \(list\)"),
+        ([2**70] * 4, r"a list of 4 \(int\)"),
+        ([1.0] * 4, r"a list of 4 \(float\)"),
+        ([True] * 4, r"a list of 4 \(bool\)"),
+        ([1] * 3, "a list of 3"),
+        (np.zeros((4, 2), int), r"int64 \(4, 2\)"),
+        (None, "none"),
+        ({}, "dict"),
+    ],
+)
+def test_labels_that_are_none(labels, received):
+    with pytest.raises(UserError, match=f"^batch: expected 4 integer labels, received {received}"):
+        as_labels(labels, 4, "batch")
 
 
 def test_nothing_there(tmp_path):
@@ -230,14 +263,14 @@ def test_nothing_there(tmp_path):
 
 def test_two_data_sets_in_one_folder(fake_cifar, tmp_path):
     damaged(tmp_path, fake_cifar).rename(tmp_path / "cifar-10-batches-bin")
-    np.savez(tmp_path / "cifar10.npz", x_train=np.zeros(1))
+    (tmp_path / "cifar10.npz").write_bytes(b"")
     with pytest.raises(UserError, match="several"):
         cifar.load(tmp_path)
 
 
 def test_all_layouts_of_the_real_images_give_one_split(real_images):
     folders = ("cifar10.npz", "cifar-10-batches-bin", "images")
-    sets = [cifar.load(real_images / name) for name in folders]
+    sets = [cifar.load(real_images / name, "JPEG copy of CIFAR-10") for name in folders]
     chosen = []
     for dataset in sets:
         assert dataset.name == "cifar10"
