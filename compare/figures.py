@@ -1,6 +1,7 @@
 """Figures, drawn without a display; the same values give the same bytes."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,9 @@ def save_figure(figure: Figure, stem: Path) -> None:
 
 def write_figure(figure: Figure, file: Path) -> None:
     """Write ``file`` atomically, in the form that its suffix names: one of FORMATS."""
-    with house_style(), atomic_path(file) as temporary:
+    with house_style(), atomic_path(file) as temporary, warnings.catch_warnings():
+        # names in scripts that the font lacks: boxes in a .png, and right in a page, which has fonts of its own
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(temporary, format=file.suffix[1:], dpi=150, metadata=FORMATS[file.suffix])
     figure.set_layout_engine("none")  # the place of everything is settled
 

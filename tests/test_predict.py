@@ -3,13 +3,15 @@
 import io
 import json
 import os
+import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
 from shared import pictures
-from shared.cifar import load
+from shared.cifar import class_name, load
 from shared.codes import Codes
 from shared.errors import UserError
 from shared.packing import unpack_codes
@@ -120,6 +122,22 @@ def test_what_is_no_picture_is_refused_in_one_line(file):
     assert "\n" not in str(error.value)
 
 
+def damaged_fax():
+    data = bytearray(stored(Image.new("1", (200, 200), 1), "TIFF", compression="group4").getvalue())
+    strip = 8  # behind the header
+    data[strip : strip + 8] = b"\x03\xff" * 4
+    return io.BytesIO(data)
+
+
+def test_libraries_say_nothing_beside_the_one_line(capfd):
+    with pytest.raises(UserError, match=r"^x: expected an image file \(PNG, .*received damaged data: ") as error:
+        read_picture(damaged_fax(), "x")
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr().err == ""
+    print("heard", file=sys.stderr)
+    assert capfd.readouterr().err == "heard\n"
+
+
 def test_decompression_bomb_is_refused_before_it_is_decoded(monkeypatch):
     bomb = stored(Image.new("1", (20_000, 20_000)), compress_level=9)
     assert len(bomb.getvalue()) < 2**17
@@ -146,7 +164,7 @@ def test_hex_is_the_word_in_codes_npz_and_margin_the_smallest_feature():
     feature = np.random.RandomState(1).standard_normal((3, bits)).astype(np.float32)
     feature[1, 5] = 0
     outputs = Outputs.from_features(feature, np.array([0, 1, 2]), np.eye(3, bits, dtype=np.float32))
-    for i, record in enumerate(records(outputs, ["a", "b", "c"], "cifar10")):
+    for i, record in enumerate(records(outputs, ["a", "b", "c"], partial(class_name, "cifar10"))):
         assert record["bits"] == "".join("1" if value > 0 else "0" for value in feature[i])
         assert int(record["hex"], 16) == sum(1 << k for k, bit in enumerate(record["bits"]) if bit == "1")
         assert len(record["hex"]) == 18
@@ -217,7 +235,7 @@ def test_unreadable_files_are_named_and_the_others_done(framework, small_suite, 
     ("words", "message"),
     [
         (["--index", "1797"], "--index: expected 0 to 1796, received 1797"),
-        (["--index", "-1"], "--index: expected 0 to 1796, received -1"),
+        (["--index", "-1", "5", "5000"], "--index: expected 0 to 1796, received -1, 5000\n"),
         ([], "one of the arguments --image --index is required"),
     ],
 )
@@ -235,3 +253,5 @@ def test_command_lines_are_the_same(verb):
 def test_every_listed_format_can_be_read():
     Image.init()
     assert set(pictures.FORMATS) <= set(Image.OPEN)
+    assert {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"} <= set(pictures.suffixes())
+    assert not {".eps", ".pdf", ".npz"} & set(pictures.suffixes())
