@@ -42,7 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--bits", type=int, nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
     add("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS))
     add("--seeds", type=int, nargs="+", default=[BASE_SEED], metavar="N", help="one run per seed; the mean is shown")
-    add("--data", metavar="PATH|download", help="CIFAR-10 in a supported layout; default: download once")
+    add(
+        "--data",
+        metavar="PATH|download",
+        help="CIFAR-10, or ten classes of your own, in a supported layout; default: download CIFAR-10 once",
+    )
     add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
     add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")
     add("--epochs", type=int, metavar="N")
@@ -55,7 +59,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--control", action="store_true", help="A/A: every run again on other threads, and with native dropout")
     add("--variance", action="store_true", help="runs in which split, weights, order or dropout alone vary by seed")
-    add("--label", default="", metavar="TEXT", help="what the table says of the data: a JPEG copy, say")
+    add(
+        "--label",
+        default="",
+        metavar="TEXT",
+        help="what the table says of the data; a copy of CIFAR-10 needs its name here",
+    )
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     add_python_options(parser)
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
