@@ -1,15 +1,18 @@
 """CIFAR-10 is known by its content or an explicit label, in any form and order; counts alone make nothing CIFAR-10."""
 
 import dataclasses
+import json
 from decimal import Decimal
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from compare.convert import with_recipe
 from compare.execution.planning import as_begun, with_data
 from compare.published import departures, published_columns
-from shared import cifar, identity
+from shared import cifar, identity, weights
+from shared.checkpoint import Checkpoint
 from shared.errors import UserError
 from shared.identity import CIFAR10, moments
 from shared.progress import Progress
@@ -195,3 +198,17 @@ def test_real_images_are_near_the_published_ones(real_images):
     sums, _ = moments(dataset.pixels[:50_000])
     np.testing.assert_allclose(np.array(sums) / COUNT, list(map(float, MEANS)), atol=0.5)
     assert dataset.name == "custom"
+
+
+@pytest.mark.parametrize(("label", "name", "notes"), [("", "custom", 1), ("copy of CIFAR-10", "cifar10", 0)])
+def test_a_recipe_for_foreign_weights_says_the_same_of_the_data(label, name, notes, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(identity, "KNOWN", (CIFAR10._replace(size=(2, 2), counts=(500, 100)),))
+    arrays = {"x_train": np.zeros((5000, 2, 2, 3), np.uint8), "x_test": np.zeros((1000, 2, 2, 3), np.uint8)}
+    labels = {"y_train": np.tile(np.arange(10), 500), "y_test": np.tile(np.arange(10), 100)}
+    np.savez(tmp_path / "a.npz", **arrays, **labels)
+    foreign = Checkpoint(weights.initial_weights(dataclasses.replace(PRESETS["demo"], bits=12, width=1 / 64), {}))
+    recipe = json.loads(with_recipe(foreign, "cpu", tmp_path / "a.npz", label).recipe)
+    assert (recipe["dataset"], recipe["class_names"], recipe["preset"]) == (name, [], "cpu")
+    assert capsys.readouterr().err.count("note: ") == notes
+    with pytest.raises(UserError, match=f"--data: expected digits, as --recipe demo has it, received {name}"):
+        with_recipe(foreign, "demo", tmp_path / "a.npz", label)
