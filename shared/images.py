@@ -6,6 +6,8 @@ import numpy as np
 
 from shared.errors import UserError, printable
 
+_PLAIN = (int, float, str, bytes, list, tuple, dict, np.generic, np.ndarray)
+
 
 class Images(NamedTuple):
     """``pixels`` uint8 (N, H, W, 3) and ``labels`` int64 (N,); the first ``num_train`` come from the training files.
@@ -41,9 +43,12 @@ def describe(value: object) -> str:
         case np.ndarray():
             return f"{printable(value.dtype, 50)} {value.shape}"
         case list() | tuple():
-            kinds = sorted({type(item).__name__ for item in value})
-            return f"a {type(value).__name__} of {len(value)} ({printable(', '.join(kinds), 100)})"
+            return f"a {type(value).__name__} of {len(value)} ({', '.join(sorted(set(map(_kind, value))))})"
         case None:
             return "none"
         case _:
-            return type(value).__name__
+            return _kind(value)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__ if isinstance(value, _PLAIN) else "something else"
