@@ -208,7 +208,7 @@ SIGNS = np.array([[1.0, -1, 0, 1], [1, 1, -1, 0]])
         (SIGNS, LABELS, {}, "2 zeros among -1 and"),
         (SIGNS, LABELS, {"zeros": "positive"}, "refuse, negative"),
         (CODES, LABELS, {"bits": 5}, "expected 5 bits"),
-        (np.zeros((2, 1), np.uint64), LABELS, {"bits": 65}, "expected 2 uint64 words for 65 bits"),
+        (np.zeros((2, 1), np.uint64), LABELS, {"bits": 65}, r"packed \(N, 2\), received uint64 \(2, 1\)"),
         (np.full((2, 1), 2**63, np.uint64), LABELS, {"bits": 4}, "every bit from 4 on"),
         (np.zeros((2, 4097), bool), LABELS, {}, "1 to 4096 bits"),
         (np.zeros((2, 5), bool), LABELS, {}, "one bit count, received 5 for queries, 4"),
