@@ -12,16 +12,25 @@ from shared.errors import UserError, printable
 from shared.matlab_files import hdf5_conversion, matlab_names, read_matlab
 from shared.torch_files import StoredTensor, read_torch
 
+_MOST_LISTED = 300
 _TORCH = (".pt", ".pth")
+_TO_TORCH = 'torch.save({"codes": torch.as_tensor(codes), "labels": torch.as_tensor(labels)}, "codes.pt")'
 _DELIMITERS = {".csv": ", delimiter=','", ".tsv": ", delimiter='\\t'", ".txt": ""}
 
 
 @dataclass(frozen=True)
 class NamedArrays:
-    """A file of several arrays: their ``names``, and how some of them are read."""
+    """A file of several arrays: their ``names``, and how some of them are read; ``others`` are "name (kind)"."""
 
     names: Collection[str]
     read: Callable[[Collection[str]], dict[str, np.ndarray]]
+    others: Collection[str] = ()
+
+    @property
+    def listed(self) -> str:
+        """What is in the file, for a message."""
+        others = f"; not full arrays of numbers: {', '.join(self.others)}" if self.others else ""
+        return printable((", ".join(self.names) or "none") + others, _MOST_LISTED)
 
 
 def open_arrays(path: Path) -> NamedArrays | np.ndarray:
@@ -29,6 +38,8 @@ def open_arrays(path: Path) -> NamedArrays | np.ndarray:
 
     Raises UserError for other and for damaged files, with the command that converts them where there is one.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: expected a file of arrays, received {'something else' if path.exists() else 'none'}")
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return read_npy(path, mmap=True)
@@ -36,7 +47,8 @@ def open_arrays(path: Path) -> NamedArrays | np.ndarray:
         # what the file holds without compression may be read, however large it is
         return NamedArrays(_npz_names(path), lambda names: read_npz(path, names, max(MOST_BYTES, path.stat().st_size)))
     if suffix == ".mat":
-        return NamedArrays(matlab_names(path), lambda names: read_matlab(path, names))
+        names, others = matlab_names(path)
+        return NamedArrays(names, lambda names: read_matlab(path, names), others)
     if suffix in _TORCH:
         return _open_torch(path)
     raise UserError(f"{path}: expected a .npz, .npy, .pt, .pth or .mat; {_conversion(path)}")
@@ -49,24 +61,33 @@ def _npz_names(path: Path) -> list[str]:
 
 
 def _open_torch(path: Path) -> NamedArrays | np.ndarray:
-    value = read_torch(path)
+    try:
+        value = read_torch(path)
+    except UserError as error:
+        raise UserError(f"{error}; save codes and labels as tensors: {_TO_TORCH}") from error
     if isinstance(value, StoredTensor):
         return value.array(str(path))
-    found = dict(_numbers(value, ""))
+    entries = _entries(value, "")
+    found = {name: item for name, item in entries if _is_numbers(item)}
 
     def read(names: Collection[str]) -> dict[str, np.ndarray]:
         return {name: _array(found[name], f"{path}: {printable(name, 80)}") for name in names}
 
-    return NamedArrays(found, read)
+    others = [f"{name or 'the file'} ({type(item).__name__})" for name, item in entries if not _is_numbers(item)]
+    return NamedArrays(found, read, others)
 
 
-def _numbers(value: object, name: str) -> list[tuple[str, object]]:
-    """Tensors, numbers and lists of numbers in dicts within dicts, their keys joined by "_"."""
-    if isinstance(value, dict):
-        pairs = [(f"{name}_{key}" if name else str(key), item) for key, item in value.items()]
-        return [found for key, item in pairs for found in _numbers(item, key)]
-    is_list = isinstance(value, list) and all(isinstance(item, int) for item in value)
-    return [(name, value)] if is_list or isinstance(value, (StoredTensor, int)) else []
+def _entries(value: object, name: str) -> list[tuple[str, object]]:
+    """What is in dicts within dicts, their keys joined by "_"."""
+    if not isinstance(value, dict):
+        return [(name, value)]
+    pairs = [(f"{name}_{key}" if name else str(key), item) for key, item in value.items()]
+    return [found for key, item in pairs for found in _entries(item, key)]
+
+
+def _is_numbers(value: object) -> bool:
+    is_list = isinstance(value, list) and bool(value) and all(isinstance(item, int) for item in value)
+    return is_list or isinstance(value, (StoredTensor, int))
 
 
 def _array(value: object, where: str) -> np.ndarray:

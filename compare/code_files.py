@@ -128,12 +128,13 @@ def read_codes(path: Path, role: str, labels: Path | None = None, with_index: bo
     if "num_queries" in found.names:
         _check_no_labels(labels, role, file)
         return _of_run(file, role)
-    names, both_sides = names_of(found.names, role, file)
+    names, both_sides = names_of(found, role, file)
     if LABELS in names:
         _check_no_labels(labels, role, file)
     elif labels is None:
-        listed = printable(", ".join(found.names), 300)
-        raise UserError(f"{file}: expected the arrays codes and labels, received {listed}; or pass --{role}-labels")
+        raise UserError(
+            f"{file}: expected the arrays codes and labels, received {found.listed}; or pass --{role}-labels"
+        )
     wanted = {kind: name for kind, name in names.items() if kind != INDEX or with_index}
     arrays = found.read(list(wanted.values()))
     by_kind = {kind: arrays[name] for kind, name in wanted.items()}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from compare.code_arrays import NamedArrays
 from shared.errors import UserError, printable
 
 QUERY, DATABASE = "query", "database"
@@ -19,27 +20,26 @@ _KINDS = {
     INDEX: "index|ids?",
     BITS: "(?:num_|n_)?bits",
 }
-_MOST_LISTED = 300
 
 
-def names_of(names: Collection[str], role: str, path: Path) -> tuple[dict[str, str], bool]:
+def names_of(found: NamedArrays, role: str, path: Path) -> tuple[dict[str, str], bool]:
     """The names that belong to ``role``, by CODES, LABELS, INDEX and BITS, and whether the other side is there, too.
 
-    Codes of one side alone are those of whichever role they are asked for. Raises UserError, which lists the names,
-    where there are no codes of this role, or several.
+    Codes of one side alone are those of whichever role they are asked for. Raises UserError, which lists what is in
+    the file, where there are no codes of this role, or several.
     """
-    sides = _by_side(names)
+    sides = _by_side(found.names)
     with_codes = [side for side in (role, "", *_SIDES) if CODES in sides.get(side, {})]
     if not with_codes:
-        raise UserError(f"{path}: {_expected(role)}, received {_listed(names)}")
+        raise UserError(f"{path}: {_expected(role)}, received {found.listed}")
     side = with_codes[0]
-    several = [found for kind in (CODES, LABELS) if len(found := sides[side].get(kind, [])) > 1]
+    several = [same for kind in (CODES, LABELS) if len(same := sides[side].get(kind, [])) > 1]
     if several:
         raise UserError(
-            f"{path}: {_expected(role)}, received {_listed(several[0])}, either of which it may be; store the one that "
-            "is meant as codes, with its labels, in a file of its own"
+            f"{path}: {_expected(role)}, received {printable(', '.join(several[0]), 200)}, any of which may be "
+            "meant; store one array of codes and its labels in a file of their own"
         )
-    return {kind: found[0] for kind, found in sides[side].items() if len(found) == 1}, len(set(with_codes)) > 1
+    return {kind: same[0] for kind, same in sides[side].items() if len(same) == 1}, len(set(with_codes)) > 1
 
 
 def _by_side(names: Collection[str]) -> dict[str, dict[str, list[str]]]:
@@ -69,7 +69,3 @@ def _meanings(name: str) -> list[tuple[str, str]]:
 
 def _expected(role: str) -> str:
     return f"expected the arrays codes and labels of the {role}, or {role}_codes and {role}_labels"
-
-
-def _listed(names: Collection[str]) -> str:
-    return printable(", ".join(sorted(names)) or "none", _MOST_LISTED)

@@ -1,5 +1,7 @@
 """Labels of any accepted form, checked: class ids, or multi-hot rows."""
 
+import math
+
 import numpy as np
 
 from shared.errors import UserError, printable
@@ -39,7 +41,7 @@ def _other_shape(labels: tuple[int, ...], codes: tuple[int, int]) -> str:
     expected = f"expected ({count},) or ({count}, classes), received {labels}"
     if len(labels) == 2 and labels[1] == count:
         return f"{expected}; they look transposed: pass labels.T"
-    if labels and labels[0] == bits:
+    if math.prod(labels) == bits:
         return f"{expected}; the codes {codes} look transposed: pass codes.T"
     return expected
 

@@ -15,7 +15,7 @@ from shared.errors import UserError
 _EXPECTED = "expected a MATLAB file of version 5 to 7, with arrays of numbers"
 _HEADER_BYTES, _TAG_BYTES, _COMPRESSED = 128, 8, 15
 _BYTE_ORDERS = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
-_HDF5_BEGINS = (b"MATLAB 7.3", b"\x89HDF")
+_HDF5_MAGIC, _HDF5_VERSIONS = b"\x89HDF", (b"\x00\x02IM", b"\x02\x00MI")
 _INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _NUMBERS = ("double", "single", "logical", *_INTEGERS)
 _CHUNK = 1 << 20
@@ -23,12 +23,15 @@ _CHUNK = 1 << 20
 T = TypeVar("T")
 
 
-def matlab_names(path: Path) -> list[str]:
-    """The names of the full arrays of numbers in the file; raises like ``read_matlab``."""
+def matlab_names(path: Path) -> tuple[list[str], list[str]]:
+    """The names of the full arrays of numbers, and "name (kind)" of what else is there; raises like ``read_matlab``."""
     from scipy.io import whosmat
 
     _check_parts(path)
-    return [name for name, _, kind in _by_scipy(lambda: whosmat(path, appendmat=False), path) if kind in _NUMBERS]
+    described = _by_scipy(lambda: whosmat(path, appendmat=False), path)
+    kinds = {name: kind for name, _, kind in described if not name.startswith("__")}  # such names are MATLAB's own
+    numbers = [name for name, kind in kinds.items() if kind in _NUMBERS]
+    return numbers, [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _NUMBERS]
 
 
 def read_matlab(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
@@ -68,7 +71,7 @@ def _check_parts(path: Path) -> None:
     most = max(MOST_BYTES, length)
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
-        if header.startswith(_HDF5_BEGINS):
+        if header.startswith(_HDF5_MAGIC) or header[-4:] in _HDF5_VERSIONS:
             raise UserError(f"{path}: {_EXPECTED}, received one of version 7.3, HDF5; {hdf5_conversion(path)}")
         if len(header) < _HEADER_BYTES or header[-4:] not in _BYTE_ORDERS:
             raise UserError(f"{path}: {_EXPECTED}, received something else; save it from MATLAB with the option -v7")

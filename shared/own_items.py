@@ -57,7 +57,7 @@ def _check_labels(queries: Side, items: Side, positions: np.ndarray) -> None:
     differ = asked[(one != other).reshape(len(asked), -1).any(axis=1)] if len(asked) else asked
     if len(differ):
         raise UserError(
-            f"exclude_self: expected each query to have the label of the item that it is, received {len(differ)} of "
+            f"--exclude-self: expected each query to have the label of the item that it is, received {len(differ)} of "
             f"{len(asked)} with another; query {differ[0]}, item {positions[differ[0]]}, is the first; these numbers "
             "name other images"
         )

@@ -177,10 +177,10 @@ def checked_sides(
     sides = {"query": np.asanyarray(query_codes), "database": np.asanyarray(database_codes)}
     packed = packed_together(sides, bits, zeros)
     (query_words, query_bits), (words, database_bits) = packed["query"], packed["database"]
-    if query_bits != database_bits:
-        raise UserError(f"codes: expected one bit count, received {query_bits} for queries, {database_bits} for items")
     queries = Side(query_words, checked_labels(query_labels, sides["query"].shape, "query"))
     database = Side(words, checked_labels(database_labels, sides["database"].shape, "database"))
+    if query_bits != database_bits:
+        raise UserError(f"codes: expected one bit count, received {query_bits} for queries, {database_bits} for items")
     if queries.labels.shape[1:] != database.labels.shape[1:]:
         shapes = f"{queries.labels.shape} for queries, {database.labels.shape} for items"
         raise UserError(
