@@ -39,7 +39,9 @@ def names_of(found: NamedArrays, role: str, path: Path) -> tuple[dict[str, str],
             f"{path}: {_expected(role)}, received {printable(', '.join(several[0]), 200)}, any of which may be "
             "meant; store one array of codes and its labels in a file of their own"
         )
-    return {kind: same[0] for kind, same in sides[side].items() if len(same) == 1}, len(set(with_codes)) > 1
+    # the bit count of a file with both sides stands there once
+    kinds = {BITS: sides.get("", {}).get(BITS, [])} | sides[side]
+    return {kind: same[0] for kind, same in kinds.items() if len(same) == 1}, len(set(with_codes)) > 1
 
 
 def _by_side(names: Collection[str]) -> dict[str, dict[str, list[str]]]:

@@ -61,6 +61,8 @@ def main() -> None:
         result = _evaluate(both, options | {"exclude_self": own}, arguments, progress)
     finally:
         progress.close()
+    if not result.items.any():
+        raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
     note_what_finds_itself(arguments.exclude_self, queries, database)
     argsort = map_numpy_argsort(*both, topk=arguments.topk, **options) if arguments.argsort else None
     print(describe(result, argsort))

@@ -180,7 +180,8 @@ def checked_sides(
     queries = Side(query_words, checked_labels(query_labels, sides["query"].shape, "query"))
     database = Side(words, checked_labels(database_labels, sides["database"].shape, "database"))
     if query_bits != database_bits:
-        raise UserError(f"codes: expected one bit count, received {query_bits} for queries, {database_bits} for items")
+        received = f"{query_bits} for queries, {database_bits} for items"
+        raise UserError(f"codes: expected one bit count, received {received}; --bits N says how long packed codes are")
     if queries.labels.shape[1:] != database.labels.shape[1:]:
         shapes = f"{queries.labels.shape} for queries, {database.labels.shape} for items"
         raise UserError(
@@ -195,7 +196,7 @@ def _check_choices(topk: int | None, denominator: str) -> None:
         raise UserError(f"denominator: expected one of {', '.join(DENOMINATORS)}, received {denominator!r}")
     if topk is not None and (not isinstance(topk, (int, np.integer)) or topk < 1):
         raise UserError(
-            f"topk: expected a whole number from 1 on, or None for the whole ranking, received {printable(topk)}"
+            f"topk: expected a whole number from 1 on, or none for the whole ranking, received {printable(topk)}"
         )
 
 

@@ -12,7 +12,7 @@ from shared import cifar
 from shared.arithmetic import Arithmetic
 from shared.checkpoint import open_checkpoint
 from shared.cifar import Dataset, class_name, image_size
-from shared.errors import UserError, printable
+from shared.errors import UserError
 from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
 from shared.opening import load_data
 from shared.pictures import read_pictures
@@ -152,10 +152,10 @@ def _data(recipe: Recipe, data: str | None) -> str:
 
 def _indexed(recipe: Recipe, arguments: argparse.Namespace) -> tuple[Dataset, np.ndarray]:
     dataset, _ = load_data(recipe, _data(recipe, arguments.data))
-    index, last = arguments.index, len(dataset.labels) - 1
-    if min(index) < 0 or max(index) > last:
-        raise UserError(f"--index: expected 0 to {last}, received {printable(min(index))} to {printable(max(index))}")
-    return dataset, np.array(index, np.int64)
+    index, last = np.array(arguments.index, np.int64), len(dataset.labels) - 1
+    if index.min() < 0 or index.max() > last:
+        raise UserError(f"--index: expected 0 to {last}, received {index.min()} to {index.max()}")
+    return dataset, index
 
 
 def _unlabelled(pixels: np.ndarray) -> Dataset:

@@ -74,6 +74,14 @@ def test_both_sides_in_one_file(folder, named, form, hot):
     assert scored(path) == evaluate(*EXAMPLE).ap_expected.tolist()
 
 
+def test_a_bit_count_for_both_sides(folder):
+    words = {"query_codes": pack_codes(QUERIES), "database_codes": pack_codes(ITEMS), "bits": 20}
+    np.savez("both.npz", **words, query_labels=QUERY_LABELS, database_labels=LABELS)
+    sides = [read_codes(folder / "both.npz", role) for role in ("query", "database")]
+    assert [side.bits for side in sides] == [20, 20]
+    assert scored(folder / "both.npz") == evaluate(*EXAMPLE).ap_expected.tolist()
+
+
 def test_one_side_in_a_matlab_file(folder):
     expected = evaluate(*EXAMPLE).ap_expected.tolist()
     scipy.io.savemat("q.mat", {"codes": signs(QUERIES), "labels": QUERY_LABELS})  # labels become a row

@@ -170,6 +170,13 @@ def test_queries_that_are_no_items_are_all_kept(command):
     assert err == "note: --exclude-self: by index no query is an item of the database; none is left out\n"
 
 
+def test_a_query_alone_is_refused(command):
+    write("q.npz", QUERIES[:1], QUERY_LABELS[:1])
+    status, out, err = command(evaluate_command, "--query", "q.npz", "--database", "q.npz", "--exclude-self")
+    assert (status, out) == (2, "")
+    assert "expected items besides the query itself" in err
+
+
 def test_the_published_ports_leave_nothing_out(command):
     write("q.npz", QUERIES, QUERY_LABELS)
     words = ("--query", "q.npz", "--database", "q.npz", "--exclude-self", "--argsort")

@@ -220,7 +220,6 @@ def test_unreadable_files_are_named_and_the_others_done(framework, small_suite, 
     ("words", "message"),
     [
         (["--index", "1797"], "--index: expected 0 to 1796, received 1797"),
-        (["--index", str(2**70)], "--index: expected 0 to 1796, received a number of 71 bits"),
         (["--index", "-1"], "--index: expected 0 to 1796, received -1"),
         ([], "one of the arguments --image --index is required"),
     ],

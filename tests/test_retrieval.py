@@ -223,7 +223,7 @@ SIGNS = np.array([[1.0, -1, 0, 1], [1, 1, -1, 0]])
         (CODES, np.full((2, 3), 2), {}, "multi-hot rows of 0 and 1"),
         (CODES, np.zeros((2, 3), int), {}, "class ids for both"),
         (CODES, LABELS, {"topk": 0}, "whole number from 1 on"),
-        (CODES, LABELS, {"topk": -1}, "or None for the whole ranking"),
+        (CODES, LABELS, {"topk": -1}, "or none for the whole ranking"),
         (CODES, LABELS, {"topk": -(10**30)}, "received a number of 100 bits"),
         (CODES, LABELS, {"denominator": "some"}, "found, all, min"),
         (CODES, LABELS, {"exclude_self": np.array([0, 9])}, "positions from -1 to 2"),
