@@ -1,118 +1,196 @@
 """Codes and labels of anybody's model, from the files people keep them in."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from compare.code_arrays import open_arrays
+from compare.code_names import BITS, CODES, INDEX, LABELS, names_of
 from shared.codes import Codes
-from shared.errors import UserError
+from shared.errors import UserError, printable
+from shared.own_items import positions_of
 from shared.packing import ZEROS
 
 ROLES = {"query": "tst", "database": "trn"}  # as DeepHash-pytorch names its arrays
 _ACCEPTED = (
-    "a .npz with codes and labels (and bits, if the codes are packed), a .npy of codes with the labels beside it, a "
-    "run folder of this project or its codes.npz, or a folder with DeepHash-pytorch's *tst_binary.npy and "
-    "*trn_binary.npy"
+    "a .npz, .mat, .pt or .pth with codes and labels (and bits, if the codes are packed), a .npy or .pt of codes with "
+    "the labels beside it, a run folder of this project or its codes.npz, or a folder with DeepHash-pytorch's "
+    "*tst_binary.npy and *trn_binary.npy"
 )
-# how the codes' file is called -> how that of its labels is
-_LABEL_NAMES = {"binary.npy": "label.npy", "codes.npy": "labels.npy"}
+# how the codes' file is called, but for its ending -> how that of its labels is
+_LABEL_NAMES = {"binary": "label", "codes": "labels"}
 
 
 class CodeSet(NamedTuple):
-    """Codes in any form that ``evaluate`` takes, labels, and the number of bits if the codes are packed words."""
+    """Codes in any form that ``evaluate`` takes, labels, and the number of bits if the codes are packed.
+
+    ``index`` are numbers of the images, if the file has them. ``both_sides``: it holds the other side's codes as well.
+    """
 
     codes: np.ndarray
     labels: np.ndarray
     bits: int | None = None
+    index: np.ndarray | None = None
+    both_sides: bool = False
 
 
 def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
     """Give a command the options that name the files of two sides."""
     add = parser.add_argument
     add("--query", type=Path, required=required, metavar="PATH", help="file or folder: the queries' codes and labels")
-    add("--database", type=Path, metavar="PATH", help="default: the same folder as --query, if it holds both")
-    add("--query-labels", type=Path, metavar="FILE", help="labels (.npy), if --query is a .npy of another name")
+    add("--database", type=Path, metavar="PATH", help="default: that of --query, if it holds both sides")
+    add("--query-labels", type=Path, metavar="FILE", help="labels, if the file of the codes has none")
     add("--database-labels", type=Path, metavar="FILE")
-    add("--bits", type=int, metavar="N", help="code length of packed uint64 words; default: all 64 of every word")
+    add("--bits", type=int, metavar="N", help="code length of packed uint64 words or uint8 bytes; default: the file's")
     add("--zeros", choices=ZEROS, default="refuse", help="what an exact 0 among -1 and +1 is")
-    add("--exclude-self", action="store_true", help="query i is item i of the database and is left out of its ranking")
+    add(
+        "--exclude-self",
+        action="store_true",
+        help="leave each query out of its own ranking: by index where both files have it, else query i is item i",
+    )
 
 
 def read_both(arguments: argparse.Namespace) -> tuple[CodeSet, CodeSet]:
     """Queries and database as these options name them; raises like ``read_codes``."""
-    queries = read_codes(arguments.query, "query", arguments.query_labels)
-    database = read_codes(arguments.database or arguments.query, "database", arguments.database_labels)
-    if arguments.database is None and arguments.query.suffix == ".npy":
-        raise UserError(f"--database: expected a file, since {arguments.query} holds the queries alone")
-    return queries, database
+    if arguments.database_labels and not arguments.database:
+        raise UserError(f"--database-labels: expected --database with {arguments.database_labels}, received none")
+    with_index = arguments.exclude_self
+    queries = read_codes(arguments.query, "query", arguments.query_labels, with_index)
+    if not (arguments.database or queries.both_sides):
+        raise UserError(
+            f"--database: expected a file, since {arguments.query} holds one side alone; to search it with its own "
+            f"codes: --database {arguments.query} --exclude-self"
+        )
+    path = arguments.database or arguments.query
+    return queries, read_codes(path, "database", arguments.database_labels, with_index)
 
 
 def common_bits(choice: int | None, queries: CodeSet, database: CodeSet) -> int | None:
-    """The number of bits that is known of packed words, None if of neither; UserError if it differs."""
+    """The number of bits that is known of packed codes, None if of neither; UserError if it differs."""
     known = {bits for bits in (choice, queries.bits, database.bits) if bits is not None}
     if len(known) > 1:
-        raise UserError(f"codes: expected one bit count, received {' and '.join(map(str, sorted(known)))}")
+        raise UserError(f"codes: expected one bit count, received {' and '.join(map(printable, sorted(known)))}")
     return known.pop() if known else None
 
 
-def read_codes(path: Path, role: str, labels: Path | None = None) -> CodeSet:
-    """The codes in ``path``, as ``role`` ("query" or "database") where it holds both; arrays are memory-mapped.
+def left_out(exclude_self: bool, queries: CodeSet, database: CodeSet) -> np.ndarray | bool:
+    """What ``--exclude-self`` means for ``shared.own_items``: positions by index where both have it, else its value.
 
-    ``labels`` is a .npy with the labels of a .npy. Raises UserError for files that are missing, damaged or something
-    else.
+    Raises UserError for an index that is none.
+    """
+    if not exclude_self or queries.index is None or database.index is None:
+        return exclude_self
+    asked, items = (_checked_index(side, role) for side, role in ((queries, "query"), (database, "database")))
+    if len(np.unique(items)) < len(items):
+        raise UserError("--exclude-self: expected an index of different numbers for the database, received some twice")
+    positions = positions_of(asked, items)
+    if (positions < 0).all():
+        print("note: --exclude-self: by index no query is an item of the database; none is left out", file=sys.stderr)
+    return positions
+
+
+def note_what_finds_itself(exclude_self: bool, queries: CodeSet, database: CodeSet) -> None:
+    """Say on stderr, unless ``exclude_self``, that the database begins with these very queries, where it does."""
+    count = len(queries.codes)
+    pairs = (queries.codes, database.codes[:count]), (queries.labels, database.labels[:count])
+    if not exclude_self and all(np.array_equal(one, other) for one, other in pairs):
+        print(
+            "note: each query is an item of the database, too, and finds itself at distance 0, which raises every "
+            "score; --exclude-self leaves it out of its own ranking",
+            file=sys.stderr,
+        )
+
+
+def _checked_index(side: CodeSet, role: str) -> np.ndarray:
+    index, count = side.index, len(side.codes)
+    if index.size != count or not _is_whole(index):
+        received = f"{index.dtype} {index.shape}"
+        raise UserError(f"{role} index: expected {count} whole numbers, one for each code, received {received}")
+    return index.reshape(-1).astype(np.int64)
+
+
+def read_codes(path: Path, role: str, labels: Path | None = None, with_index: bool = False) -> CodeSet:
+    """The codes in ``path``, as ``role`` ("query" or "database") where it holds both; a .npy is memory-mapped.
+
+    ``labels`` is the file with the labels of one that has none; ``with_index`` reads the images' numbers, too. Raises
+    UserError for files that are missing, damaged or something else.
     """
     if not path.exists():
         raise UserError(f"--{role}: {path} does not exist; expected {_ACCEPTED}")
-    if path.is_dir():
-        return _from_folder(path, role)
-    if path.suffix == ".npz":
-        return _from_npz(path, role)
-    if path.suffix == ".npy":
-        return CodeSet(_array(path), _array(labels or _labels_beside(path, role)))
-    raise UserError(f"--{role}: expected {_ACCEPTED}; received {path}")
+    file = _file_in(path, role) if path.is_dir() else path
+    found = open_arrays(file)
+    if isinstance(found, np.ndarray):
+        # of a folder that holds both sides each has a file of its own
+        return CodeSet(found, _single(labels or _labels_beside(file, role)), both_sides=path.is_dir())
+    if "num_queries" in found.names:
+        _check_no_labels(labels, role, file)
+        return _of_run(file, role)
+    names, both_sides = names_of(found, role, file)
+    if LABELS in names:
+        _check_no_labels(labels, role, file)
+    elif labels is None:
+        raise UserError(
+            f"{file}: expected the arrays codes and labels, received {found.listed}; or pass --{role}-labels"
+        )
+    wanted = {kind: name for kind, name in names.items() if kind != INDEX or with_index}
+    arrays = found.read(list(wanted.values()))
+    by_kind = {kind: arrays[name] for kind, name in wanted.items()}
+    own = by_kind[LABELS] if LABELS in wanted else _single(labels)
+    bits = _number(by_kind[BITS], file) if BITS in wanted else None
+    return CodeSet(by_kind[CODES], own, bits, by_kind.get(INDEX), both_sides)
 
 
-def _from_folder(folder: Path, role: str) -> CodeSet:
+def _file_in(folder: Path, role: str) -> Path:
     if (folder / "codes.npz").exists():
-        return _from_npz(folder / "codes.npz", role)
+        return folder / "codes.npz"
     found = sorted(folder.glob(f"*{ROLES[role]}_binary.npy"))
     if len(found) != 1:
         several = f"; name one of {', '.join(file.name for file in found)}" if found else ""
         raise UserError(f"--{role}: expected {_ACCEPTED}; received {folder} with {len(found)} such files{several}")
-    return CodeSet(_array(found[0]), _array(_labels_beside(found[0], role)))
+    return found[0]
 
 
-def _from_npz(path: Path, role: str) -> CodeSet:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except Exception as error:  # a damaged archive can fail anywhere inside NumPy and zipfile
-        raise UserError(f"{path}: expected an .npz of plain arrays, received: {error}") from error
-    if "num_queries" in arrays:
-        codes = Codes.load(path)
-        part = slice(None, codes.num_queries) if role == "query" else slice(codes.num_queries, None)
-        return CodeSet(codes.codes[part], codes.labels[part], codes.bits)
-    if not arrays.keys() >= {"codes", "labels"}:
-        raise UserError(f"{path}: expected the arrays codes and labels, received {', '.join(sorted(arrays)) or 'none'}")
-    return CodeSet(arrays["codes"], arrays["labels"], int(arrays["bits"]) if "bits" in arrays else None)
+def _of_run(file: Path, role: str) -> CodeSet:
+    codes = Codes.load(file)
+    part = slice(None, codes.num_queries) if role == "query" else slice(codes.num_queries, None)
+    return CodeSet(codes.codes[part], codes.labels[part], codes.bits, codes.index[part], True)
 
 
-def _array(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # as above
-        raise UserError(f"{path}: expected a .npy of numbers, received: {error}") from error
+def _check_no_labels(labels: Path | None, role: str, file: Path) -> None:
+    if labels is not None:
+        raise UserError(f"--{role}-labels: expected none, since {file} holds its labels, received {labels}")
+
+
+def _single(path: Path) -> np.ndarray:
+    found = open_arrays(path)
+    if isinstance(found, np.ndarray):
+        return found
+    raise UserError(f"{path}: expected a .npy, .pt or .pth of one array, the labels; received one of several arrays")
+
+
+def _number(value: np.ndarray, file: Path) -> int:
+    if value.size != 1 or not _is_whole(value):
+        raise UserError(f"{file}: expected bits to be one whole number, received {value.dtype} {value.shape}")
+    return int(value.reshape(-1)[0])
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    return values.dtype.kind in "iu" or (
+        values.dtype.kind == "f" and bool((np.isfinite(values) & (values == np.floor(values))).all())
+    )
 
 
 def _labels_beside(path: Path, role: str) -> Path:
     for codes_name, labels_name in _LABEL_NAMES.items():
-        if path.name.endswith(codes_name):
-            beside = path.with_name(path.name.removesuffix(codes_name) + labels_name)
+        if path.stem.endswith(codes_name):
+            beside = path.with_name(path.stem.removesuffix(codes_name) + labels_name + path.suffix)
             if beside.exists():
                 return beside
             raise UserError(f"--{role}: expected the labels of {path} in {beside.name} beside it, or --{role}-labels")
     raise UserError(
-        f"--{role}: expected --{role}-labels with {path}, which is not called ...codes.npy or ...binary.npy"
+        f"--{role}: expected --{role}-labels with {path}, which is not called ...codes{path.suffix} or "
+        f"...binary{path.suffix}"
     )

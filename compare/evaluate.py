@@ -4,7 +4,8 @@ python compare/evaluate.py --query test.npz --database base.npz            array
 python compare/evaluate.py --query runs/demo/torch/bits12-seed2000         a run folder holds both
 python compare/evaluate.py --query save/CSQ_cifar10 --out scores           DeepHash-pytorch's *_binary.npy, *_label.npy
 
-Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or uint64 words. Labels: class ids, or multi-hot rows.
+Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or packed: uint64 words, uint8 bytes with --bits. Labels: class
+ids, or multi-hot rows. Files: also .mat, .pt and .pth.
 """
 
 import argparse
@@ -14,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare.code_files import add_file_options, common_bits, read_both
+from compare.code_files import add_file_options, common_bits, left_out, note_what_finds_itself, read_both
 from compare.figures import precision_recall_figure, save_figure
+from compare.options import refuse_repeated
 from shared.argsort_map import map_numpy_argsort
 from shared.average_precision import DENOMINATORS
 from shared.curves import PrecisionRecall
-from shared.errors import exit_status
+from shared.errors import UserError, exit_status
 from shared.files import atomic_path, make_folder, write_json
 from shared.progress import Progress, make_progress
 from shared.retrieval import Retrieval, evaluate
@@ -30,6 +32,7 @@ _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/evaluate.py``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    refuse_repeated(parser)
     add_file_options(parser, required=True)
     add = parser.add_argument
     add("--topk", type=int, metavar="K", help="score the first K items only")
@@ -47,14 +50,20 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Score the codes that the command line names."""
     arguments = build_parser().parse_args()
+    if arguments.argsort and arguments.exclude_self:
+        raise UserError("--argsort: the published ports rank every item; leave out --argsort or --exclude-self")
     queries, database = read_both(arguments)
     both = (queries.codes, queries.labels, database.codes, database.labels)
     options = {"bits": common_bits(arguments.bits, queries, database), "zeros": arguments.zeros}
+    own = left_out(arguments.exclude_self, queries, database)
     progress = make_progress("auto")
     try:
-        result = _evaluate(both, options, arguments, progress)
+        result = _evaluate(both, options | {"exclude_self": own}, arguments, progress)
     finally:
         progress.close()
+    if not result.items.any():
+        raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
+    note_what_finds_itself(arguments.exclude_self, queries, database)
     argsort = map_numpy_argsort(*both, topk=arguments.topk, **options) if arguments.argsort else None
     print(describe(result, argsort))
     if arguments.out:
@@ -63,7 +72,7 @@ def main() -> None:
 
 
 def _evaluate(both: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:
-    choices = {"topk": arguments.topk, "denominator": arguments.denominator, "exclude_self": arguments.exclude_self}
+    choices = {"topk": arguments.topk, "denominator": arguments.denominator}
     return evaluate(*both, **options, **choices, progress=lambda done, total: progress.update("score", done, total))
 
 

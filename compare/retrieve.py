@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.code_files import add_file_options, common_bits, read_both
+from compare.code_files import add_file_options, common_bits, left_out, read_both
+from compare.options import refuse_repeated
 from compare.search.hits import Database, Query, check_numbers, lines, record, search, share_right
 from compare.search.neighbours import index_beside, open_index
 from compare.search.run_queries import FinishedRun, open_run
 from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
+from shared.own_items import own_items
 from shared.retrieval import checked_sides
 
 # no file that a picture of more could be drawn into is of use to anybody
@@ -36,14 +38,22 @@ _WITH_RUN, _WITH_FILES = ("image", "data", "out"), ("database", "query_labels", 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/retrieve.py``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    refuse_repeated(parser)
     add = parser.add_argument
     add("-k", type=int, default=10, metavar="N", help="items for each query; default: 10")
-    add("--index", type=int, nargs="+", metavar="N", help="images of the run's data, or queries of --query, from 0")
+    add(
+        "--index",
+        type=int,
+        nargs="+",
+        action="extend",
+        metavar="N",
+        help="images of the run's data, or queries of --query, from 0",
+    )
     add("--json", action="store_true", help="one JSON object a line for each query")
     run = parser.add_argument_group("a run of this project")
     add = run.add_argument
     add("--run", type=Path, metavar="DIR", help="folder of a finished run")
-    add("--image", type=Path, nargs="+", metavar="FILE", help="image files of any size and mode")
+    add("--image", type=Path, nargs="+", action="extend", metavar="FILE", help="image files of any size and mode")
     add("--data", metavar="PATH", help="images of the run; default: where it found them")
     add("--out", type=Path, metavar="FILE", help="draw the images that were found: .png or .svg")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where --image is encoded")
@@ -131,11 +141,13 @@ def _search_files(arguments: argparse.Namespace) -> None:
     asked, stored, bits = checked_sides(
         queries.codes, queries.labels, items.codes, items.labels, known, arguments.zeros
     )
+    own = own_items(asked, stored, left_out(arguments.exclude_self, queries, items))
     index = arguments.index or range(len(asked.words))
     check_numbers(index, len(asked.words))
     codes = open_index(stored.words, bits, index_beside(arguments.database or arguments.query))
     database = Database(codes, stored.labels, _label_text, "position")
-    chosen = [Query(f"query {i}", asked.words[i], asked.labels[i], itself=i) for i in index]
+    itself = np.full(len(asked.words), -1) if own is None else own
+    chosen = [Query(f"query {i}", asked.words[i], asked.labels[i], itself=int(itself[i])) for i in index]
     answers = search(database, chosen, arguments.k, arguments.exclude_self)
     _print((record(answer, database) for answer in answers), database.column, arguments.json)
 

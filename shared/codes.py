@@ -1,15 +1,18 @@
 """The codes of one model: what ``encode`` writes, what the score is computed from."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from shared.argsort_map import map_numpy_argsort
+from shared.arrays import read_npz
 from shared.cifar import Dataset, Split
 from shared.errors import UserError
 from shared.files import atomic_path
 from shared.packing import pack_codes
+from shared.recipe import NUM_CLASSES
 from shared.retrieval import Retrieval, evaluate
 from shared.runs import AP
 
@@ -82,12 +85,35 @@ class Codes:
     @classmethod
     def load(cls, path: Path) -> "Codes":
         """Read what ``save`` wrote; UserError for anything else."""
+        expected = f"{path}: expected the codes of a finished run"
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
-            return cls(**{**arrays, "num_queries": int(arrays["num_queries"])})
-        except Exception as error:  # a damaged archive can fail anywhere inside NumPy and zipfile
-            raise UserError(f"{path}: expected the codes of a finished run, received: {error}") from error
+            arrays = read_npz(path, [field.name for field in fields(cls)])
+        except UserError as error:
+            raise UserError(f"{expected}; {str(error).removeprefix(f'{path}: ')}") from error
+        for wrong in _mismatches(arrays):
+            raise UserError(f"{expected}, received {wrong}")
+        return cls(**{**arrays, "num_queries": int(arrays["num_queries"])})
+
+
+def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """What in the arrays of a file is not as ``Codes`` says; nothing beyond the first is to be asked for."""
+    margin, count = arrays["margin"], arrays["num_queries"]
+    if margin.ndim != 2 or margin.dtype.kind != "f":
+        yield f"margin {margin.dtype} {margin.shape}"
+    for name in ("index", "labels", "predicted"):
+        if arrays[name].shape != margin.shape[:1] or arrays[name].dtype.kind not in "iu":
+            yield f"{name} {arrays[name].dtype} {arrays[name].shape} beside margin {margin.shape}"
+    for name in ("labels", "predicted"):
+        if len(margin) and not 0 <= arrays[name].min() <= arrays[name].max() < NUM_CLASSES:
+            yield f"{name} from {arrays[name].min()} to {arrays[name].max()}, where classes are 0 to {NUM_CLASSES - 1}"
+    if count.shape != () or count.dtype.kind not in "iu" or not 0 <= count <= len(margin):
+        yield f"num_queries that is not from 0 to {len(margin)}"
+    words = arrays["codes"]
+    if words.dtype != np.uint64 or words.shape != (len(margin), -(-margin.shape[1] // 64)):
+        yield f"codes {words.dtype} {words.shape} beside margin {margin.shape}"
+    # a bit beyond the code's would count as a difference
+    if margin.shape[1] % 64 and (words[:, -1] >> np.uint64(margin.shape[1] % 64)).any():
+        yield f"codes of more than {margin.shape[1]} bits"
 
 
 def encoded_index(split: Split) -> np.ndarray:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from shared.arithmetic import PRECISIONS
+from shared.code_forms import MAX_BITS
 from shared.errors import UserError, printable
 from shared.files import read_json, sha256_of
-from shared.packing import MAX_BITS
 from shared.protocols import DATASETS, PROTOCOLS
 
 DROPOUT_PROBABILITY = 0.5

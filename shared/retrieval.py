@@ -15,8 +15,10 @@ from shared import curves
 from shared.average_precision import DENOMINATORS, average_precision
 from shared.counting import Side, distance_counts, stable_sums
 from shared.curves import PrecisionRecall, Ties, WithinRadius
-from shared.errors import UserError
-from shared.packing import pack_codes, packed_codes, unpack_codes
+from shared.errors import UserError, printable
+from shared.labels import checked_labels
+from shared.own_items import own_items
+from shared.packing import pack_codes, packed_together, unpack_codes
 
 __all__ = ["Retrieval", "checked_sides", "evaluate", "pack_codes", "unpack_codes"]
 
@@ -136,26 +138,29 @@ def evaluate(
 ) -> Retrieval:
     """Rank the database for every query and score the rankings.
 
-    Codes: (N, bits) of -1 and +1, of 0 and 1, or bool; or uint64 words from ``pack_codes``, with ``bits``; 1 to 4096
-    bits. ``zeros`` "negative" takes exact zeros among -1 and +1 for -1. Labels: class ids, integer (N,), where equal is
-    relevant; or multi-hot (N, classes) of 0 and 1, where sharing a class is. The database may be memory-mapped.
+    Codes: (N, bits) of -1 and +1, of 0 and 1, or bool; or with ``bits`` uint64 words from ``pack_codes``, or uint8
+    bytes from ``np.packbits`` or faiss; 1 to 4096 bits. ``zeros`` "negative" takes exact zeros among -1 and +1 for -1.
+    Labels: class ids from 0 on (N,), where equal is relevant; or multi-hot (N, classes) of 0 and 1, where sharing a
+    class is. The database may be memory-mapped.
 
     ``topk`` counts the first k items only; ``denominator`` divides the sum of precisions by the relevant items "found"
     there (DeepHash's definition), by "all", or by "min" of all and k. ``exclude_self``: each query's own position in
-    the database, int (queries,), -1 for none, left out of its ranking; True: query i is item i.
+    the database, int (queries,), -1 for none, left out of its ranking; True: query i is item i, which is refused unless
+    they agree in code and label.
     ``progress`` is called with finished and all query-item pairs, each pair twice.
 
     Raises UserError for anything else.
     """
     _check_choices(topk, denominator)
     queries, database, bits = checked_sides(query_codes, query_labels, database_codes, database_labels, bits, zeros)
-    leave_out = _positions(exclude_self, len(queries.words), len(database.words))
+    leave_out = own_items(queries, database, exclude_self)
     advance = _counter(progress, 2 * len(queries.words) * len(database.words))
     items, relevant = distance_counts(queries, database, bits, leave_out, advance)
-    scores = average_precision(items, relevant, topk, denominator)
-    sums = stable_sums(queries, database, items, relevant, topk or len(database.words), leave_out, advance)
+    last = min(topk or len(database.words), len(database.words))
+    scores = average_precision(items, relevant, topk and last, denominator)
+    sums = stable_sums(queries, database, items, relevant, last, leave_out, advance)
     total = relevant.sum(axis=1)
-    divisors = {"found": sums.found, "all": total, "min": np.minimum(total, topk or len(database.words))}
+    divisors = {"found": sums.found, "all": total, "min": np.minimum(total, last)}
     stable = sums.precisions / np.maximum(divisors[denominator], 1)
     return Retrieval(topk, denominator, *scores, stable, items, relevant)
 
@@ -169,47 +174,30 @@ def checked_sides(
     zeros: str = "refuse",
 ) -> tuple[Side, Side, int]:
     """Queries, database and number of bits as ``distance_counts`` takes them; UserError if they do not fit together."""
-    query_words, query_bits = packed_codes(np.asanyarray(query_codes), bits, zeros, "query")
-    words, database_bits = packed_codes(np.asanyarray(database_codes), bits, zeros, "database")
+    sides = {"query": np.asanyarray(query_codes), "database": np.asanyarray(database_codes)}
+    packed = packed_together(sides, bits, zeros)
+    (query_words, query_bits), (words, database_bits) = packed["query"], packed["database"]
+    queries = Side(query_words, checked_labels(query_labels, sides["query"].shape, "query"))
+    database = Side(words, checked_labels(database_labels, sides["database"].shape, "database"))
     if query_bits != database_bits:
-        raise UserError(f"codes: expected one bit count, received {query_bits} for queries, {database_bits} for items")
-    queries = Side(query_words, _checked_labels(query_labels, len(query_words), "query"))
-    database = Side(words, _checked_labels(database_labels, len(words), "database"))
+        received = f"{query_bits} for queries, {database_bits} for items"
+        raise UserError(f"codes: expected one bit count, received {received}; --bits N says how long packed codes are")
     if queries.labels.shape[1:] != database.labels.shape[1:]:
         shapes = f"{queries.labels.shape} for queries, {database.labels.shape} for items"
-        raise UserError(f"labels: expected class ids for both, or as many classes for both, received {shapes}")
+        raise UserError(
+            f"labels: expected class ids for both, or as many classes for both, received {shapes}; "
+            "one-hot rows become ids by labels.argmax(axis=1)"
+        )
     return queries, database, query_bits
-
-
-def _checked_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
-    labels = np.asanyarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim not in (1, 2) or len(labels) != count or 0 in labels.shape:
-        raise UserError(f"{name} labels: expected ({count},) or ({count}, classes), received {labels.shape}")
-    if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and not (labels == np.floor(labels)).all()):
-        raise UserError(f"{name} labels: expected whole numbers, received {labels.dtype}")
-    if labels.ndim == 2 and not ((labels == 0) | (labels == 1)).all():
-        raise UserError(f"{name} labels: expected multi-hot rows of 0 and 1, received other values")
-    return labels
 
 
 def _check_choices(topk: int | None, denominator: str) -> None:
     if denominator not in DENOMINATORS:
         raise UserError(f"denominator: expected one of {', '.join(DENOMINATORS)}, received {denominator!r}")
     if topk is not None and (not isinstance(topk, (int, np.integer)) or topk < 1):
-        raise UserError(f"topk: expected a whole number from 1 on, or None for the whole ranking, received {topk!r}")
-
-
-def _positions(exclude_self: np.ndarray | bool | None, queries: int, items: int) -> np.ndarray | None:
-    if exclude_self is None or exclude_self is False:
-        return None
-    positions = np.arange(queries) if exclude_self is True else np.asarray(exclude_self)
-    if positions.shape != (queries,) or positions.dtype.kind not in "iu":
-        raise UserError(f"exclude_self: expected {queries} whole numbers, received {positions.dtype} {positions.shape}")
-    if positions.min() < -1 or positions.max() >= items:
-        raise UserError(f"exclude_self: expected positions from -1 to {items - 1}, received {positions.max()}")
-    return positions.astype(np.int64)
+        raise UserError(
+            f"topk: expected a whole number from 1 on, or none for the whole ranking, received {printable(topk)}"
+        )
 
 
 def _counter(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:

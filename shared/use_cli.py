@@ -31,8 +31,9 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
     predict = verbs.add_parser("predict", help="class, probability and code of images")
     _add_checkpoint(predict)
     wanted = predict.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--image", type=Path, nargs="+", metavar="FILE", help="image files of any size and mode")
-    wanted.add_argument("--index", type=int, nargs="+", metavar="N", help="images of the data set, counted from 0")
+    several = {"nargs": "+", "action": "extend"}
+    wanted.add_argument("--image", type=Path, **several, metavar="FILE", help="image files of any size and mode")
+    wanted.add_argument("--index", type=int, **several, metavar="N", help="images of the data set, counted from 0")
     predict.set_defaults(use=_predict)
     answer = verbs.add_parser("answer", help="what predict prints, of the images sent on stdin, for compare/serve.py")
     _add_checkpoint(answer)
@@ -46,7 +47,7 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
     export.set_defaults(use=_export, worker=worker)
     infer = verbs.add_parser("infer", help="what predict prints, by an exported model, on the CPU")
     infer.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that export wrote")
-    infer.add_argument("--image", type=Path, nargs="+", required=True, metavar="FILE")
+    infer.add_argument("--image", type=Path, **several, required=True, metavar="FILE")
     infer.set_defaults(use=_infer, worker=worker)
     for verb in (predict, infer):
         verb.add_argument("--json", action="store_true", help="one JSON object a line")

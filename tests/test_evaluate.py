@@ -81,7 +81,8 @@ def test_deephash_folders(tmp_path):
 def test_items_scored_against_themselves(tmp_path):
     _, _, codes, labels = EXAMPLE
     np.savez(tmp_path / "all.npz", codes=codes, labels=labels)
-    done = score("--query", tmp_path / "all.npz", "--exclude-self", "--topk", "7", "--denominator", "min")
+    both = ("--query", tmp_path / "all.npz", "--database", tmp_path / "all.npz")
+    done = score(*both, "--exclude-self", "--topk", "7", "--denominator", "min")
     expected = evaluate(codes, labels, codes, labels, exclude_self=True, topk=7, denominator="min")
     assert f"mAP        {expected.map_expected:.4f}" in done.stdout
     assert "of the first 7, divided by: min" in done.stdout
@@ -90,11 +91,11 @@ def test_items_scored_against_themselves(tmp_path):
 def test_arrays_are_memory_mapped(tmp_path):
     np.save(tmp_path / "base_codes.npy", pack_codes(EXAMPLE[2]))
     np.save(tmp_path / "base_labels.npy", EXAMPLE[3])
-    codes, labels, bits = read_codes(tmp_path / "base_codes.npy", "database")
-    assert isinstance(codes, np.memmap)
-    assert isinstance(labels, np.memmap)
-    result = evaluate(pack_codes(EXAMPLE[0]), EXAMPLE[1], codes, labels, bits=20)
-    assert bits is None
+    found = read_codes(tmp_path / "base_codes.npy", "database")
+    assert isinstance(found.codes, np.memmap)
+    assert isinstance(found.labels, np.memmap)
+    result = evaluate(pack_codes(EXAMPLE[0]), EXAMPLE[1], found.codes, found.labels, bits=20)
+    assert found.bits is None
     assert result.ap_expected.tolist() == evaluate(*EXAMPLE).ap_expected.tolist()
 
 
@@ -108,12 +109,12 @@ def test_files_that_are_something_else_are_refused(tmp_path):
     (tmp_path / "text.csv").write_text("1,2")
     (tmp_path / "empty").mkdir()
     for name, message in {
-        "missing.npz": "does not exist; expected a .npz with codes and labels",
+        "missing.npz": "does not exist; expected a .npz, .mat, .pt or .pth with codes and labels",
         "codes.npy": "in labels.npy beside it, or --query-labels",
         "other.npy": "expected --query-labels with",
         "half.npz": "expected the arrays codes and labels, received codes",
-        "damaged.npz": "expected an .npz of plain arrays",
-        "text.csv": "expected a .npz with codes and labels",
+        "damaged.npz": "expected a .npz of plain arrays",
+        "text.csv": "expected a .npz, .npy, .pt, .pth or .mat; convert",
         "empty": "with 0 such files",
     }.items():
         with pytest.raises(UserError, match=message):

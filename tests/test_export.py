@@ -53,7 +53,8 @@ def models(small_suite, tmp_path_factory):
 
 
 def infer(worker, model, files, **options):
-    done = helpers.worker(worker, "infer", "--model", model, "--image", *files, "--json", **options)
+    images = [word for file in files for word in ("--image", file)]
+    done = helpers.worker(worker, "infer", "--model", model, *images, "--json", **options)
     return [json.loads(text) for text in done.stdout.splitlines()]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare.search.neighbours import CodeIndex, build_index, index_beside, index_run, open_index
-from shared import exported, packing
+from shared import exported, mapped
 from shared.codes import Codes
 from shared.errors import UserError
 from shared.packing import pack_codes
@@ -47,7 +47,7 @@ def test_answers_are_those_of_a_stable_sort(seed, bits, sizes, k, ones):
     codes = random_codes(seed, sum(sizes), bits, ones)
     queries, database = codes[: sizes[0]], codes[sizes[0] :]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "_ROWS_AT_ONCE", 7)  # several blocks of the database
+        patch.setattr(mapped, "_ROWS_AT_ONCE", 7)  # several blocks of the database
         index = build_index(pack_codes(database), bits)
         found = index.nearest(pack_codes(queries), k)
         assert (found.position.tolist(), found.distance.tolist()) == plain(queries, database, k)
@@ -72,7 +72,7 @@ class Reversed:
 
 @pytest.mark.parametrize("k", [1, 2, 17, 59, 60, 61])
 def test_no_order_of_faiss_matters(monkeypatch, k):
-    monkeypatch.setattr(packing, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(mapped, "_ROWS_AT_ONCE", 7)
     queries, database = random_codes(9, 20, 3), random_codes(10, 60, 3)
     index = CodeIndex(Reversed(build_index(pack_codes(database), 3)._flat), 3)
     assert answers(index, queries, k) == plain(queries, database, k)

@@ -213,7 +213,9 @@ def test_files_indices_and_either_framework_agree(small_suite, pictures_of_digit
     for framework in ("torch", "paddle"):
         if helpers.is_installed(framework):
             answers.append(predict(framework, small_suite, "--image", *files, "--json", trained_by="torch")[0])
-    answers.append(predict(framework, small_suite, "--index", *range(5), "--json", trained_by="torch")[0])
+    answers.append(
+        predict(framework, small_suite, "--index", 0, 1, "--index", 2, 3, 4, "--json", trained_by="torch")[0]
+    )
     for answer in answers[1:]:
         for ours, reference in zip(answer, answers[0], strict=True):
             assert reference["margin"] > 1e-4
@@ -224,7 +226,8 @@ def test_files_indices_and_either_framework_agree(small_suite, pictures_of_digit
 def test_unreadable_files_are_named_and_the_others_done(framework, small_suite, pictures_of_digits):
     names = ("text.png", "0.png", "short.png", "large.png", "none.png")
     files = [pictures_of_digits / name for name in names]
-    lines, errors = predict(framework, small_suite, "--image", *files, status=2)
+    words = ("--image", files[0], "--image", *files[1:])  # all of them, however they are named
+    lines, errors = predict(framework, small_suite, *words, status=2)
     assert [line.split(": ")[0] for line in lines] == [str(files[1]), str(files[3])]
     assert all("code " in line and "margin " in line and "probability 0." in line for line in lines)
     told = [text for text in errors.splitlines() if text.startswith("error: ")]

@@ -208,16 +208,23 @@ SIGNS = np.array([[1.0, -1, 0, 1], [1, 1, -1, 0]])
         (SIGNS, LABELS, {}, "2 zeros among -1 and"),
         (SIGNS, LABELS, {"zeros": "positive"}, "refuse, negative"),
         (CODES, LABELS, {"bits": 5}, "expected 5 bits"),
-        (np.zeros((2, 1), np.uint64), LABELS, {"bits": 65}, "expected 2 uint64 words for 65 bits"),
+        (np.zeros((2, 1), np.uint64), LABELS, {"bits": 65}, r"packed \(N, 2\), received uint64 \(2, 1\)"),
         (np.full((2, 1), 2**63, np.uint64), LABELS, {"bits": 4}, "every bit from 4 on"),
         (np.zeros((2, 4097), bool), LABELS, {}, "1 to 4096 bits"),
         (np.zeros((2, 5), bool), LABELS, {}, "one bit count, received 5 for queries, 4"),
         (CODES, np.zeros(3, int), {}, r"expected \(2,\)"),
         (CODES, np.full(2, 0.5), {}, "whole numbers"),
+        (CODES, np.full(2, np.inf), {}, "whole numbers, received 2 others, such as inf"),
+        (CODES, np.array([3, -1]), {}, "from 0 on, received 1 negative ones, such as -1"),
+        (CODES, np.array(["a", "b"]), {}, "number the classes, those of both sides together"),
+        (CODES, np.zeros((3, 2), int), {}, "they look transposed: pass labels.T"),
+        (CODES, np.zeros(4, int), {}, r"the codes \(2, 4\) look transposed: pass codes.T"),
+        (CODES, np.array(1), {}, r"received \(\)"),
         (CODES, np.full((2, 3), 2), {}, "multi-hot rows of 0 and 1"),
         (CODES, np.zeros((2, 3), int), {}, "class ids for both"),
         (CODES, LABELS, {"topk": 0}, "whole number from 1 on"),
-        (CODES, LABELS, {"topk": -1}, "or None for the whole ranking"),
+        (CODES, LABELS, {"topk": -1}, "or none for the whole ranking"),
+        (CODES, LABELS, {"topk": -(10**30)}, "received a number of 100 bits"),
         (CODES, LABELS, {"denominator": "some"}, "found, all, min"),
         (CODES, LABELS, {"exclude_self": np.array([0, 9])}, "positions from -1 to 2"),
         (CODES, LABELS, {"exclude_self": np.zeros(5, int)}, "expected 2 whole numbers"),
@@ -226,6 +233,22 @@ SIGNS = np.array([[1.0, -1, 0, 1], [1, 1, -1, 0]])
 def test_wrong_input_is_refused(queries, labels, options, message):
     with pytest.raises(UserError, match=message):
         evaluate(queries, labels, np.zeros((3, 4), bool), np.zeros(3, int), **options)
+
+
+@pytest.mark.parametrize("denominator", ["found", "all", "min"])
+def test_a_cut_beyond_the_last_item_is_none(denominator):
+    whole, cut = (evaluate(*example(9), topk=topk, denominator=denominator) for topk in (60, 10**30))
+    assert cut.ap_expected.tolist() == whole.ap_expected.tolist()
+    assert cut.ap_stable.tolist() == whole.ap_stable.tolist()
+
+
+@pytest.mark.parametrize(
+    "form", [lambda y: y[:, None], lambda y: y[None], lambda y: y.astype(">f8"), lambda y: np.eye(3)[y]]
+)
+def test_labels_may_be_a_column_a_row_reals_or_rows(form):
+    queries, query_labels, database, labels = example(10)
+    found = evaluate(queries, form(query_labels), database, form(labels))
+    assert found.ap_stable.tolist() == evaluate(queries, query_labels, database, labels).ap_stable.tolist()
 
 
 def test_zeros_may_be_taken_for_minus_one():

@@ -121,7 +121,8 @@ def test_an_item_may_be_left_out_of_its_own_ranking(command, run):
 def test_pictures_find_what_their_own_codes_find(command, framework, small_suite, pictures, tmp_path):
     run = copy_of(Run(small_suite / framework / "bits12-seed2000"), tmp_path / "run")
     out = tmp_path / "out.png"
-    done = command("--run", run.folder, "--image", *pictures, "-k", "7", "--json", "--out", out, status=2)
+    images = ("--image", pictures[0], "--image", *pictures[1:])  # all of them, however they are named
+    done = command("--run", run.folder, *images, "-k", "7", "--json", "--out", out, status=2)
     assert done.stderr.splitlines() == [
         f"error: {pictures[3]}: expected an image file (PNG, JPEG, WEBP, GIF, BMP, TIFF, PPM), received something else"
     ]
@@ -204,7 +205,7 @@ def test_codes_of_any_model(command, tmp_path):
         assert [hit["label"] for hit in one["nearest"]] == labels[positions[i]].tolist()
         assert [hit["wrong"] for hit in one["nearest"]] == (labels[positions[i]] != i % 4).tolist()
     assert (tmp_path / "base_codes.faiss").exists()
-    text = command(*words, "--index", "5", "2").stdout.split("\n\n")
+    text = command(*words, "--index", "5", "--index", "2").stdout.split("\n\n")
     assert [part.split(":")[0] for part in text] == ["query 5", "query 2"]
     assert "(in the data: label 1)" in text[0]
     assert text[0].splitlines()[1].split() == ["rank", "distance", "position", "class"]
@@ -214,7 +215,8 @@ def test_multi_hot_labels_are_right_where_they_share_a_class(command, tmp_path):
     codes, _ = write_codes(tmp_path)
     labels = np.random.RandomState(4).rand(len(codes), 5) < 0.3
     np.savez(tmp_path / "all.npz", codes=codes, labels=labels)
-    done = command("--query", tmp_path / "all.npz", "--index", "8", "-k", "50", "--json", "--exclude-self")
+    both = ("--query", tmp_path / "all.npz", "--database", tmp_path / "all.npz")
+    done = command(*both, "--index", "8", "-k", "50", "--json", "--exclude-self")
     (positions,), _ = plain(codes[8:9], codes, 51)
     nearest = records(done)[0]["nearest"]
     assert [hit["position"] for hit in nearest] == [place for place in positions if place != 8][:50]

@@ -10,7 +10,7 @@ from shared.codes import Codes
 from shared.errors import UserError
 from shared.exported import needs
 from shared.files import atomic_path
-from shared.packing import blocks
+from shared.mapped import blocks
 from shared.runs import Run
 
 if TYPE_CHECKING:

@@ -1,0 +1,116 @@
+"""The arrays of NumPy's, PyTorch's and MATLAB's files by name, read as they are wanted and no further."""
+
+import zipfile
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shared.arrays import MOST_BYTES, npz_headers, read_npy, read_npz
+from shared.errors import UserError, printable
+from shared.matlab_files import hdf5_conversion, matlab_names, read_matlab
+from shared.torch_files import StoredTensor, read_torch
+
+_MOST_LISTED = 300
+_TORCH = (".pt", ".pth")
+_TO_TORCH = 'torch.save({"codes": torch.as_tensor(codes), "labels": torch.as_tensor(labels)}, "codes.pt")'
+_DELIMITERS = {".csv": ", delimiter=','", ".tsv": ", delimiter='\\t'", ".txt": ""}
+
+
+@dataclass(frozen=True)
+class NamedArrays:
+    """A file of several arrays: their ``names``, and how some of them are read; ``others`` are "name (kind)"."""
+
+    names: Collection[str]
+    read: Callable[[Collection[str]], dict[str, np.ndarray]]
+    others: Collection[str] = ()
+
+    @property
+    def listed(self) -> str:
+        """What is in the file, for a message."""
+        others = f"; not full arrays of numbers: {', '.join(self.others)}" if self.others else ""
+        return printable((", ".join(self.names) or "none") + others, _MOST_LISTED)
+
+
+def open_arrays(path: Path) -> NamedArrays | np.ndarray:
+    """What is in a .npz, .mat, .npy, .pt or .pth: arrays by name, or a single array, which a .npy leaves in the file.
+
+    Raises UserError for other and for damaged files, with the command that converts them where there is one.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: expected a file of arrays, received {'something else' if path.exists() else 'none'}")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return read_npy(path, mmap=True)
+    if suffix == ".npz":
+        # what the file holds without compression may be read, however large it is
+        return NamedArrays(_npz_names(path), lambda names: read_npz(path, names, max(MOST_BYTES, path.stat().st_size)))
+    if suffix == ".mat":
+        names, others = matlab_names(path)
+        return NamedArrays(names, lambda names: read_matlab(path, names), others)
+    if suffix in _TORCH:
+        return _open_torch(path)
+    raise UserError(f"{path}: expected a .npz, .npy, .pt, .pth or .mat; {_conversion(path)}")
+
+
+def _npz_names(path: Path) -> list[str]:
+    npz_headers(path, ())  # says of another kind of file what is wrong with it
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def _open_torch(path: Path) -> NamedArrays | np.ndarray:
+    try:
+        value = read_torch(path)
+    except UserError as error:
+        raise UserError(f"{error}; save codes and labels as tensors: {_TO_TORCH}") from error
+    if isinstance(value, StoredTensor):
+        return value.array(str(path))
+    entries = _entries(value, "")
+    found = {name: item for name, item in entries if _is_numbers(item)}
+
+    def read(names: Collection[str]) -> dict[str, np.ndarray]:
+        return {name: _array(found[name], f"{path}: {printable(name, 80)}") for name in names}
+
+    others = [f"{name or 'the file'} ({type(item).__name__})" for name, item in entries if not _is_numbers(item)]
+    return NamedArrays(found, read, others)
+
+
+def _entries(value: object, name: str) -> list[tuple[str, object]]:
+    """What is in dicts within dicts, their keys joined by "_"."""
+    if not isinstance(value, dict):
+        return [(name, value)]
+    pairs = [(f"{name}_{key}" if name else str(key), item) for key, item in value.items()]
+    return [found for key, item in pairs for found in _entries(item, key)]
+
+
+def _is_numbers(value: object) -> bool:
+    is_list = isinstance(value, list) and bool(value) and all(isinstance(item, int) for item in value)
+    return is_list or isinstance(value, (StoredTensor, int))
+
+
+def _array(value: object, where: str) -> np.ndarray:
+    if isinstance(value, StoredTensor):
+        return value.array(where)
+    try:
+        return np.array(value, np.int64)
+    except OverflowError as error:
+        raise UserError(f"{where}: expected whole numbers of 64 bits, received larger ones") from error
+
+
+def _conversion(path: Path) -> str:
+    """The command that makes a file of another kind one that is read here."""
+    suffix, file, npz = path.suffix.lower(), repr(str(path)), repr(str(path.with_suffix(".npz")))
+    if suffix in (".h5", ".hdf5"):
+        return hdf5_conversion(path)
+    if suffix == ".parquet":
+        said = f"t = pd.read_parquet({file}); np.savez({npz}, codes=np.stack(t['codes']), labels=t['labels'])"
+        return f'convert it: python -c "import numpy as np, pandas as pd; {said}"'
+    if suffix in (".pkl", ".pickle"):
+        said = f"d = pickle.load(open({file}, 'rb')); np.savez({npz}, codes=d['codes'], labels=d['labels'])"
+        return f'a pickle can run anything; if you trust it: python -c "import pickle, numpy as np; {said}"'
+    if suffix in _DELIMITERS:
+        said = f"np.save({str(path.with_suffix('.npy'))!r}, np.loadtxt({file}{_DELIMITERS[suffix]}))"
+        return f'convert codes and labels each: python -c "import numpy as np; {said}"'
+    return 'write one from Python: np.savez("codes.npz", codes=codes, labels=labels)'
