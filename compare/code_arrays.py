@@ -67,7 +67,7 @@ def _open_torch(path: Path) -> NamedArrays | np.ndarray:
         raise UserError(f"{error}; save codes and labels as tensors: {_TO_TORCH}") from error
     if isinstance(value, StoredTensor):
         return value.array(str(path))
-    entries = _entries(value, "")
+    entries = [(name, item) for key, part in _items("", value) for name, item in _items(key, part)]
     found = {name: item for name, item in entries if _is_numbers(item)}
 
     def read(names: Collection[str]) -> dict[str, np.ndarray]:
@@ -77,12 +77,11 @@ def _open_torch(path: Path) -> NamedArrays | np.ndarray:
     return NamedArrays(found, read, others)
 
 
-def _entries(value: object, name: str) -> list[tuple[str, object]]:
-    """What is in dicts within dicts, their keys joined by "_"."""
+def _items(name: str, value: object) -> list[tuple[str, object]]:
+    """What is in a dict, its keys behind ``name`` and "_"; any other value under ``name`` itself."""
     if not isinstance(value, dict):
         return [(name, value)]
-    pairs = [(f"{name}_{key}" if name else str(key), item) for key, item in value.items()]
-    return [found for key, item in pairs for found in _entries(item, key)]
+    return [(f"{name}_{key}" if name else str(key), item) for key, item in value.items()]
 
 
 def _is_numbers(value: object) -> bool:

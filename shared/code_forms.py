@@ -135,6 +135,12 @@ def _of_bytes(sides: Mapping[str, np.ndarray], kinds: Mapping[str, Kind], bits: 
                 f"{sides[name].dtype} {sides[name].shape}; unpack the bytes as they were packed: "
                 f"np.unpackbits(codes, axis=1, count={bits}), with bitorder='little' where that is theirs"
             )
+    columns = next(iter(sides.values())).shape[1]
+    if columns > 1 and not any(_is_above_one(codes) for codes in sides.values()):
+        raise UserError(
+            f"codes: expected packed bytes for --bits {bits}, received {columns} columns of 0 and 1 alone, which look "
+            f"like codes of {columns} bits"
+        )
     used = np.bitwise_or.reduce([np.bitwise_or.reduce(block[:, -1]) for s in sides.values() for block in blocks(s)])
     padding = (1 << -bits % 8) - 1  # lowest bits of the last byte, as np.packbits leaves them
     if not used & padding:

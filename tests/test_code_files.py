@@ -150,6 +150,7 @@ def test_files_of_pytorch(folder):
         "model.pt": "received weight, bias",
         "text.pt": r"received codes; not full arrays of numbers: labels \(list\); or pass --query-labels",
         "test_labels.pt": "expected --query-labels with",
+        "deep.pt": r"received none; not full arrays of numbers: a_a \(dict\)",
     }.items():
         with pytest.raises(UserError, match=message) as caught:
             read_codes(folder / name, "query")

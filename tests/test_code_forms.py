@@ -78,6 +78,7 @@ REFUSED = {
     "bytes taken for bits": (packed(CODES), 6, f"look like packed bytes of np.packbits or faiss: give {BYTES}"),
     "too few bytes": (packed(CODES), 56, r"expected 56 bits, \(N, 56\) or packed \(N, 7\), received uint8 \(7, 6\)"),
     "bits in the padding": (packed(CODES), 44, "4 bits of padding, 0 at one end of every last byte"),
+    "truth of bytes": ((packed(CODES) > 0).astype(np.uint8), 48, "6 columns of 0 and 1 alone, which look like codes"),
     "signed bytes": (packed(CODES).view(np.int8), 48, rf"pass codes.view\(np.uint8\) and {BYTES}"),
     "signed bytes without bits": (packed(CODES).view(np.int8), None, rf"pass codes.view\(np.uint8\) and {BYTES}"),
     "words of 16": (packed(CODES).view(np.uint16), None, r"ascontiguousarray\(codes\).view\(np.uint8\) and --bits 48"),

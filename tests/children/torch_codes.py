@@ -18,3 +18,7 @@ torch.save([q, ql], out / "list.pt")
 torch.save({"codes": arrays["q"], "labels": arrays["ql"]}, out / "numpy.pt")
 torch.save(torch.nn.Linear(2, 2).state_dict(), out / "model.pt")
 torch.save({"codes": q, "labels": [str(label) for label in ql.tolist()]}, out / "text.pt")
+deep = {"codes": q, "labels": ql}
+for _ in range(200):
+    deep = {"a": deep}
+torch.save(deep, out / "deep.pt")
