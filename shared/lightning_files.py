@@ -87,7 +87,7 @@ def _momentum(group: dict, state: dict, names: Sequence[str], value: dict) -> di
         raise _Unusable(f"the optimiser has momentum for {len(buffers)} of its {len(positions)} parameters")
     if "param_names" not in group and len(positions) != len(names):
         raise _Unusable(
-            f"the optimiser has {len(positions)} parameters, without their names, and the file {len(names)}"
+            f"the optimiser has {len(positions)} of the file's {len(names)} parameters, without their names"
         )
     owners = _owners(group, names, value)
     if len(owners) != len(positions) or len(set(owners)) != len(owners):
@@ -97,14 +97,14 @@ def _momentum(group: dict, state: dict, names: Sequence[str], value: dict) -> di
 
 def _buffers(state: dict) -> dict[int, Stored]:
     if not state:
-        raise _Unusable("the optimiser has taken no step")
+        raise _Unusable("the optimiser holds none: it has taken no step, or works without momentum")
     entries = [_typed(entry, dict) for entry in state.values()]
     foreign = sorted({key for entry in entries for key in entry if isinstance(key, str)} - {_BUFFER})
     if foreign:
         raise _Unusable(f"the optimiser keeps {printable(', '.join(foreign), 100)}, which is not SGD's momentum")
     buffers = {key: entry.get(_BUFFER) for key, entry in zip(state, entries, strict=True)}
     if all(buffer is None for buffer in buffers.values()):
-        raise _Unusable("the optimiser works without momentum")
+        raise _Unusable("the optimiser holds none: it works without momentum")
     return {key: buffer for key, buffer in buffers.items() if isinstance(buffer, Stored)}
 
 
@@ -148,15 +148,17 @@ def _finished_epochs(value: dict) -> int:
         return processed
     if batches.get("is_last_batch") is True and done == _count(now, "ready"):
         return started  # also while the epoch's end is still to be told, as after validation
-    every = _batches_an_epoch(batches, done, started)
-    of_them = f" of {every}" if every else ""
-    raise _Unusable(f"in mid-epoch: after {done}{of_them} batches of epoch {started}")
+    every = _batches_an_epoch(batches, now, started)
+    of_them = f"{done} of {every} batches" if every else "1 batch" if done == 1 else f"{done} batches"
+    raise _Unusable(f"in mid-epoch: after {of_them} of epoch {started}")
 
 
-def _batches_an_epoch(batches: dict, done: int, started: int) -> int | None:
-    """As the epochs before had them; None in the first."""
-    before = _count(_of(batches, "total", dict), "processed") - done
-    if started < 2 or before % (started - 1) or before // (started - 1) <= done:
+def _batches_an_epoch(batches: dict, now: dict, started: int) -> int | None:
+    """As the last batch tells, or the epochs before; None in the first."""
+    if batches.get("is_last_batch") is True:
+        return _count(now, "ready")
+    before = _count(_of(batches, "total", dict), "processed") - _count(now, "processed")
+    if started < 2 or before % (started - 1) or before // (started - 1) <= _count(now, "processed"):
         return None
     return before // (started - 1)
 
