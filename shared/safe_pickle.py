@@ -161,7 +161,10 @@ def read_pickle(data: bytes, where: str, more: Admitted | None = None) -> dict:
 def load_arrays(data: bytes, where: str) -> dict:
     """The dict pickled in ``data``: arrays and plain values; strings of Python 2 come back as bytes.
 
-    Raises UserError, naming ``where``, for anything that is damaged, is no dict or holds arrays of no numbers.
+    Raises UserError, naming ``where``, for anything that is damaged, is no dict or holds something else.
     """
     value = read_pickle(data, where)
+    if foreign := [item for item in value.values() if isinstance(item, (StandIn, Global))]:
+        kind = printable(foreign[0], 100)
+        raise UserError(f"{where}: it asks for {kind}, and only NumPy arrays and plain values are read")
     return {key: read_stored(item, where) if isinstance(item, StoredArray) else item for key, item in value.items()}
