@@ -9,7 +9,7 @@ import numpy as np
 from shared import lightning_files, weights
 from shared.errors import UserError
 from shared.paddle_files import optimizer_file, read_paddle
-from shared.pickle_machine import StandIn
+from shared.pickle_values import StandIn
 from shared.safetensors_files import read_safetensors
 from shared.torch_files import LEGACY_MAGIC, ZIP_MAGIC, read_torch
 from shared.trees import Stored, read_stored, tensors_in

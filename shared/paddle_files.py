@@ -7,6 +7,7 @@ Both are pickled dicts of NumPy arrays. ``.pdparams`` also says how Paddle calls
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from shared.errors import UserError, printable
 from shared.files import atomic_path
 from shared.float_types import BFLOAT16
-from shared.pickle_machine import StandIn
+from shared.pickle_values import StandIn
 from shared.safe_pickle import NDARRAY, StoredArray, checked_sizes, read_pickle
 from shared.trees import Stored, plain_number, tensors_in
 
@@ -66,7 +67,8 @@ class _Parameter(StoredArray):
         return values.view(BFLOAT16) if values.dtype == np.uint16 else values
 
 
-class _Slices(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Slices(Stored):
     """A large parameter, which Paddle cuts for the older protocols."""
 
     shape: object

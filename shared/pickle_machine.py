@@ -8,41 +8,16 @@ import codecs
 import io
 import pickletools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from shared.pickle_values import Global, PickleError, StandIn, checked_key
 
 # of a damaged or hostile pickle: a checkpoint or a data set needs far fewer
-_MOST_STEPS = 1_000_000
-_MOST_IN_A_KEY = 1_000
+_MOST_STEPS = 500_000
+# how much functions may copy, beyond what the file itself holds; one item of a list counts as many bytes
+_MOST_COPIED, _ITEM_BYTES = 2**24, 16
 # what Python 2 calls its modules
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _MAKERS = {"copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"}
-
-
-class PickleError(Exception):
-    """Why a pickle is not read, as the end of a sentence that begins with "it"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A class or function that a pickle names."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-@dataclass(eq=False, slots=True)
-class StandIn:
-    """An object of a class that is not known here; ``state`` is what the pickle says of it, looked at by nobody."""
-
-    kind: str
-    state: object = None
-
-    def __str__(self) -> str:
-        return self.kind
-
 
 # called with what the pickle passes, so each checks its arguments
 Admitted = Mapping[tuple[str, str], Callable[..., object]]
@@ -60,7 +35,7 @@ def unpickle(
     Python 2 come back as bytes, or as text if ``python2_text``. Objects of ``admitted`` functions take their state by
     a method ``set_state``. Raises PickleError, or any other exception where the pickle is damaged.
     """
-    machine = _Machine(admitted, persistent, python2_text)
+    machine = _Machine(admitted, persistent, python2_text, _MOST_COPIED + 2 * len(file.getbuffer()))
     for _ in range(_MOST_STEPS):
         step, argument = _next_step(file)
         if step == "STOP":
@@ -82,11 +57,11 @@ def _next_step(file: io.BytesIO) -> tuple[str, object]:
 class _Machine:
     """The stack, the marks on it and the memo, and what each step does with them."""
 
-    def __init__(self, admitted: Admitted, persistent: Callable | None, python2_text: bool) -> None:
+    def __init__(self, admitted: Admitted, persistent: Callable | None, python2_text: bool, room: int) -> None:
         self.stack: list = []
         self._below: list[list] = []
         self._memo: dict[int, object] = {}
-        self._admitted, self._persistent, self._python2_text = admitted, persistent, python2_text
+        self._admitted, self._persistent, self._python2_text, self._room = admitted, persistent, python2_text, room
 
     def do(self, step: str, argument: object) -> None:
         if step in _VALUES:
@@ -168,12 +143,20 @@ class _Machine:
             raise PickleError("calls what is no function")
         function = self._admitted.get((kind.module, kind.name)) if isinstance(kind, Global) else None
         if function:
+            self._take_room(arguments)
             self.stack.append(function(*arguments))
             return
         name = str(kind)
         if name in _MAKERS and arguments and isinstance(arguments[0], Global):
             name = str(arguments[0])
         self.stack.append(StandIn(name))
+
+    def _take_room(self, arguments: tuple) -> None:
+        """A few bytes can have one large value copied again and again."""
+        self._room -= sum(len(item) for item in arguments if isinstance(item, (str, bytes)))
+        self._room -= sum(_ITEM_BYTES * len(item) for item in arguments if isinstance(item, (list, tuple)))
+        if self._room < 0:
+            raise PickleError("makes far more of its parts than it holds")
 
     def _reduce(self, _: object) -> None:
         self._call(*self._pop(2))
@@ -205,30 +188,10 @@ class _Machine:
         self.stack.append(self._persistent(pid))
 
 
-def reason_of(error: Exception) -> str:
-    """Why a file cannot be read, in our words: a library's would speak of itself."""
-    return f"it {error}" if isinstance(error, PickleError) else f"it is damaged ({type(error).__name__})"
-
-
 def _global(module: object, name: object) -> Global:
     if not (isinstance(module, str) and isinstance(name, str)):
         raise PickleError("names a class by what is no text")
     return Global(_RENAMED.get(module, module), name)
-
-
-def checked_key(key: object) -> object:
-    """``key`` of a dict, if hashing it is safe: a tuple of tuples can take 2**60 steps. Raises PickleError if not."""
-    parts, count = [key], 1
-    while parts:
-        part = parts.pop()
-        if isinstance(part, tuple):
-            count += len(part)
-            if count > _MOST_IN_A_KEY:
-                raise PickleError("has a key of too many parts")
-            parts.extend(part)
-        elif isinstance(part, (list, dict)):
-            raise PickleError("has a list or a dict as a key")
-    return key
 
 
 def _nothing(*_: object) -> None:

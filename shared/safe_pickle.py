@@ -10,8 +10,9 @@ import numpy as np
 
 from shared.errors import UserError, printable
 from shared.float_types import BFLOAT16
-from shared.pickle_machine import Admitted, Global, PickleError, StandIn, checked_key, reason_of, unpickle
-from shared.trees import read_stored
+from shared.pickle_machine import Admitted, unpickle
+from shared.pickle_values import Global, PickleError, StandIn, checked_key, reason_of
+from shared.trees import Stored, read_stored
 
 _MOST_SIDES = 64  # NumPy's own limit
 _NUMBER = re.compile(r"b1|[iu][1248]|f[248]")
@@ -38,7 +39,7 @@ class _Dtype:
         return np.dtype(spec).newbyteorder(order)
 
 
-class StoredArray:
+class StoredArray(Stored):
     """An array as a pickle describes it."""
 
     __slots__ = ("_state",)

@@ -2,15 +2,16 @@
 
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from shared.errors import UserError, printable
 from shared.float_types import BFLOAT16
-from shared.pickle_machine import PickleError
+from shared.pickle_values import PickleError
+from shared.trees import Stored
 
 _TYPES = {
     **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
@@ -20,7 +21,8 @@ _TYPES = {
 }
 
 
-class StoredTensor(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class StoredTensor(Stored):
     """A tensor still in its file."""
 
     path: Path

@@ -16,8 +16,10 @@ import numpy as np
 
 from shared.errors import UserError, printable
 from shared.float_types import BFLOAT16
-from shared.pickle_machine import Global, PickleError, StandIn, reason_of, unpickle
+from shared.pickle_machine import unpickle
+from shared.pickle_values import Global, PickleError, StandIn, reason_of
 from shared.safe_pickle import PLAIN, checked_sizes
+from shared.trees import Stored
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -57,7 +59,7 @@ class _Storage:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredTensor:
+class StoredTensor(Stored):
     """A tensor still in its file, as the file describes it."""
 
     storage: _Storage

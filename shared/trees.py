@@ -1,37 +1,28 @@
 """What lies in a value read from a file: the arrays in its dicts and modules under dotted names, and the rest."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from shared.errors import UserError, printable
-from shared.pickle_machine import Global, StandIn, reason_of
+from shared.pickle_values import Global, StandIn, reason_of
 
 # a hostile file can put one dict into another many times over
-_MOST_PARTS, _MOST_TENSORS, _DEEPEST = 1_000_000, 20_000, 20
+_MOST_PARTS, _MOST_TENSORS, _DEEPEST = 200_000, 20_000, 20
 # how a module keeps what belongs to it; a state dict leaves these words out of the names
 _OF_A_MODULE = ("_parameters", "_buffers", "_modules")
 
 
-@runtime_checkable
-class Stored(Protocol):
+class Stored(ABC):
     """An array still in its file."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def array(self) -> np.ndarray:
         """A copy of the values; any exception if the file does not hold them."""
-
-
-class Loaded:
-    """An array that was read already."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
-
-    def array(self) -> np.ndarray:
-        """The values."""
-        return self._values
 
 
 def read_stored(stored: Stored, where: str) -> np.ndarray:
