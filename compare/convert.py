@@ -21,12 +21,13 @@ from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
 from shared.errors import UserError, exit_status, printable
 from shared.files import atomic_path
 from shared.formats import SUFFIXES
-from shared.names import CLASSIFIER, FAMILIES, OURS, TITLES, spelled
+from shared.names import CLASSIFIER, DEEPHASH, FAMILIES, OURS, TITLES, spelled
 from shared.paddle_files import PaddleState, write_paddle
 from shared.recipe import PRESETS
+from shared.trees import listed
 
 # suffix of DST -> the families of names it may be written under, and the facts it can hold
-_STATE_DICT = ((OURS, "greedyhash", "deephash"), ())
+_STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
 _ALL_FACTS = ("momentum", "epoch", "rate", "recipe", "framework")
 _TARGETS = {
     ".safetensors": ((OURS,), _ALL_FACTS),
@@ -45,7 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("source", type=Path, metavar="SRC", help=f"a checkpoint: {', '.join(SUFFIXES)}")
     add("target", type=Path, metavar="DST", nargs="?", help=f"file to write: {', '.join(_TARGETS)}")
     add("--bits", type=int, metavar="N", help="the code length SRC must have")
+    add("--key", default="", metavar="NAME", help="which of several networks in SRC, by the entry it lies under (a.b)")
     add("--names", choices=FAMILIES, default=OURS, help="what to call the parameters in a .pt or .pdparams DST")
+    text = (
+        "with --names deephash: write fc.weight too, which DeepHash-pytorch keeps in its loss and its network refuses"
+    )
+    add("--with-classifier", action="store_true", help=text)
     add("--recipe", choices=PRESETS, help="what SRC was trained by, to be kept in DST, if SRC does not say it")
     add("--data", metavar="PATH", help="with --recipe: the images it was trained on; default: the bundled digits")
     add("--label", default="", metavar="TEXT", help="with --data: what it is; a copy of CIFAR-10 is named as one here")
@@ -61,13 +67,17 @@ def main() -> None:
         raise UserError("expected DST, a file to write, or --inspect; received neither")
     if (arguments.data or arguments.label) and not arguments.recipe:
         raise UserError("--data and --label: expected --recipe beside them, which records what they say")
-    found = read_checkpoint(arguments.source, arguments.bits, need_classifier=False)
+    found = read_checkpoint(arguments.source, arguments.bits, need_classifier=False, key=arguments.key)
     if arguments.inspect:
         print(inspect(found))
     if arguments.recipe:
         found = with_recipe(found, arguments.recipe, arguments.data or cifar.DIGITS, arguments.label)
     if arguments.target:
         check_target(arguments.source, arguments.target, found, arguments.names)
+        if arguments.with_classifier and arguments.names != DEEPHASH:
+            raise UserError(f"--with-classifier: expected --names {DEEPHASH}, which alone does without it")
+        if arguments.names == DEEPHASH and not arguments.with_classifier:
+            found = without_classifier(found)
         write(arguments.target, found, arguments.names, Worker("torch", arguments.torch_python))
         print(_summary(arguments.target, found, arguments.names))
 
@@ -103,13 +113,26 @@ def check_target(source: Path, target: Path, found: Checkpoint, names: str) -> N
     families, _ = _TARGETS[target.suffix.lower()]
     if names not in families:
         raise UserError(f"{target}: expected --names among {', '.join(families)} for this suffix, received {names}")
-    if CLASSIFIER not in found.weights and names != "deephash":
+    if CLASSIFIER not in found.weights and names != DEEPHASH and target.suffix.lower() != ".safetensors":
         raise UserError(
-            f"{source}: {CLASSIFIER} is missing, which only a .pt with --names deephash does without; "
-            "DeepHash-pytorch keeps it in the loss: put that module's fc.weight into the state dict"
+            f"{source}: {CLASSIFIER} is missing, which only a .safetensors, or a .pt with --names deephash, does "
+            "without; DeepHash-pytorch keeps it in the loss: put that module's fc.weight into the state dict"
         )
     if _same_file(source, target):
         raise UserError(f"{target}: expected another file than SRC")
+
+
+def without_classifier(found: Checkpoint) -> Checkpoint:
+    """``found`` as DeepHash-pytorch's network has it, whose loss holds the classifier."""
+    if CLASSIFIER not in found.weights:
+        return found
+    text = "DeepHash-pytorch keeps it in its loss; --with-classifier writes it as fc.weight"
+    arrays, momentum = (
+        {name: array for name, array in (part or {}).items() if name != CLASSIFIER}
+        for part in (found.weights, found.momentum)
+    )
+    left_out = {**found.left_out, "classifier": text}
+    return dataclasses.replace(found, weights=arrays, momentum=momentum or None, left_out=left_out)
 
 
 def _same_file(source: Path, target: Path) -> bool:
@@ -157,15 +180,18 @@ def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
 def inspect(found: Checkpoint) -> str:
     """What ``--inspect`` prints."""
     unknown = "not in the file"
+    epoch, momentum = (printable(found.left_out.get(name, unknown), 300) for name in ("epoch", "momentum"))
     lines = [
         f"form       {found.form}",
         f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",
-        f"epoch      {unknown if found.epoch is None else found.epoch}",
+        f"epoch      {epoch if found.epoch is None else found.epoch}",
         f"rate       {unknown if found.rate is None else f'{found.rate:g}'}",
-        f"momentum   {'for every parameter' if found.momentum else unknown}",
+        f"momentum   {'for every parameter' if found.momentum else momentum}",
         f"recipe     {'in the file' if found.recipe else unknown}",
-        f"SHA-256    {weights.digest(found.weights)} (weights, neutral form)",
     ]
+    if beside := {name: why for name, why in found.left_out.items() if name not in ("epoch", "momentum")}:
+        lines.append(f"left out   {listed(beside)}")
+    lines.append(f"SHA-256    {weights.digest(found.weights)} (weights, neutral form)")
     if found.momentum:
         lines.append(f"           {weights.digest(found.momentum)} (momentum)")
     heading = f"{'parameter':<18}{'shape':<18}{'dtype':<9}{'min':>11}{'max':>11}{'mean':>11}{'std':>11}{'momentum':>11}"
@@ -191,9 +217,10 @@ def _summary(target: Path, found: Checkpoint, names: str) -> str:
     if target.suffix.lower() == ".pdparams" and not found.momentum:
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
     text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
-    kept, left = [n for n in present if n in held], [n for n in present if n not in held]
+    kept, no_place = [n for n in present if n in held], [n for n in present if n not in held]
     text += f"; with {', '.join(kept)}" if kept else ""
-    return text + (f"; left out, because the format has no place for it: {', '.join(left)}" if left else "")
+    text += f"; left out of the file, which has no place for it: {', '.join(no_place)}" if no_place else ""
+    return text + (f"; left out: {listed(found.left_out)}" if found.left_out else "")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from shared import weights
-from shared.errors import UserError
+from shared.errors import UserError, printable
+from shared.float_types import FloatError, as_float32, describe_types, type_name
 from shared.formats import Content, read_content
 from shared.names import CLASSIFIER, TITLES, Reading, read_names
 from shared.recipe import PRESETS, Recipe, parameter_table, parameters, recipe_from_text, width_of
+from shared.trees import Stored, listed, read_stored, unused_in
 
 Arrays = dict[str, np.ndarray]
 
@@ -28,7 +30,8 @@ class Checkpoint:
     """Neutral float32 ``weights`` and ``momentum``, both complete, in torch orientation under our names.
 
     ``epoch`` counts finished epochs, ``rate`` is the one the optimiser held then, ``recipe`` the text of its
-    recipe.json; each is None where the file does not hold it. ``form`` says what the file was.
+    recipe.json; each is None where the file does not hold it. ``form`` says what the file was, and ``left_out`` what
+    else it holds, with the reason where there is one to tell.
     """
 
     weights: Arrays
@@ -38,6 +41,7 @@ class Checkpoint:
     recipe: str | None = None
     framework: str | None = None
     form: str = field(default="", compare=False)
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def bits(self) -> int:
@@ -60,11 +64,12 @@ class Checkpoint:
 
     def check_resumable(self, recipe: Recipe, where: str) -> None:
         """Raise UserError unless training by ``recipe`` can go on from here."""
-        missing = [name for name in ("momentum", "epoch") if getattr(self, name) is None]
+        missing = {name: self.left_out.get(name, "") for name in ("momentum", "epoch") if getattr(self, name) is None}
         if missing:
             raise UserError(
-                f"{where}: cannot go on from it, missing {' and '.join(missing)}; use a Lightning .ckpt, a .pdparams "
-                "with its .pdopt, or the checkpoint.safetensors of a run, or start anew with --initial-weights"
+                f"{where}: cannot go on from it, missing {listed(missing)}; use a Lightning .ckpt of an epoch's end, a "
+                ".pdparams with its .pdopt, or the checkpoint.safetensors of a run, or start anew with "
+                "--initial-weights"
             )
         expected = {p.name: p.shape for p in parameters(recipe)}
         received = {name: array.shape for name, array in self.weights.items()}
@@ -85,47 +90,72 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     weights.save(path, checkpoint.weights, checkpoint.facts(), checkpoint.momentum)
 
 
-def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool = True) -> Checkpoint:
+def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool = True, key: str = "") -> Checkpoint:
     """The checkpoint in ``path``, whose format is told by suffix and content, and whose author by the names in it.
 
-    Raises UserError for damage, for anything but one finite float32 GreedyHash model (of ``bits`` if given), and
-    for names or layouts that can be read in two ways. ``need_classifier`` False admits a model without classifier.
+    ``path`` may be a finished run's folder. Of several networks in a file ``key`` names one. What lies beside the
+    weights is used where it can be, and else told in ``left_out``. Raises UserError for damage, for anything but one
+    finite GreedyHash model (of ``bits`` if given), and for names or layouts that can be read in two ways.
+    ``need_classifier`` False admits a model without classifier.
     """
     path = Path(path)
     content, where = read_content(path), str(path)
-    reading = read_names(content.arrays, where)
-    arrays = _renamed(content.arrays, reading, content.turned, where)
+    reading = read_names(content.tensors, where, key, content.preferred)
+    arrays, kinds = _read(content.tensors, reading, content.turned, where)
     _check_shapes(arrays, content.turned, where)
     if CLASSIFIER not in arrays and need_classifier:
         raise UserError(f"{where}: {TITLES[reading.family]}: {CLASSIFIER} is missing; {_MISSING_CLASSIFIER}")
-    found = Checkpoint(arrays, **_checked_facts(content.facts, where), form=f"{content.form}, {reading.describe()}")
-    if bits is not None and found.bits != bits:
-        raise UserError(f"{where}: expected {bits} bits, received {found.bits}")
-    momentum = content.momentum and _momentum(content, reading, arrays, where)
-    return Checkpoint(**{**vars(found), "momentum": momentum})
+    if bits is not None and arrays["hash.bias"].size != bits:
+        raise UserError(f"{where}: expected {bits} bits, received {arrays['hash.bias'].size}")
+    left_out = dict(content.left_out)
+    momentum = None
+    if content.momentum:
+        try:
+            momentum, other_kinds = _momentum(content, reading, arrays, where)
+            kinds |= other_kinds
+        except _Unusable as error:
+            left_out["momentum"] = str(error)
+    facts = _checked_facts(content.facts, where)
+    form = ", ".join(filter(None, [content.form, reading.describe(), describe_types(kinds)]))
+    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out | _beside(content, reading))
 
 
-def _renamed(arrays: Mapping[str, np.ndarray], reading: Reading, turned: bool, where: str) -> Arrays:
-    """Our names, torch orientation, values checked."""
-    found = {}
+class _Unusable(Exception):
+    """Why the momentum is left out."""
+
+
+def _read(tensors: Mapping[str, Stored], reading: Reading, turned: bool, where: str) -> tuple[Arrays, set[str]]:
+    """The arrays under our names, in torch orientation and float32, and the types they had."""
+    found, kinds = {}, set()
     for ours, theirs in reading.names.items():
-        array = arrays[theirs]
-        weights.check_values(theirs, array, where)
+        array = read_stored(tensors[theirs], f"{where}: {printable(theirs, 100)}")
+        kinds.add(type_name(array))
+        array = as_float32(theirs, array, where)
         found[ours] = np.ascontiguousarray(array.T) if turned and KINDS[ours] == "linear" else array
-    return found
+    return found, kinds
 
 
-def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> Arrays:
-    missing = sorted(set(reading.names.values()) ^ content.momentum.keys())
-    if missing:
-        raise UserError(
-            f"{where}: expected momentum for every parameter and no other, received otherwise for {missing}"
-        )
-    momentum = _renamed(content.momentum, reading, content.turned, f"{where}: momentum")
+def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> tuple[Arrays, set[str]]:
+    """The momentum of every parameter of ``arrays``, and the types it had; _Unusable where the file holds another."""
+    try:
+        theirs = read_names(content.momentum, where)
+    except UserError as error:
+        raise _Unusable(f"it is there for {len(content.momentum)} of {len(arrays)} parameters, or others") from error
+    if theirs.family != reading.family or theirs.names.keys() != arrays.keys():
+        raise _Unusable("it is that of other parameters")
+    try:
+        momentum, kinds = _read(content.momentum, theirs, content.turned, f"{where}: momentum")
+    except FloatError as error:
+        raise _Unusable(str(error)) from error
     for name, array in momentum.items():
         if array.shape != arrays[name].shape:
-            raise UserError(f"{where}: momentum of {name}: expected {arrays[name].shape}, received {array.shape}")
-    return momentum
+            raise _Unusable(f"that of {name} has the shape {array.shape}, its parameter {arrays[name].shape}")
+    return momentum, kinds
+
+
+def _beside(content: Content, reading: Reading) -> dict[str, str]:
+    left = unused_in(content.value, reading.names.values())
+    return {name: why for name, why in left.items() if why or name not in content.told}
 
 
 def _check_shapes(arrays: Arrays, turned: bool, where: str) -> None:
@@ -158,17 +188,28 @@ def _checked_facts(facts: Mapping[str, object], where: str) -> dict:
     for name, value in known.items():
         wrong = not isinstance(value, kinds[name]) or isinstance(value, bool)
         if value is not None and (wrong or (name in ("epoch", "rate") and not 0 <= value < math.inf)):
-            raise UserError(f"{where}: {name}: expected a plain value in range, received {str(value)[:50]!r}")
+            # nothing of the value is shown: it can be a tower of tuples
+            raise UserError(f"{where}: {name}: expected a plain value in range, received {type(value).__name__}")
     return known
 
 
 def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
-    """Recipe, weights and metadata of a finished run's ``checkpoint.safetensors``; UserError for any other file."""
-    _, metadata = weights.load(path)
-    if "recipe" not in metadata:
+    """Recipe, weights and facts of a trained model, whatever form it has; a classifier may be missing.
+
+    Raises UserError for a file without its recipe, or of other sizes than that says.
+    """
+    found = read_checkpoint(path, need_classifier=False)
+    if found.recipe is None:
         raise UserError(
-            f"{path}: expected a checkpoint of a finished run, which carries its recipe; received one without: "
-            "compare/convert.py --recipe adds it"
+            f"{path}: expected a checkpoint that carries its recipe, received one without; add it by: "
+            f"python compare/convert.py {path} {Path(path).stem}-with-recipe.safetensors --recipe paper --data PATH"
         )
-    recipe = recipe_from_text(metadata["recipe"], where=f"{path}: recipe")
-    return recipe, weights.load_exactly(path, recipe)[0], metadata
+    recipe = recipe_from_text(found.recipe, where=f"{path}: recipe")
+    expected = [p for p in parameters(recipe) if p.name in found.weights or p.name != CLASSIFIER]
+    weights.check_shapes(found.weights, expected, str(path))
+    return recipe, found.weights, found.facts()
+
+
+def with_classifier(recipe: Recipe, arrays: Arrays) -> Arrays:
+    """``arrays``, and zeros for the classifier where it is missing, so that a network can be made of them."""
+    return {p.name: np.zeros(p.shape, np.float32) for p in parameters(recipe) if p.name == CLASSIFIER} | arrays

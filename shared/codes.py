@@ -1,7 +1,7 @@
 """The codes of one model: what ``encode`` writes, what the score is computed from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,16 @@ from shared.recipe import NUM_CLASSES
 from shared.retrieval import Retrieval, evaluate
 from shared.runs import AP
 
+NO_CLASS = -1
+
 
 @dataclass(frozen=True)
 class Codes:
     """Codes of the queries followed by those of the database, keyed by image index.
 
     ``index`` int64 (N,), ``labels`` int64 (N,), ``codes`` uint64 (N, ceil(bits/64)) packed,
-    ``margin`` float32 (N, bits) = |feature|, how far each bit is from flipping, ``predicted`` int64 (N,) class.
+    ``margin`` float32 (N, bits) = |feature|, how far each bit is from flipping, ``predicted`` int64 (N,) class, or
+    ``NO_CLASS`` from a model without classifier.
     A bit is 1 where the feature is above 0; an exact 0 counts as 0 and is counted by ``zeros``.
     """
 
@@ -68,9 +71,15 @@ class Codes:
         columns = {"image": self.index, "label": self.labels, "predicted": self.predicted}
         return {name: values[:n].tolist() for name, values in columns.items()} | {AP: score.ap_expected.tolist()}
 
-    def accuracy(self) -> float:
-        """Share of the queries whose class is predicted right from their code."""
+    def without_classes(self) -> "Codes":
+        """The same of a model that has no classifier."""
+        return replace(self, predicted=np.full_like(self.predicted, NO_CLASS))
+
+    def accuracy(self) -> float | None:
+        """Share of the queries whose class is predicted right from their code; None from a model without classifier."""
         n = self.num_queries
+        if (self.predicted[:n] == NO_CLASS).any():
+            return None
         return float((self.predicted[:n] == self.labels[:n]).mean())
 
     def _sides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,18 +1,18 @@
 """What the supported files hold, each under its own names and in its own layout; the format is found here."""
 
-import io
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from shared import weights
+from shared import lightning_files, weights
 from shared.errors import UserError
 from shared.paddle_files import optimizer_file, read_paddle
-from shared.torch_files import LEGACY_MAGIC, ZIP_MAGIC, StoredTensor, read_torch, tensor_dicts
-
-Arrays = dict[str, np.ndarray]
+from shared.pickle_values import StandIn
+from shared.safetensors_files import read_safetensors
+from shared.torch_files import LEGACY_MAGIC, ZIP_MAGIC, read_torch
+from shared.trees import Stored, read_stored, tensors_in
 
 SUFFIXES = {
     ".safetensors": "safetensors",
@@ -23,23 +23,49 @@ SUFFIXES = {
     ".pdparams": "paddle",
     ".pdopt": "paddle",
 }
+RUN_CHECKPOINT = "checkpoint.safetensors"  # a run folder's, written when the run is finished
 _TITLES = {"safetensors": "a safetensors file", "torch": "a PyTorch file", "paddle": "a pickle as Paddle writes it"}
 _LARGEST = 2**32  # bytes; ten times the full network with its momentum
+_NEWEST_PICKLE = 5
+_PLAIN_PICKLE = (
+    "; pickle.dump wrote it rather than torch.save: if you trust where it comes from, convert it by: "
+    "python -c \"import pickle, torch; torch.save(pickle.load(open('{name}', 'rb')), 'weights.pt')\""
+)
 
 
 class Content(NamedTuple):
-    """Arrays and their momentum under the file's names; ``turned`` if linear weights are (in, out), Paddle's way."""
+    """Tensors and momentum under the file's names; ``turned`` if linear weights are (in, out), Paddle's way.
+
+    ``value`` is all that the file holds, of which the entries ``told`` need no mention; ``left_out`` says why something
+    that may be wanted is not here, and ``preferred`` under which entry a network is the file's own.
+    """
 
     form: str
     turned: bool
-    arrays: Arrays
-    momentum: Arrays | None
+    tensors: Mapping[str, Stored]
+    momentum: Mapping[str, Stored]
     facts: dict
+    value: object
+    left_out: dict[str, str]
+    preferred: str = ""
+    told: frozenset[str] = frozenset()
 
 
 def read_content(path: Path) -> Content:
-    """The content of ``path``; UserError for a damaged file or one of another format."""
+    """The content of ``path``, which may be a run folder; UserError for a damaged file or one of another format."""
+    path = file_of(path)
     return {"safetensors": _read_neutral, "torch": _read_torch, "paddle": _read_paddle}[format_of(path)](path)
+
+
+def file_of(path: Path) -> Path:
+    """``path``, or the checkpoint of the finished run if it is a run's folder; UserError for another folder."""
+    if not path.is_dir():
+        return path
+    if not (path / RUN_CHECKPOINT).exists():
+        raise UserError(
+            f"{path}: expected a checkpoint or a finished run's folder, received one without {RUN_CHECKPOINT}"
+        )
+    return path / RUN_CHECKPOINT
 
 
 def format_of(path: Path) -> str:
@@ -52,88 +78,60 @@ def format_of(path: Path) -> str:
         raise UserError(f"cannot read {path}: {error.strerror}; expected a checkpoint") from error
     if size > _LARGEST:
         raise UserError(f"{path}: expected a checkpoint of at most {_LARGEST} bytes, received {size}")
-    content, suffix = _format_by_content(head), SUFFIXES.get(path.suffix.lower())
+    suffix = SUFFIXES.get(path.suffix.lower())
+    content = _format_by_content(head, suffix)
     if content is None:
         known = f"{_TITLES[suffix]}, as the suffix {path.suffix} says" if suffix else f"one of {', '.join(SUFFIXES)}"
         raise UserError(f"{path}: expected {known}, received {size} bytes that begin with {head!r}")
     if suffix not in (None, content):
+        plain = _PLAIN_PICKLE.format(name=path.name) if (suffix, content) == ("torch", "paddle") else ""
         raise UserError(
             f"{path}: it can be read as {_TITLES[suffix]} by its suffix or as {_TITLES[content]} by its content; "
-            "give it the suffix of what it is"
+            f"give it the suffix of what it is{plain}"
         )
     return content
 
 
-def _format_by_content(head: bytes) -> str | None:
+def _format_by_content(head: bytes, suffix: str | None) -> str | None:
     if head.startswith((ZIP_MAGIC, LEGACY_MAGIC)):
         return "torch"
-    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04"):
+    # its header's length comes first and may look like a pickle's beginning
+    if head[8:9] == b"{" and head[4:8] == bytes(4):
+        return "safetensors"
+    if head[:1] == b"\x80" and 2 <= head[1] <= _NEWEST_PICKLE:
         return "paddle"
-    return "safetensors" if head[8:9] == b"{" else None
+    # protocols 0 and 1 begin with the dict itself
+    return "paddle" if suffix == "paddle" and head[:1] in (b"(", b"}") else None
 
 
 def _read_neutral(path: Path) -> Content:
-    _check_header(path)
-    arrays, metadata = weights.load(path)
-    return Content("safetensors", False, arrays, weights.load_momentum(path) or None, metadata)
-
-
-def _check_header(path: Path) -> None:
-    # the library takes the last of two entries with one name; sizes it checks itself
-    def refuse_twice(pairs: list[tuple[str, object]]) -> dict:
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError("two entries have one name")
-        return dict(pairs)
-
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > file.seek(0, io.SEEK_END) - 8:
-                raise ValueError("it ends within its header")
-            file.seek(8)
-            json.loads(file.read(length), object_pairs_hook=refuse_twice)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: expected a safetensors file, received one that fails: {error}") from error
+    tensors, metadata = read_safetensors(path)
+    own, momentum = weights.parted(tensors)
+    return Content("safetensors", False, own, momentum, metadata, {}, {})
 
 
 def _read_paddle(path: Path) -> Content:
     state = read_paddle(path)
+    form = "PaddlePaddle .pdparams" + (" + .pdopt" if state.momentum or state.facts else "")
     digest = state.facts.pop("weights_sha256", None)
-    if digest is not None and digest != weights.digest(state.parameters):
+    if digest is not None and digest != _digest(state.parameters, str(path)):
         raise UserError(f"{optimizer_file(path)}: belongs to other parameters than those in the .pdparams beside it")
-    form = "PaddlePaddle .pdparams" + (" + .pdopt" if state.velocities or state.facts else "")
-    return Content(form, True, state.parameters, state.velocities, state.facts)
+    return Content(form, True, *state)
+
+
+def _digest(tensors: Mapping[str, Stored], where: str) -> str:
+    arrays = {name: read_stored(tensor, where) for name, tensor in tensors.items()}
+    # this project's own files, which alone say it, hold nothing else
+    return weights.digest(arrays) if all(array.dtype == np.float32 for array in arrays.values()) else ""
 
 
 def _read_torch(path: Path) -> Content:
-    where, value = str(path), read_torch(path)
-    states = dict(tensor_dicts(value))
-    if len(states) != 1:
-        listed = "; or ".join(f"{key!r} ({len(state)} tensors)" for key, state in states.items()) or "none"
-        raise UserError(f"{where}: expected one state dict, received {listed}")
-    [(key, state)] = states.items()
-    arrays = {name: tensor.array(f"{where}: {name}") for name, tensor in state.items()}
-    if key != "state_dict" or "optimizer_states" not in value:
-        return Content("PyTorch state dict", False, arrays, None, {})
-    facts = value.get("greedyhash", {})
-    if not isinstance(facts, dict):
-        raise UserError(f"{where}: greedyhash: expected a dict, received {type(facts).__name__}")
-    try:
-        group, buffers = _optimizer(value["optimizer_states"])
-        epoch = value["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-        momentum = {name: buffers[n].array(f"{where}: {name}") for n, name in enumerate(state)} if buffers else None
-        own = {"epoch": epoch, "rate": group.get("lr")} if epoch else {}
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise UserError(
-            f"{where}: expected a Lightning checkpoint of one SGD optimiser, received one that lacks {error}"
-        ) from error
-    return Content("PyTorch Lightning .ckpt", False, arrays, momentum, {**facts, **own})
-
-
-def _optimizer(states: list[dict]) -> tuple[dict, dict[int, StoredTensor]]:
-    """The parameter group and the momentum buffers by position, {} before the first step."""
-    [optimizer] = states
-    [group] = optimizer["param_groups"]
-    buffers = {n: state["momentum_buffer"] for n, state in optimizer["state"].items()}
-    # SGD without momentum keeps None
-    return group, {} if not any(buffer is not None for buffer in buffers.values()) else buffers
+    value = read_torch(path)
+    tensors = tensors_in(value, str(path))
+    if not lightning_files.is_lightning(value):
+        form = "PyTorch module" if isinstance(value, StandIn) else "PyTorch state dict"
+        return Content(form, False, tensors, {}, {}, value, {})
+    names = list(tensors_in(value[lightning_files.STATE], str(path)))
+    training = lightning_files.read_training(value, names)
+    form, own = "PyTorch Lightning .ckpt", (lightning_files.STATE, lightning_files.BOOKKEEPING)
+    return Content(form, False, tensors, training.momentum, training.facts, value, training.left_out, *own)

@@ -12,17 +12,20 @@ from shared.packing import code_hex, pack_codes
 class Outputs(NamedTuple):
     """``feature`` float32 (N, bits), ``code`` uint8 (N, bits), ``probability`` float32 (N, classes), ``label`` (N,).
 
-    A bit of the code is 1 where the feature is above 0. An exported model gives these four, under these names.
+    A bit of the code is 1 where the feature is above 0. An exported model gives these four, under these names; of a
+    model without classifier there is neither probability nor label.
     """
 
     feature: np.ndarray
     code: np.ndarray
-    probability: np.ndarray
-    label: np.ndarray
+    probability: np.ndarray | None
+    label: np.ndarray | None
 
     @classmethod
-    def from_features(cls, features: np.ndarray, labels: np.ndarray, classifier: np.ndarray) -> "Outputs":
-        """From features (N, bits), predicted classes (N,) and the classifier's weight (classes, bits), a network's."""
+    def from_features(cls, features: np.ndarray, labels: np.ndarray, classifier: np.ndarray | None) -> "Outputs":
+        """From features (N, bits), predicted classes (N,) and the classifier's weight (classes, bits) or None."""
+        if classifier is None:
+            return cls(features, (features > 0).astype(np.uint8), None, None)
         logits = np.sign(features) @ classifier.T
         grown = np.exp(logits - logits.max(axis=1, keepdims=True))
         return cls(features, (features > 0).astype(np.uint8), grown / grown.sum(axis=1, keepdims=True), labels)
@@ -32,18 +35,19 @@ def records(outputs: Outputs, names: Sequence[str], class_of: Callable[[int], st
     """One flat dict per image, of values that JSON knows; ``class_of`` names a class.
 
     ``bits`` begins with bit 0; ``hex`` is the number whose lowest bit that is, as in the words of ``codes.npz``.
-    ``margin`` is the smallest |feature|: how far the code is from another one.
+    ``margin`` is the smallest |feature|: how far the code is from another one. Without a classifier ``class``,
+    ``label`` and ``probability`` are None.
     """
     words = pack_codes(outputs.code)
     found = []
     for i, name in enumerate(names):
-        label = int(outputs.label[i])
+        label = None if outputs.label is None else int(outputs.label[i])
         found.append(
             {
                 "image": name,
-                "class": class_of(label),
+                "class": None if label is None else class_of(label),
                 "label": label,
-                "probability": float(outputs.probability[i, label]),
+                "probability": None if label is None else float(outputs.probability[i, label]),
                 "bits": "".join(map(str, outputs.code[i])),
                 "hex": code_hex(words[i], outputs.code.shape[1]),
                 "margin": float(np.abs(outputs.feature[i]).min()),
@@ -56,5 +60,8 @@ def line(record: Mapping[str, object], as_json: bool) -> str:
     """One record as people read it, or as one line of JSON."""
     if as_json:
         return json.dumps(record)
-    text = "{image}: {class}, probability {probability:.4f}, code {bits} = {hex}, margin {margin:.3g}"
+    text = "no class (the checkpoint holds no classifier)"
+    if record["class"] is not None:
+        text = "{class}, probability {probability:.4f}"
+    text = f"{{image}}: {text}, code {{bits}} = {{hex}}, margin {{margin:.3g}}"
     return text.format_map(record) + (f" (in the data: {record['true']})" if "true" in record else "")

@@ -1,178 +1,171 @@
-"""Unpickling that admits NumPy arrays and plain containers and can run nothing else.
+"""Pickles of NumPy arrays and plain containers, read without running anything in them.
 
-A pickle is a program. Here it may only build plain values and call the few functions that its format needs, none
-of which touches NumPy's or the file's memory: arrays come back as records that are checked before they are made.
+Arrays are described by the pickle and made here, after their sizes were compared with the bytes that are there.
 """
 
 import io
-import pickle
-import pickletools
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
-from shared.errors import UserError
+from shared.errors import UserError, printable
+from shared.float_types import BFLOAT16
+from shared.pickle_machine import Admitted, unpickle
+from shared.pickle_values import Global, PickleError, StandIn, checked_key, reason_of
+from shared.trees import Stored, read_stored
 
-# a hostile pickle can nest tuples until hashing one overflows the stack, or name a memo slot that needs gigabytes
-_MOST_STEPS = 500_000
-_MOST_TUPLES = 10_000
-_TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
-_PUTS = {"BINPUT", "LONG_BINPUT"}
-_STEPS = _TUPLES | _PUTS
-_STEPS |= {"PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1"}
-_STEPS |= {"BINFLOAT", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BINUNICODE"}
-_STEPS |= {"SHORT_BINUNICODE", "BINUNICODE8", "EMPTY_LIST", "APPEND", "APPENDS", "LIST", "EMPTY_TUPLE", "EMPTY_DICT"}
-_STEPS |= {"SETITEM", "SETITEMS", "DICT", "BINGET", "LONG_BINGET", "MEMOIZE", "GLOBAL", "STACK_GLOBAL", "REDUCE"}
-_STEPS |= {"BUILD", "BINPERSID"}
-
-
-class Admitted:
-    """Something a pickle may name and, with ``function``, call; it cannot be changed by the pickle."""
-
-    def __init__(self, function: Callable | None = None) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: object) -> object:
-        if self._function is None:
-            raise pickle.UnpicklingError("it calls what may only be named")
-        return self._function(*arguments)
-
-    def __setstate__(self, state: object) -> None:
-        raise pickle.UnpicklingError("it sets attributes of what may only be named")
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, admitted: Mapping[tuple[str, str], Admitted], persistent: Callable) -> None:
-        super().__init__(file, encoding="bytes")
-        self._admitted, self._persistent = admitted, persistent
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in self._admitted:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, and only NumPy arrays, tensors and plain values are admitted"
-            )
-        return self._admitted[module, name]
-
-    def persistent_load(self, pid: object) -> object:
-        return self._persistent(pid)
-
-
-def _no_references(pid: object) -> object:
-    raise pickle.UnpicklingError(f"it refers to data outside itself ({type(pid).__name__})")
-
-
-def unpickle(
-    file: io.BytesIO, admitted: Mapping[tuple[str, str], Admitted], persistent: Callable = _no_references
-) -> object:
-    """The next pickled value in ``file``, which is left behind it; strings of Python 2 come back as bytes.
-
-    ``admitted`` holds all that the pickle may name; ``persistent`` resolves its references to outside data.
-    Raises some exception, which one depends on the damage, for anything else.
-    """
-    start = file.tell()
-    _check_steps(file)
-    end = file.tell()
-    file.seek(start)
-    value = _Unpickler(file, admitted, persistent).load()
-    file.seek(end)
-    return value
-
-
-def _check_steps(file: io.BytesIO) -> None:
-    tuples = largest_slot = 0
-    for count, (step, argument, _) in enumerate(pickletools.genops(file), 1):
-        if step.name not in _STEPS:
-            raise pickle.UnpicklingError(f"it builds objects or the like ({step.name}); save a state dict")
-        tuples += step.name in _TUPLES
-        largest_slot = max(largest_slot, argument if step.name in _PUTS else 0)
-        if count > _MOST_STEPS or tuples > _MOST_TUPLES:
-            raise pickle.UnpicklingError("it has more parts than a checkpoint or a data set needs")
-    if largest_slot > count:
-        raise pickle.UnpicklingError("it numbers its parts beyond their count")
+_MOST_SIDES = 64  # NumPy's own limit
+_NUMBER = re.compile(r"b1|[iu][1248]|f[248]")
+NDARRAY = Global("numpy", "ndarray")
 
 
 class _Dtype:
     """What a pickled dtype says of itself; NumPy's own would trust it."""
 
-    __slots__ = ("order", "spec")
+    __slots__ = ("_spec", "_state")
 
-    def __init__(self, spec: str | bytes, *_flags: object) -> None:
-        self.spec, self.order = _text(spec), "|"
+    def __init__(self, spec: object, *_flags: object) -> None:
+        self._spec, self._state = spec, (3, "|")
 
-    def __setstate__(self, state: tuple) -> None:
-        self.order = _text(state[1])
+    def set_state(self, state: object) -> None:
+        self._state = state
 
     def dtype(self) -> np.dtype:
-        if not re.fullmatch(r"b1|[iu][1248]|f[248]", self.spec) or self.order not in ("<", ">", "|", "="):
-            raise pickle.UnpicklingError(f"expected an array of numbers, received dtype {self.spec[:20]!r}")
-        return np.dtype(self.spec).newbyteorder(self.order)
+        if self._spec == Global("ml_dtypes", "bfloat16"):
+            return BFLOAT16
+        spec, order = _text(self._spec), _text(self._state[1])
+        if not _NUMBER.fullmatch(spec) or order not in ("<", ">", "|", "="):
+            raise PickleError(f"holds an array of no numbers (dtype {printable(spec, 20)})")
+        return np.dtype(spec).newbyteorder(order)
 
 
-class _Array:
-    """What a pickled array says of itself."""
+class StoredArray(Stored):
+    """An array as a pickle describes it."""
 
-    __slots__ = ("state",)
+    __slots__ = ("_state",)
 
-    def __init__(self, kind: object, _shape: object, _typecode: object) -> None:
-        if kind is not _NDARRAY:
-            raise pickle.UnpicklingError("expected a NumPy array, received a subclass")
+    def __init__(self, *state: object) -> None:
+        self._state = state  # shape, dtype, whether in Fortran's order, bytes
 
-    def __setstate__(self, state: tuple) -> None:
-        self.state = state
+    def set_state(self, state: object) -> None:
+        self._state = state
 
     def array(self) -> np.ndarray:
-        """The array, after its size was compared with the bytes that are there."""
-        shape, dtype, fortran, data = _ArrayState(*self.state[-4:])
+        """A copy of the values; PickleError, or any other exception, if the description is none of numbers."""
+        if not isinstance(self._state, tuple) or len(self._state) < 4:
+            raise PickleError("holds an array without values")
+        shape, dtype, fortran, data = self._state[-4:]
+        data = data.encode("latin-1") if isinstance(data, str) else data  # a string of Python 2
         if not (isinstance(dtype, _Dtype) and isinstance(data, bytes)):
-            raise pickle.UnpicklingError("expected an array of numbers, received one of objects")
+            raise PickleError("holds an array of objects")
         flat = np.frombuffer(data, dtype.dtype())
-        if not all(isinstance(side, int) and side >= 0 for side in shape):
-            raise pickle.UnpicklingError(f"expected an array's shape, received {str(shape)[:50]}")
-        return flat.reshape(shape, order="F" if fortran else "C").copy()
+        return flat.reshape(checked_sizes(shape), order="F" if fortran is True or fortran == 1 else "C").copy()
 
 
-class _ArrayState(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: _Dtype
-    fortran: bool
-    data: bytes
+def checked_sizes(sizes: object) -> tuple[int, ...]:
+    """``sizes`` as a shape; PickleError for anything else, of which nothing is shown: it may be a tower of tuples."""
+    if not isinstance(sizes, tuple) or len(sizes) > _MOST_SIDES:
+        raise PickleError("holds an array whose shape is none")
+    if not all(type(side) is int and 0 <= side < 2**62 for side in sizes):
+        raise PickleError("holds an array whose sizes are no whole numbers in range")
+    return sizes
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode("ascii") if isinstance(value, bytes) else str(value)
+def _text(value: object) -> str:
+    if not isinstance(value, (str, bytes)):
+        raise PickleError("holds an array whose type is none")
+    return value.decode("ascii") if isinstance(value, bytes) else value
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    if encoding not in ("latin1", b"latin1"):
-        raise pickle.UnpicklingError("only the codec latin1 is admitted")
-    return text.encode("latin1")
+def _array(kind: object, *_: object) -> object:
+    return StoredArray() if kind == NDARRAY else StandIn("a subclass of numpy.ndarray")
 
 
-_NDARRAY = Admitted()
-_ADMITTED = {
-    # numpy 1 and 2 name the same function differently; protocol 2 spells bytes through _codecs.encode
-    ("numpy.core.multiarray", "_reconstruct"): Admitted(_Array),
-    ("numpy._core.multiarray", "_reconstruct"): Admitted(_Array),
-    ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): Admitted(_Dtype),
-    ("_codecs", "encode"): Admitted(_latin1),
+def _buffer(data: object, dtype: object, shape: object, order: object) -> StoredArray:
+    return StoredArray(shape, dtype, order in ("F", b"F"), data)
+
+
+def _scalar(dtype: object, data: object = None) -> object:
+    """A number; a text or the like has no place here."""
+    try:
+        return StoredArray((), dtype, False, data).array().item()
+    except Exception:  # whatever it is, it is no number
+        return StandIn("numpy.generic")
+
+
+def _latin1(text: object, encoding: object) -> object:
+    if isinstance(text, str) and encoding in ("latin1", b"latin1"):
+        return text.encode("latin1")
+    return StandIn("_codecs.encode")
+
+
+def _bytes(data: object = b"", encoding: object = "latin-1") -> object:
+    if isinstance(data, str) and encoding in ("latin-1", b"latin-1"):
+        return data.encode("latin-1")
+    return data if isinstance(data, bytes) else StandIn("builtins.bytes")
+
+
+def _dict(items: object = ()) -> object:
+    if isinstance(items, dict):
+        return items
+    return {checked_key(key): value for key, value in items}
+
+
+def _row(items: object) -> list | tuple:
+    if not isinstance(items, (list, tuple)):
+        raise PickleError("makes a list of what is none")
+    return items
+
+
+def _default_dict(_factory: object = None) -> dict:
+    return {}
+
+
+PLAIN: Admitted = {
+    # numpy 1 and 2 name the same functions differently
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _array for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _buffer for core in ("core", "_core")},
+    ("numpy", "dtype"): _Dtype,
+    # protocols up to 2 spell bytes in these ways
+    ("_codecs", "encode"): _latin1,
+    ("builtins", "bytes"): _bytes,
+    ("builtins", "bytearray"): _bytes,
+    ("builtins", "dict"): _dict,
+    ("builtins", "list"): lambda items=(): list(_row(items)),
+    ("builtins", "tuple"): lambda items=(): tuple(_row(items)),
+    ("collections", "OrderedDict"): _dict,
+    ("collections", "Counter"): _dict,
+    ("collections", "defaultdict"): _default_dict,
 }
+
+
+def read_pickle(data: bytes, where: str, more: Admitted | None = None) -> dict:
+    """The dict pickled in ``data``: plain values, StoredArray for arrays, stand-ins for what is neither.
+
+    ``more`` are further functions that it may call. Strings of Python 2 come back as bytes. Raises UserError, naming
+    ``where``, for anything that is damaged or no dict.
+    """
+    file = io.BytesIO(data)
+    try:
+        value = unpickle(file, {**PLAIN, **(more or {})})
+        if not isinstance(value, dict):
+            raise PickleError("holds no dict")
+        if file.tell() != len(data):
+            raise PickleError(f"goes on after its end, for {len(data) - file.tell()} bytes")
+    except Exception as error:  # a hostile pickle can make any step fail
+        expected = "expected a pickle of NumPy arrays and plain values"
+        raise UserError(f"{where}: {expected}, received one that fails: {reason_of(error)}") from error
+    return value
 
 
 def load_arrays(data: bytes, where: str) -> dict:
     """The dict pickled in ``data``: arrays and plain values; strings of Python 2 come back as bytes.
 
-    Raises UserError, naming ``where``, for anything that is damaged, is no dict or asks for code.
+    Raises UserError, naming ``where``, for anything that is damaged, is no dict or holds something else.
     """
-    file = io.BytesIO(data)
-    try:
-        value = unpickle(file, _ADMITTED)
-        if not isinstance(value, dict):
-            raise pickle.UnpicklingError(f"a pickled {type(value).__name__}, where a dict was expected")
-        if file.tell() != len(data):
-            raise pickle.UnpicklingError(f"{len(data) - file.tell()} bytes after its end")
-        return {key: item.array() if isinstance(item, _Array) else item for key, item in value.items()}
-    except Exception as error:  # a hostile pickle can make the unpickler raise anything
-        raise UserError(f"{where}: expected a pickle of NumPy arrays, received one that fails: {error}") from error
+    value = read_pickle(data, where)
+    if foreign := [item for item in value.values() if isinstance(item, (StandIn, Global))]:
+        kind = printable(foreign[0], 100)
+        raise UserError(f"{where}: it asks for {kind}, and only NumPy arrays and plain values are read")
+    return {key: read_stored(item, where) if isinstance(item, StoredArray) else item for key, item in value.items()}

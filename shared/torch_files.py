@@ -1,112 +1,119 @@
 """Reading what ``torch.save`` wrote, without PyTorch and without running anything in it.
 
 Since version 1.6 such a file is a zip archive: a pickle that describes tensors, and one entry per storage. Before,
-it was a row of pickles followed by the storages. Both are read here; sizes are compared before anything is allocated.
+it was a row of pickles followed by the storages. Both are read here, and TorchScript's archives, which are like the
+first; sizes are compared before anything is allocated.
 """
 
 import io
 import math
-import pickle
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from shared.errors import UserError
-from shared.safe_pickle import Admitted, unpickle
+from shared.errors import UserError, printable
+from shared.float_types import BFLOAT16
+from shared.pickle_machine import unpickle
+from shared.pickle_values import Global, PickleError, StandIn, reason_of
+from shared.safe_pickle import PLAIN, checked_sizes
+from shared.trees import Stored
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _END_OF_ZIP, _END_OF_ZIP_BYTES = b"PK\x05\x06", 22
-# storage class -> NumPy dtype; NumPy has no bfloat16, which is refused by name where a tensor of it is wanted
 _STORAGES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "<u2",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "<i1",
-    "ByteStorage": "<u1",
-    "BoolStorage": "?",
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": BFLOAT16,
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("<i1"),
+    "ByteStorage": np.dtype("<u1"),
+    "BoolStorage": np.dtype("?"),
 }
+_EXPORTED = (
+    "a model of torch.export, which is a program; if you trust where it comes from, convert it by: "
+    "python -c \"import torch; torch.save(torch.export.load('{name}').state_dict, 'weights.pt')\""
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Storage:
-    """A row of ``size`` numbers; ``read`` gives its bytes."""
+    """A row of ``size`` numbers of the type that PyTorch calls ``kind``; ``read`` gives its bytes."""
 
-    kind: str
+    kind: Global
     size: int
     read: Callable[[], bytes]
 
     @property
-    def num_bytes(self) -> int:
-        return self.size * np.dtype(_STORAGES[self.kind]).itemsize
+    def dtype(self) -> np.dtype:
+        """PickleError for a type that is none of the usual numbers."""
+        if self.kind.module != "torch" or self.kind.name not in _STORAGES:
+            raise PickleError(f"holds numbers of another type ({printable(self.kind, 60)})")
+        return _STORAGES[self.kind.name]
 
 
-@dataclass(frozen=True)
-class StoredTensor:
-    """A tensor still in its file."""
+@dataclass(frozen=True, eq=False)
+class StoredTensor(Stored):
+    """A tensor still in its file, as the file describes it."""
 
     storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    offset: object
+    shape: object
+    strides: object
 
-    def array(self, where: str) -> np.ndarray:
-        """A copy of the values in C order; UserError, naming ``where``, if the file does not hold them."""
-        size = self.storage.size
-        numbers = (self.offset, *self.shape, *self.strides)
-        if len(self.shape) != len(self.strides) or not all(isinstance(n, int) and n >= 0 for n in numbers):
-            raise UserError(f"{where}: expected a tensor's sizes, received {str(numbers)[:80]}")
-        last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
-        count = math.prod(self.shape)
+    def array(self) -> np.ndarray:
+        """A copy of the values in C order; PickleError if the storage does not hold them."""
+        shape, strides = checked_sizes(self.shape), checked_sizes(self.strides)
+        [offset] = checked_sizes((self.offset,))
+        if len(shape) != len(strides):
+            raise PickleError("holds a tensor of other sides than strides")
+        count, dtype, size = math.prod(shape), self.storage.dtype, self.storage.size
+        last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         if not 0 < count <= size or last >= size:
-            raise UserError(f"{where}: expected {count} values, received a storage of {size}")
-        if self.storage.kind == "BFloat16Storage":
-            raise UserError(f"{where}: expected float32, received bfloat16")
+            raise PickleError(f"holds a tensor of {printable(count)} values in a storage of {size}")
         data = self.storage.read()
-        if len(data) != self.storage.num_bytes:
-            raise UserError(f"{where}: expected {self.storage.num_bytes} bytes, received {len(data)}")
-        flat = np.frombuffer(data, _STORAGES[self.storage.kind])[self.offset :]
+        if len(data) != size * dtype.itemsize:
+            raise PickleError(f"holds {len(data)} bytes where {size * dtype.itemsize} are expected")
+        flat = np.frombuffer(data, dtype)[offset:]
         # a side of 1 may have any stride, however large
-        strides = [step * flat.itemsize if n > 1 else 0 for n, step in zip(self.shape, self.strides, strict=True)]
+        steps = [step * flat.itemsize if n > 1 else 0 for n, step in zip(shape, strides, strict=True)]
         # the bounds were checked above, so the view stays inside the storage
-        return np.lib.stride_tricks.as_strided(flat, self.shape, strides).copy(order="C")
+        return np.lib.stride_tricks.as_strided(flat, shape, steps).copy(order="C")
 
 
-class _Mapping(dict):
-    """An OrderedDict as read; the attributes that PyTorch pickles with it are of no use here."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _tensor(storage: object, offset: int, shape: tuple, strides: tuple, *_: object) -> StoredTensor:
-    if not (isinstance(storage, _Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)):
-        raise pickle.UnpicklingError("a tensor without a storage")
+def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> object:
+    if not isinstance(storage, _Storage):
+        return StandIn("a tensor without a storage")
     return StoredTensor(storage, offset, shape, strides)
 
 
-_KINDS = {Admitted(): name for name in _STORAGES}
+def _subclass(function: object, _type: object, arguments: object, *_: object) -> object:
+    """A tensor of a class of its own, or with attributes."""
+    if isinstance(function, Global) and function.name.startswith("_rebuild_tensor") and isinstance(arguments, tuple):
+        return _tensor(*arguments)
+    return StandIn("torch._tensor._rebuild_from_type_v2")
+
+
 _ADMITTED = {
-    ("collections", "OrderedDict"): Admitted(_Mapping),
-    ("torch._utils", "_rebuild_tensor_v2"): Admitted(_tensor),
-    ("torch._utils", "_rebuild_parameter"): Admitted(lambda data, *_: data),
-    **{("torch", name): kind for kind, name in _KINDS.items()},
+    **PLAIN,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+    ("torch._utils", "_rebuild_parameter_with_state"): lambda data, *_: data,
+    ("torch._tensor", "_rebuild_from_type_v2"): _subclass,
 }
 
 
 def read_torch(path: Path) -> object:
-    """The value saved in ``path``: plain containers and numbers, with StoredTensor for tensors.
+    """The value saved in ``path``: plain containers and numbers, StoredTensor for tensors, stand-ins for the rest.
 
-    Raises UserError for a damaged file and for one that asks for anything else, a pickled module for example.
+    Raises UserError for a damaged file and for an archive of another kind.
     """
     try:
         with path.open("rb") as file:
@@ -116,8 +123,7 @@ def read_torch(path: Path) -> object:
         raise
     except Exception as error:  # a damaged archive or a hostile pickle can fail in any way
         raise UserError(
-            f"{path}: expected a PyTorch file of tensors and plain containers, such as a state dict; "
-            f"received one that fails: {error}"
+            f"{path}: expected a PyTorch file, as torch.save writes it, received one that fails: {reason_of(error)}"
         ) from error
 
 
@@ -125,38 +131,45 @@ def _read_zip(path: Path) -> object:
     with zipfile.ZipFile(path) as archive:
         entries = _checked_entries(archive, path)
         pickles = [name for name in entries if name.rpartition("/")[2] == "data.pkl"]
+        if not pickles and any(name.endswith("archive_format") for name in entries):
+            raise UserError(f"{path}: expected a file of torch.save, received {_EXPORTED.format(name=path.name)}")
         if len(pickles) != 1:
-            raise ValueError(f"{len(pickles)} entries named data.pkl, where one was expected")
+            raise PickleError(f"has {len(pickles)} entries named data.pkl, where one is expected")
         folder = pickles[0].removesuffix("data.pkl")
         if f"{folder}byteorder" in entries and archive.read(f"{folder}byteorder") != b"little":
-            raise ValueError("its numbers are not little-endian")
+            raise PickleError("holds numbers that are not little-endian")
         description = archive.read(pickles[0])
 
-    def storage(kind: str, key: str, size: int) -> _Storage:
+    def storage(kind: Global, key: str, size: int) -> _Storage:
         name = f"{folder}data/{key}"
-        found = _Storage(kind, size, lambda: _entry(path, name))
-        if found.num_bytes != entries[name]:
-            raise ValueError(f"{name} has {entries[name]} bytes, where {found.num_bytes} were expected")
-        return found
+        if name not in entries:
+            raise PickleError(f"lacks the entry {printable(name, 100)}")
+        return _Storage(kind, size, lambda: _entry(path, name))
 
-    return _whole(io.BytesIO(description), storage)
+    file = io.BytesIO(description)
+    value = unpickle(file, _ADMITTED, lambda pid: storage(*_reference(pid)), python2_text=True)
+    if file.read(1):
+        raise PickleError("goes on after its end")
+    return value
 
 
-def _checked_entries(archive: zipfile.ZipFile, path: Path) -> dict[str, int]:
-    """Name and size of every entry; stored plainly and no larger than the file, so that reading one is bounded."""
+def _checked_entries(archive: zipfile.ZipFile, path: Path) -> set[str]:
+    """The names of the entries that are stored plainly and no larger than the file, so that reading one is bounded."""
     infos = archive.infolist()
-    sizes = {info.filename: info.file_size for info in infos}
-    if len(sizes) != len(infos):
-        raise ValueError("two entries have one name")
-    if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in infos):
-        raise ValueError("it is compressed or encrypted, which PyTorch's files are not")
+    names = {info.filename for info in infos}
+    if len(names) != len(infos):
+        raise PickleError("has two entries of one name")
+    # TorchScript compresses its program, which is not read
+    plain = [info for info in infos if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1]
+    if any(name.endswith("data.pkl") for name in names - {info.filename for info in plain}):
+        raise PickleError("is compressed or encrypted, which PyTorch's files are not")
     with path.open("rb") as file:
         length = file.seek(0, io.SEEK_END)
         file.seek(length - _END_OF_ZIP_BYTES)
         ended = file.read(4) == _END_OF_ZIP
-    if not ended or sum(sizes.values()) > length:
-        raise ValueError("its size is not that of its entries")
-    return sizes
+    if not ended or sum(info.file_size for info in plain) > length:
+        raise PickleError("has another size than its entries together")
+    return {info.filename for info in plain}
 
 
 def _entry(path: Path, name: str) -> bytes:
@@ -164,61 +177,45 @@ def _entry(path: Path, name: str) -> bytes:
         with zipfile.ZipFile(path) as archive:
             return archive.read(name)  # checks the entry's checksum, too
     except Exception as error:  # damage shows only where the bytes are read
-        raise UserError(f"{path}: expected a whole PyTorch file, received one that fails: {error}") from error
+        raise UserError(
+            f"{path}: expected a whole PyTorch file, received one that fails: {reason_of(error)}"
+        ) from error
 
 
 def _read_legacy(data: bytes) -> object:
     file = io.BytesIO(data)
-    _, _, system = (unpickle(file, {}) for _ in range(3))
-    if system.get("little_endian") is not True:
-        raise ValueError("its numbers are not little-endian")
+    _, _, system = (unpickle(file, {}, python2_text=True) for _ in range(3))
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise PickleError("holds numbers that are not little-endian")
     described: dict[str, _Storage] = {}
     begins: dict[str, int] = {}
 
-    def storage(kind: str, key: str, size: int) -> _Storage:
-        found = _Storage(kind, size, lambda: data[begins[key] : begins[key] + found.num_bytes])
+    def storage(kind: Global, key: str, size: int) -> _Storage:
+        found = _Storage(kind, size, lambda: data[begins[key] : begins[key] + size * found.dtype.itemsize])
         return described.setdefault(key, found)
 
-    value = unpickle(file, _ADMITTED, lambda pid: storage(*_reference(pid)))
-    for key in unpickle(file, {}):
+    value = unpickle(file, _ADMITTED, lambda pid: storage(*_reference(pid)), python2_text=True)
+    keys = unpickle(file, {}, python2_text=True)
+    if not isinstance(keys, list) or not all(isinstance(key, str) and key in described for key in keys):
+        raise PickleError("lists other storages than its tensors have")
+    for key in keys:
         position = file.tell() + 8  # a count of 8 bytes stands before the values
         if int.from_bytes(data[position - 8 : position], "little") != described[key].size:
-            raise ValueError(f"storage {key} has another size than its tensors expect")
+            raise PickleError("has a storage of another size than its tensors expect")
         begins[key] = position
-        file.seek(position + described[key].num_bytes)
+        file.seek(position + described[key].size * described[key].dtype.itemsize)
     if file.tell() != len(data) or begins.keys() != described.keys():
-        raise ValueError("its size is not that of its tensors")
+        raise PickleError("has another size than its tensors together")
     return value
 
 
-def _whole(file: io.BytesIO, storage: Callable[[str, str, int], _Storage]) -> object:
-    value = unpickle(file, _ADMITTED, lambda pid: storage(*_reference(pid)))
-    if file.read(1):
-        raise ValueError("there are bytes after the pickle's end")
-    return value
-
-
-def _reference(pid: tuple) -> tuple[str, str, int]:
+def _reference(pid: object) -> tuple[Global, str, int]:
     """Storage class, key and size from a persistent id ("storage", class, key, device, size, ...)."""
-    tag, kind, key, _, size = pid[:5]
-    if tag not in ("storage", b"storage") or not isinstance(key, str) or not isinstance(size, int) or size < 0:
-        raise pickle.UnpicklingError("a reference to something that is no storage")
+    if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
+        raise PickleError("refers to something that is no storage")
+    kind, key, size = pid[1], pid[2], pid[4]
+    if not (isinstance(kind, Global) and isinstance(key, str) and type(size) is int and 0 <= size < 2**62):
+        raise PickleError("refers to a storage by what is no name or size")
     if len(pid) > 5 and pid[5] is not None:
-        raise pickle.UnpicklingError("a storage that is a view of another, as PyTorch wrote before 0.4")
-    return _KINDS[kind], key, size
-
-
-def tensor_dicts(value: object) -> Iterator[tuple[str, dict[str, StoredTensor]]]:
-    """The state dicts in ``value`` and where they lie: itself, or those among its values."""
-    if _is_state(value):
-        yield "", value
-    elif isinstance(value, dict):
-        yield from ((str(key), item) for key, item in value.items() if _is_state(item))
-
-
-def _is_state(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(isinstance(name, str) and isinstance(item, StoredTensor) for name, item in value.items())
-    )
+        raise PickleError("holds a storage that is a view of another, as PyTorch wrote before 0.4")
+    return kind, key, size

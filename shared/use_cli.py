@@ -10,10 +10,11 @@ import numpy as np
 
 from shared import cifar
 from shared.arithmetic import Arithmetic
-from shared.checkpoint import open_checkpoint
+from shared.checkpoint import open_checkpoint, with_classifier
 from shared.cifar import Dataset, image_size
 from shared.errors import UserError, printable
 from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
+from shared.names import CLASSIFIER
 from shared.opening import load_data
 from shared.pictures import read_pictures
 from shared.predictions import Outputs, line, records
@@ -24,6 +25,8 @@ from shared.weights import Arrays
 
 # (arithmetic, device) -> the framework's implementation and the device it found
 Load = Callable[[Arithmetic, str], tuple]
+
+CHECKPOINT = "a finished run's folder, or a checkpoint with its recipe in any form that convert.py reads"
 
 
 def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
@@ -54,7 +57,7 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
 
 
 def _add_checkpoint(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--checkpoint", type=Path, required=True, help="neutral checkpoint of a finished run")
+    verb.add_argument("--checkpoint", type=Path, required=True, help=CHECKPOINT)
     text = "what the checkpoint was trained on; needed for --index, and for data that is not CIFAR-10 or the digits"
     verb.add_argument("--data", help=text)
 
@@ -63,9 +66,9 @@ class _Trained:
     """A checkpoint's network on its device."""
 
     def __init__(self, recipe: Recipe, arrays: Arrays, load: Load, device: str) -> None:
-        self._recipe, self._classifier = recipe, arrays["classifier.weight"]
+        self._recipe, self._classifier = recipe, arrays.get(CLASSIFIER)
         self._implementation, self.device = load(Arithmetic(recipe.precision), device)
-        network = self._implementation.from_neutral(recipe, arrays, self.device)
+        network = self._implementation.from_neutral(recipe, with_classifier(recipe, arrays), self.device)
         network.eval()
         self._encoder = self._implementation.encode.make_encoder(network)
 
@@ -110,6 +113,11 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
 def _export(arguments: argparse.Namespace, load: Load) -> None:
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     _check_worker(arguments.format, arguments.worker, f"--format {arguments.format}", "exports")
+    if CLASSIFIER not in arrays:
+        raise UserError(
+            f"{arguments.checkpoint}: expected a classifier, which an exported model computes label and probability "
+            "with, received a model without; predict and encode do without it"
+        )
     size = _size(recipe, arguments.data)
     implementation, _ = load(Arithmetic(), "cpu")
     manifest = write_model(implementation.export, arguments.format, recipe, arrays, size, arguments.out)

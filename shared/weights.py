@@ -2,25 +2,24 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from shared.errors import UserError
+from shared.errors import UserError, printable
 from shared.files import atomic_path, sha256_of
-from shared.names import TORCHVISION, layer_renamed
+from shared.float_types import type_name
 from shared.randomness import uniform_weights
 from shared.recipe import DROPOUT_PROBABILITY, RELU_LAYERS, Parameter, Recipe, parameters
+from shared.safetensors_files import read_safetensors
+from shared.trees import Stored, read_stored
 
 Arrays = dict[str, np.ndarray]
 
-_IMAGENET_HEAD = {"classifier.6.weight", "classifier.6.bias"}
 _MOMENTUM = "momentum."  # before the name of the parameter it belongs to
 _AFTER_DROPOUT = ("fc6", "fc7")
-_CONV_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
 
 def initial_weights(recipe: Recipe, backbone: Mapping[str, np.ndarray]) -> Arrays:
@@ -73,60 +72,33 @@ def load(path: Path) -> tuple[Arrays, dict]:
 
     Raises UserError for a missing or damaged file, another dtype, or a value that is not finite.
     """
-    arrays, metadata = _read(path, lambda name: not name.startswith(_MOMENTUM))
-    return arrays, metadata
-
-
-def load_momentum(path: Path) -> Arrays:
-    """The momentum that ``save`` wrote beside the arrays, under their names; empty if there is none.
-
-    Raises UserError like ``load``.
-    """
-    arrays, _ = _read(path, lambda name: name.startswith(_MOMENTUM))
-    return {name.removeprefix(_MOMENTUM): array for name, array in arrays.items()}
-
-
-def check_values(name: str, array: np.ndarray, where: str) -> None:
-    """Raise UserError unless ``array`` is float32 and finite."""
-    if array.dtype != np.float32:
-        raise UserError(f"{where}: {name}: expected float32, received {array.dtype}")
-    if not np.isfinite(array).all():
-        raise UserError(f"{where}: {name}: expected finite values, received NaN or infinity")
-
-
-def _read(path: Path, wanted: Callable[[str], bool]) -> tuple[Arrays, dict]:
-    try:
-        with safe_open(path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in filter(wanted, file.keys())}
-            metadata = json.loads((file.metadata() or {}).get("greedyhash", "{}"))
-        if not isinstance(metadata, dict):
-            raise ValueError("its metadata is no JSON object")
-    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: expected a safetensors file, received one that fails: {error}") from error
+    tensors, metadata = read_safetensors(path)
+    own, _ = parted(tensors)
+    arrays = {name: read_stored(tensor, f"{path}: {name}") for name, tensor in own.items()}
     for name, array in arrays.items():
-        check_values(name, array, str(path))
+        _check_values(name, array, str(path))
     return arrays, metadata
+
+
+def parted(tensors: Mapping[str, Stored]) -> tuple[dict[str, Stored], dict[str, Stored]]:
+    """The weights among ``tensors``, and the momentum that ``save`` wrote beside them, under the weights' names."""
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
+    momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name not in own}
+    return own, momentum
+
+
+def _check_values(name: str, array: np.ndarray, where: str) -> None:
+    if array.dtype != np.float32:
+        raise UserError(f"{where}: {printable(name, 100)}: expected float32, received {type_name(array)}")
+    if not np.isfinite(array).all():
+        raise UserError(f"{where}: {printable(name, 100)}: expected finite values, received NaN or infinity")
 
 
 def load_exactly(path: Path, recipe: Recipe) -> tuple[Arrays, dict]:
     """Like ``load``, and the arrays must be this recipe's parameters, no more and no fewer."""
     arrays, metadata = load(path)
-    _check(arrays, parameters(recipe), str(path))
+    check_shapes(arrays, parameters(recipe), str(path))
     return {p.name: arrays[p.name] for p in parameters(recipe)}, metadata
-
-
-def load_backbone(path: Path, recipe: Recipe) -> Arrays:
-    """AlexNet's layers from a safetensors file under torchvision's names or ours: all seven, or the convolutions.
-
-    Raises UserError for missing, extra, misshapen or non-finite entries.
-    """
-    arrays, _ = load(path)
-    renamed = {layer_renamed(name, TORCHVISION): array for name, array in arrays.items() if name not in _IMAGENET_HEAD}
-    has_linear = any(name.startswith(("fc6.", "fc7.")) for name in renamed)
-    layers = RELU_LAYERS if has_linear else _CONV_LAYERS
-    expected = [p for p in parameters(recipe) if p.name.split(".")[0] in layers]
-    _check(renamed, expected, str(path))
-    return renamed
 
 
 def layers_of(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
@@ -134,11 +106,13 @@ def layers_of(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     return tuple(layer for layer in RELU_LAYERS if f"{layer}.weight" in arrays)
 
 
-def _check(arrays: Arrays, expected: list[Parameter] | tuple[Parameter, ...], where: str) -> None:
+def check_shapes(arrays: Mapping[str, np.ndarray], expected: Sequence[Parameter], where: str) -> None:
+    """Raise UserError unless ``arrays`` are those ``expected``, no more and no fewer."""
     shapes = {parameter.name: parameter.shape for parameter in expected}
     missing, extra = sorted(shapes.keys() - arrays.keys()), sorted(arrays.keys() - shapes.keys())
     if missing or extra:
-        raise UserError(f"{where}: expected the parameters {sorted(shapes)}; missing {missing}, not expected {extra}")
+        strange = [printable(name, 60) for name in extra[:8]]
+        raise UserError(f"{where}: expected the parameters {sorted(shapes)}; missing {missing}, not expected {strange}")
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise UserError(f"{where}: {name}: expected shape {shape}, received {arrays[name].shape}")

@@ -16,12 +16,13 @@ from typing import NamedTuple
 from shared import use_cli, weights
 from shared.arithmetic import Arithmetic
 from shared.bench import Stopwatch, answer_phases
-from shared.checkpoint import open_checkpoint
+from shared.checkpoint import open_checkpoint, with_classifier
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
 from shared.files import folder_lock, write_json
 from shared.job import encode
 from shared.launch import adopt_channel, check_counts, make_layout, run_ranks
+from shared.names import CLASSIFIER
 from shared.opening import load_data, open_job
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
@@ -78,7 +79,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
     use_cli.add_verbs(verbs, program)
     info = verbs.add_parser("info", help="print framework, device, versions and a checkpoint's origin as JSON")
-    info.add_argument("--checkpoint", type=Path, help="neutral checkpoint to describe")
+    info.add_argument("--checkpoint", type=Path, help="trained checkpoint to describe")
     probe = verbs.add_parser("probe", help="answer the alignment ladder's requests")
     probe.add_argument("files", type=Path, nargs="+", help="request files")
     probe.add_argument("--out", type=Path, required=True, help="folder for the answers")
@@ -86,7 +87,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     bench.add_argument("--run", type=Path, required=True, help="folder holding recipe.json; nothing is written")
     bench.add_argument("--initial-weights", type=Path, required=True, help="neutral weights to start from")
     for verb in (encode_verb, evaluate):
-        verb.add_argument("--checkpoint", type=Path, required=True, help="neutral checkpoint of a finished run")
+        verb.add_argument("--checkpoint", type=Path, required=True, help=use_cli.CHECKPOINT)
     for verb in (train, encode_verb, evaluate, bench):
         verb.add_argument("--data", required=True, help="'digits' or a path to CIFAR-10 in a supported layout")
     for verb in (train, encode_verb, evaluate):
@@ -193,6 +194,8 @@ def _encode(arguments: argparse.Namespace, implementation: Implementation, devic
 
 def _eval(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
     codes = _codes_of(arguments, implementation, device, progress)
+    if codes.accuracy() is None:
+        progress.note(f"{arguments.checkpoint} holds no classifier: what classes it predicts is not known")
     print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}))
 
 
@@ -217,11 +220,12 @@ def _bench(arguments: argparse.Namespace, implementation: Implementation, device
 def _codes_of(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> Codes:
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     dataset, split = load_data(recipe, arguments.data)
-    network = implementation.from_neutral(recipe, arrays, device)
+    network = implementation.from_neutral(recipe, with_classifier(recipe, arrays), device)
     images = implementation.device_images(dataset, recipe.input_px, device)
-    return encode(
+    codes = encode(
         lambda index: implementation.encode.encode_images(network, images, index, progress), dataset, split
     ).codes
+    return codes if CLASSIFIER in arrays else codes.without_classes()
 
 
 def _die_with_parent() -> None:

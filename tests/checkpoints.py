@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 import subprocess
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from compare import convert
 from compare.worker import default_python
 from shared.checkpoint import Checkpoint
+from shared.names import spelled
 from shared.recipe import PRESETS, parameters
 from tests import helpers
 
@@ -54,6 +56,26 @@ def torch_writer():
 def numbers(seed):
     generator = np.random.default_rng(seed)
     return {p.name: generator.standard_normal(p.shape).astype(np.float32) for p in parameters(RECIPE)}
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(first[n].tobytes() == second[n].tobytes() for n in first)
+
+
+def state(family, arrays=None, **changes):
+    return {spelled(family)[name]: array for name, array in (arrays or numbers(0)).items()} | changes
+
+
+def pickled(path, content):
+    path.write_bytes(pickle.dumps(content, 4))
+    return path
+
+
+def in_paddle(arrays):
+    return {name: array.T if array.ndim == 2 else array for name, array in arrays.items()}
+
+
+DEEPHASH, PADDLE = (in_paddle(state(family)) for family in ("deephash", "paddle_greedyhash"))
 
 
 @pytest.fixture(scope="session")

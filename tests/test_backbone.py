@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from shared import weights
+from shared.backbone import load_backbone
 from shared.recipe import PRESETS, RELU_LAYERS, parameters
 from tests import helpers
 
@@ -13,7 +14,7 @@ def test_torchvision_weights_become_neutral(tmp_path):
     helpers.child("torch", "fake_alexnet", tmp_path / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth")
     environment = helpers.OFFLINE | {"TORCH_HOME": tmp_path}
     helpers.run("-m", "torch_impl.backbone", tmp_path / "neutral.safetensors", environment=environment)
-    arrays = weights.load_backbone(tmp_path / "neutral.safetensors", PRESETS["paper"])
+    arrays = load_backbone(tmp_path / "neutral.safetensors", PRESETS["paper"])
     assert weights.layers_of(arrays) == RELU_LAYERS
     shapes = {p.name: p.shape for p in parameters(PRESETS["paper"])}
     assert all(array.shape == shapes[name] for name, array in arrays.items())

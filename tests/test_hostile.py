@@ -193,7 +193,7 @@ def test_zip_tricks(files, tmp_path):
         with pytest.raises(UserError, match=message):
             read_checkpoint(path)
     path.write_bytes(files["torch"].read_bytes() + b"more")
-    with pytest.raises(UserError, match="its size is not that of its entries"):
+    with pytest.raises(UserError, match="has another size than its entries"):
         read_checkpoint(path)
 
 

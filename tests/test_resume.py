@@ -106,7 +106,7 @@ def test_resume_state_in_the_folder_wins(framework, runs, tmp_path):
     ("change_it", "message"),
     [
         ({"momentum": None}, "missing momentum;"),
-        ({"momentum": None, "epoch": None}, "missing momentum and epoch;"),
+        ({"momentum": None, "epoch": None}, "missing momentum, epoch;"),
         ({"epoch": EPOCHS}, "expected 1 to 3 finished epochs of the recipe's 4, received 4"),
     ],
 )
@@ -121,7 +121,7 @@ def test_bad_checkpoint_is_one_line(framework, initial, tmp_path):
     run.prepare(recipe_of(EPOCHS))
     words = ["train", "--run", tmp_path, "--data", "digits"]
     done = helpers.worker(framework, *words, "--resume-from", initial, status=2)
-    assert "missing momentum and epoch" in done.stderr
+    assert "missing momentum, epoch;" in done.stderr
     assert not run.log_file.exists()
 
 

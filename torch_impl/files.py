@@ -96,6 +96,7 @@ def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
     if checkpoint.rate is not None:
         set_rate(optimizer, checkpoint.rate)
     state = optimizer.state_dict()
+    state["param_groups"][0]["param_names"] = order
     momentum = checkpoint.momentum or {}
     state["state"] = (
         {n: {"momentum_buffer": torch.from_numpy(momentum[name])} for n, name in enumerate(order)} if momentum else {}

@@ -8,10 +8,10 @@ from torch_impl.model import GreedyHash
 
 
 def make_optimizer(recipe: Recipe, network: GreedyHash) -> torch.optim.SGD:
-    """The optimiser of all parameters, at the rate of the first epoch."""
+    """The optimiser of all parameters, at the rate of the first epoch; its state names them."""
     # coefficients rounded to float32, as Paddle keeps them, so that both sides use the same numbers
     momentum, decay = (float(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
-    return torch.optim.SGD(network.parameters(), recipe.rate(1), momentum=momentum, weight_decay=decay)
+    return torch.optim.SGD(network.named_parameters(), recipe.rate(1), momentum=momentum, weight_decay=decay)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

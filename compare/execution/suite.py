@@ -11,8 +11,9 @@ from compare.execution.cluster import RayExecutor
 from compare.execution.grid import Grid
 from compare.worker import Worker
 from shared import cifar, weights
+from shared.backbone import load_backbone
 from shared.errors import UserError, WorkerDied
-from shared.files import cache_folder, folder_lock, missing_from_cache
+from shared.files import cache_folder, folder_lock, missing_from_cache, sha256_of
 from shared.progress import Progress
 from shared.recipe import FREE_FIELDS, Recipe
 from shared.runs import begun_runs, run_of
@@ -21,6 +22,8 @@ Executor = LocalExecutor | RayExecutor
 
 # digest of the five convolutions of torchvision's IMAGENET1K_V1 AlexNet under our names
 IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb7140f0455005"
+# how torchvision's own file of that network begins its SHA-256, and ends its name: alexnet-owt-7be5be79.pth
+IMAGENET_FILE = "7be5be79"
 _SECONDS_TO_MAKE_WEIGHTS = 600.0
 
 
@@ -133,6 +136,7 @@ class Suite:
 def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Recipe, weights.Arrays]:
     """The weights named by ``--backbone-weights``, and the recipe that records them.
 
+    They count as ImageNet's where every layer is known to be: torchvision's own network, or its convolutions alone.
     Raises UserError for a file that does not hold AlexNet's layers.
     """
     if choice == "none":
@@ -143,14 +147,20 @@ def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Re
             f"--backbone-weights: expected imagenet, imagenet-conv, none or a file, received {choice}, "
             "which does not exist"
         )
-    arrays = weights.load_backbone(path, recipe)
+    arrays = load_backbone(path, recipe)
     convolutions = {name: array for name, array in arrays.items() if name.startswith("conv")}
     if choice == "imagenet-conv":
         arrays = convolutions
-    known = weights.digest(convolutions) == IMAGENET_CONVOLUTIONS
-    name = "imagenet" if choice == "imagenet" or known else "file"
+    name = "imagenet" if choice == "imagenet" or _is_imagenet(path, arrays, convolutions) else "file"
     layers, sha256 = weights.layers_of(arrays), weights.digest(arrays)
     return dataclasses.replace(recipe, backbone=name, backbone_layers=layers, backbone_sha256=sha256), arrays
+
+
+def _is_imagenet(path: Path, arrays: weights.Arrays, convolutions: weights.Arrays) -> bool:
+    if weights.digest(convolutions) != IMAGENET_CONVOLUTIONS:
+        return False
+    # fc6 and fc7 have no digest here, but the file that torchvision publishes has one
+    return len(arrays) == len(convolutions) or sha256_of(path.read_bytes()).startswith(IMAGENET_FILE)
 
 
 def _imagenet(torch_worker: Worker) -> Path:

@@ -1,0 +1,340 @@
+"""Weights files of other people: only what is wanted of one is judged, and what is left out is named."""
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+from compare import convert
+from shared import checkpoint
+from shared.checkpoint import read_checkpoint
+from shared.errors import UserError
+from shared.names import CLASSIFIER, spelled
+from shared.paddle_files import paddle_names
+from tests import helpers
+from tests.checkpoints import PADDLE, RECIPE, in_paddle, pickled, same
+
+
+@pytest.fixture(scope="module")
+def foreign(original, files, torch_writer, tmp_path_factory):
+    """A folder of what PyTorch writes; the child fails unless DeepHash-pytorch's network takes ours."""
+    out = tmp_path_factory.mktemp("foreign")
+    checkpoint.save(out / "neutral.safetensors", original)
+    convert.write(out / "deephash.pth", convert.without_classifier(original), "deephash", torch_writer)
+    words = (out / "neutral.safetensors", out, files["torch"], files["lightning"], out / "deephash.pth")
+    helpers.child("torch", "torch_checkpoints", *words)
+    return out
+
+
+CONTAINERS = ("legacy.pkl", "parallel.pth", "compiled.pth", "deep.pth", "nested.pt", "deeper.pt", "flat.pt")
+CONTAINERS += ("criterion.pt", "views.pt", "legacy_views.pt", "module.pt", "parallel_module.pt", "script.pt")
+CONTAINERS += ("beside.pt", "beside_legacy.pt", "functions.ckpt")
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_whatever_holds_the_weights(name, foreign, original):
+    assert same(read_checkpoint(foreign / name).weights, original.weights)
+
+
+@pytest.mark.parametrize("name", ["beside.pt", "beside_legacy.pt"])
+def test_what_lies_beside_is_named(name, foreign):
+    left = dict(read_checkpoint(foreign / name).left_out)
+    assert left.pop("kind") == "torch.optim.sgd.SGD"
+    assert left == {
+        "args": "argparse.Namespace",
+        "when": "datetime.datetime",
+        "best": "",
+        "curve": "",
+        "bits": "builtins.set",
+        "path": "pathlib.PosixPath",
+        "device": "torch.device",
+        "make": "functools.partial",
+        "size": "torch.Size",
+    }
+
+
+def test_of_several_networks_one_is_chosen(foreign, original):
+    with pytest.raises(
+        UserError, match=r"names after 'ema\.'; or .* after 'net\.'; choose one by --key ema or --key net"
+    ):
+        read_checkpoint(foreign / "two.pt")
+    assert same(read_checkpoint(foreign / "two.pt", key="net").weights, original.weights)
+    twice = {name: array * 2 for name, array in original.weights.items()}
+    assert same(read_checkpoint(foreign / "two.pt", key="ema").weights, twice)
+    with pytest.raises(UserError, match="expected GreedyHash's parameters under nett, received"):
+        read_checkpoint(foreign / "two.pt", key="nett")
+    assert same(read_checkpoint(foreign / "deeper.pt", key="model.state_dict").weights, original.weights)
+
+
+def narrow(arrays, kind):
+    """Arrays as float16, or the upper halves of float32, rounded to even, which are bfloat16's bits."""
+    if kind == "float16":
+        return {name: array.astype(np.float16) for name, array in arrays.items()}
+    bits = {name: array.view(np.uint32).astype(np.uint64) for name, array in arrays.items()}
+    return {name: ((b + 0x7FFF + ((b >> 16) & 1)) >> 16).astype("<u2") for name, b in bits.items()}
+
+
+def wide(arrays):
+    """What ``narrow`` arrays hold, by arithmetic of our own."""
+    return {
+        name: (array.astype("<u4") << 16).view("<f4") if array.dtype == np.uint16 else array.astype(np.float32)
+        for name, array in arrays.items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_sixteen_bits_are_widened_exactly(kind, foreign, original, tmp_path):
+    halves = narrow(original.weights, kind)
+    raw = raw_safetensors(tmp_path / "m.safetensors", {"float16": "F16", "bfloat16": "BF16"}[kind], halves)
+    for path in (foreign / f"{kind}.pt", pickled(tmp_path / "m.pdparams", in_paddle(halves)), raw):
+        found = read_checkpoint(path)
+        assert same(found.weights, wide(halves))
+        assert f"{kind} widened to float32" in found.form
+
+
+def raw_safetensors(path, kind, arrays):
+    parts, header, begin = [], {}, 0
+    for name, array in arrays.items():
+        parts.append(array.tobytes())
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [begin, begin + array.nbytes]}
+        begin += array.nbytes
+    text = str(header).replace("'", '"').encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2", "NONSENSE"])
+def test_unknown_types_are_one_line(kind, original, tmp_path):
+    arrays = {name: np.zeros(array.shape, np.uint8) for name, array in original.weights.items()}
+    with pytest.raises(UserError, match="safetensors") as error:
+        read_checkpoint(raw_safetensors(tmp_path / "m.safetensors", kind, arrays))
+    assert str(error.value).isprintable()
+
+
+def test_header_whose_length_looks_like_a_pickle(original, tmp_path):
+    path = tmp_path / "model.safetensors"
+    checkpoint.save(path, original)
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    padded = 0x0480 + 0x10000 * (length // 0x10000 + 1)  # begins with b"\x80\x04", as pickles of protocol 4 do
+    path.write_bytes(padded.to_bytes(8, "little") + data[8 : 8 + length].ljust(padded) + data[8 + length :])
+    assert path.read_bytes()[:2] == b"\x80\x04"
+    assert same(read_checkpoint(path).weights, original.weights)
+
+
+def test_other_types_are_taken_where_no_value_changes(foreign, original):
+    found = read_checkpoint(foreign / "float64.pt")
+    assert same(found.weights, original.weights)
+    assert "float64 taken as float32, which holds the same values" in found.form
+    for name, message in (
+        ("finer.pt", "received float64 with values that float32 does not hold; round them yourself"),
+        ("int8.pt", "hash.bias: expected float32, float16, bfloat16 or float64, received int8"),
+        ("float8.pt", "expected GreedyHash's parameters|hash.bias|expected a PyTorch file"),
+    ):
+        with pytest.raises(UserError, match=message) as error:
+            read_checkpoint(foreign / name)
+        assert "\n" not in str(error.value)
+
+
+def test_what_is_no_torch_save_says_how_to_convert(foreign):
+    for name, command in (("exported.pt2", "torch.export.load('exported.pt2')"), ("plain.pkl", "pickle.load(open(")):
+        with pytest.raises(UserError) as error:
+            read_checkpoint(foreign / name)
+        assert command in str(error.value)
+        assert "weights_only" not in str(error.value)
+
+
+def momentum_of(path):
+    return read_checkpoint(path).momentum
+
+
+@pytest.mark.parametrize("name", ["named", "swapped", "shorter"])
+def test_momentum_goes_by_name(name, foreign, original):
+    """The child gave parameter k the gradient k."""
+    found = momentum_of(foreign / f"{name}.ckpt")
+    assert {name: np.unique(array).tolist() for name, array in found.items()} == {
+        name: [float(k)] for k, name in enumerate(original.weights)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("unnamed", "order unknown"),
+        ("frozen", "15 of 17 parameters"),
+        ("frozen_unnamed", "15 of the file's 17"),
+        ("groups", "2 groups of parameters"),
+        ("plain", "without momentum"),
+        ("adam", "keeps exp_avg, exp_avg_sq, step"),
+        ("misnamed", "17 of 17 parameters, or others"),
+        ("two_optimizers", "2 optimisers"),
+        ("untouched", "taken no step"),
+        ("ours_by_no_mark", "order unknown"),
+        ("ours_reordered", "order unknown"),
+    ],
+)
+def test_momentum_that_cannot_be_used_is_left_out(name, reason, foreign, original):
+    found = read_checkpoint(foreign / f"{name}.ckpt")
+    assert same(found.weights, original.weights)
+    assert found.epoch
+    assert found.momentum is None
+    assert reason in found.left_out["momentum"]
+    with pytest.raises(UserError, match="missing momentum") as error:
+        found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
+    assert reason in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["ours_before_names", "ours_trained"])
+def test_own_files_from_before_the_names(name, foreign, original):
+    assert same(momentum_of(foreign / f"{name}.ckpt"), original.momentum)
+
+
+EPOCHS_OF_MOMENTS = {
+    "begin-0": None,
+    "epoch_begins-0": None,
+    "before_batch0-0": None,
+    "after_batch0-0": "after 1 batch of epoch 1",
+    "before_batch2-0": "after 2 of 3 batches of epoch 1",
+    "after_batch2-0": 1,
+    "validated-0": 1,
+    "epoch_ends-0": 1,
+    "epoch_begins-1": 1,
+    "before_batch0-1": 1,
+    "after_batch0-1": "after 1 of 3 batches of epoch 2",
+    "after_batch1-1": "after 2 of 3 batches of epoch 2",
+    "after_batch2-1": 2,
+    "validated-1": 2,
+    "epoch_ends-1": 2,
+    "end-2": 2,
+    "stopped": "after 1 of 3 batches of epoch 2",
+}
+
+
+def test_moments_at_which_lightning_writes(foreign, tmp_path):
+    helpers.child("torch", "lightning_moments", foreign / "neutral.safetensors", tmp_path)
+    for moment, expected in EPOCHS_OF_MOMENTS.items():
+        found = read_checkpoint(tmp_path / f"{moment}.ckpt")
+        inside = isinstance(expected, str)
+        assert found.epoch == (None if inside else expected), moment
+        if inside:
+            assert found.left_out["epoch"] == f"in mid-epoch: {expected}", moment
+            assert f"in mid-epoch: {expected}" in convert.inspect(found)
+            with pytest.raises(UserError, match=r"missing epoch \(in mid-epoch"):
+                found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
+
+
+def test_paddle_containers(original, tmp_path):
+    for name, content in {
+        "nested": {"model": PADDLE, "epoch": 3},
+        "flat": {**PADDLE, "epoch": 3},
+        "fleet": {f"_layers.{name}": array for name, array in PADDLE.items()},
+        "deeper": {"best": {"model": PADDLE}, "log": [1, 2]},
+    }.items():
+        for protocol in range(6):
+            (tmp_path / f"{name}.pdparams").write_bytes(pickle.dumps(content, protocol))
+            assert same(read_checkpoint(tmp_path / f"{name}.pdparams").weights, original.weights), (name, protocol)
+
+
+def test_large_parameters_in_slices(original, tmp_path):
+    name = "classifier_plus.1.weight"
+    flat, shape = PADDLE[name].flatten(), PADDLE[name].shape
+    parts = {f"{name}@@.{i}": part for i, part in enumerate(np.array_split(flat, 3))}
+    info = {name: {"OriginShape": shape, "slices": list(parts)}}
+    content = {n: a for n, a in PADDLE.items() if n != name} | parts | {"UnpackBigParamInfor@@": info}
+    assert same(read_checkpoint(pickled(tmp_path / "cut.pdparams", content)).weights, original.weights)
+    del content[f"{name}@@.1"]
+    with pytest.raises(UserError, match="expected the parts that UnpackBigParamInfor@@ lists"):
+        read_checkpoint(pickled(tmp_path / "cut.pdparams", content))
+
+
+def adam(table, arrays):
+    return {f"{table[n]}_moment{i}_0": np.zeros_like(a) for n, a in arrays.items() for i in (1, 2)}
+
+
+def velocities(table, arrays):
+    return {f"{table[n]}_velocity_0": np.full_like(a, k) for k, (n, a) in enumerate(arrays.items())}
+
+
+@pytest.mark.parametrize(
+    ("state", "table", "reason"),
+    [
+        (velocities, True, None),
+        (adam, True, "linear_0.w_0_moment1_0|conv2d_0.w_0_moment1_0 and 33 more, no velocity"),
+        (lambda table, arrays: velocities(table, arrays) | adam(table, arrays), True, "no velocity"),
+        (lambda table, arrays: dict(list(velocities(table, arrays).items())[2:]), True, "15 of 17 parameters"),
+        (
+            velocities,
+            False,
+            "no velocity of paddle.optimizer.Momentum for a parameter that StructuredToParameterName@@",
+        ),
+    ],
+)
+def test_paddle_optimizers(state, table, reason, original, tmp_path):
+    kinds = {p: checkpoint.KINDS[n] for n, p in spelled("paddle_greedyhash").items()}
+    names = paddle_names(kinds)
+    arrays = {name: PADDLE[name] for name in kinds}
+    pickled(tmp_path / "m.pdparams", arrays | ({"StructuredToParameterName@@": names} if table else {}))
+    pickled(tmp_path / "m.pdopt", state(names, arrays) | {"LR_Scheduler": {"last_epoch": 2, "last_lr": 0.1}})
+    found = read_checkpoint(tmp_path / "m.pdparams")
+    assert same(found.weights, original.weights)
+    assert found.epoch == 2
+    if reason:
+        assert found.momentum is None
+        assert any(part in found.left_out["momentum"] for part in reason.split("|"))
+    else:
+        assert [array.flat[0] for array in found.momentum.values()] == list(range(17))
+
+
+def test_what_paddle_saves_in_containers(original, tmp_path):
+    """As paddle.save pickles a nested dict: tuple((name, array)) for a parameter, eval("data", ...) for a tensor."""
+
+    class Parameter:
+        def __init__(self, name, array):
+            self.state = (tuple, ((name, array),))
+
+        def __reduce__(self):
+            return self.state
+
+    class Tensor(Parameter):
+        def __init__(self, name, array):
+            self.state = (eval, ("data", {"data": array}))
+
+    model = {name: (Tensor if k % 2 else Parameter)(f"p_{k}", a) for k, (name, a) in enumerate(PADDLE.items())}
+    path = pickled(tmp_path / "nested.pdparams", {"model": model, "epoch": 3})
+    found = read_checkpoint(path)
+    assert same(found.weights, original.weights)
+    assert found.left_out == {"epoch": ""}
+
+
+def test_summary_names_what_was_left_out(foreign, tmp_path):
+    done = helpers.run("compare/convert.py", foreign / "beside.pt", tmp_path / "x.safetensors")
+    assert "left out: args (argparse.Namespace), when (datetime.datetime), best, curve" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    done = helpers.run("compare/convert.py", foreign / "two.pt", tmp_path / "x.pdparams", "--key", "ema")
+    assert "names after 'ema.'" in done.stdout
+
+
+def test_classifier_of_a_deephash_file(foreign, files, original, tmp_path):
+    """What is written for DeepHash-pytorch lacks the classifier, unless asked for; what lacks it can be encoded."""
+    bare = read_checkpoint(foreign / "deephash.pth", need_classifier=False)
+    assert CLASSIFIER not in bare.weights
+    options = ("--names", "deephash")
+    done = helpers.run("compare/convert.py", files["neutral"], tmp_path / "a.pt", *options)
+    assert "left out: classifier (DeepHash-pytorch keeps it in its loss; --with-classifier" in done.stdout
+    assert CLASSIFIER not in read_checkpoint(tmp_path / "a.pt", need_classifier=False).weights
+    helpers.run("compare/convert.py", files["neutral"], tmp_path / "b.pt", *options, "--with-classifier")
+    assert same(read_checkpoint(tmp_path / "b.pt").weights, original.weights)
+    for words, message in (
+        ((tmp_path / "a.pt", tmp_path / "c.pdparams"), "classifier.weight is missing"),
+        ((files["neutral"], tmp_path / "c.pt", "--with-classifier"), "--with-classifier: expected --names deephash"),
+    ):
+        assert message in helpers.run("compare/convert.py", *words, status=2).stderr
+
+
+def test_names_of_a_file_are_shown_printable(tmp_path):
+    content = {f"\x1b[31m\n{'x' * 5000}{k}": np.zeros(1, np.float32) for k in range(50)}
+    with pytest.raises(UserError) as error:
+        read_checkpoint(pickled(tmp_path / "m.pdparams", content))
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1500
