@@ -9,8 +9,11 @@ import numpy as np
 
 from shared.arrays import MOST_BYTES, npz_headers, read_npy, read_npz
 from shared.errors import UserError, printable
+from shared.float_types import BFLOAT16, as_float32
 from shared.matlab_files import hdf5_conversion, matlab_names, read_matlab
-from shared.torch_files import StoredTensor, read_torch
+from shared.pickle_values import StandIn
+from shared.torch_files import read_torch
+from shared.trees import Stored, read_stored
 
 _MOST_LISTED = 300
 _TORCH = (".pt", ".pth")
@@ -65,15 +68,15 @@ def _open_torch(path: Path) -> NamedArrays | np.ndarray:
         value = read_torch(path)
     except UserError as error:
         raise UserError(f"{error}; save codes and labels as tensors: {_TO_TORCH}") from error
-    if isinstance(value, StoredTensor):
-        return value.array(str(path))
+    if isinstance(value, Stored):
+        return _array(value, str(path))
     entries = [(name, item) for key, part in _items("", value) for name, item in _items(key, part)]
     found = {name: item for name, item in entries if _is_numbers(item)}
 
     def read(names: Collection[str]) -> dict[str, np.ndarray]:
         return {name: _array(found[name], f"{path}: {printable(name, 80)}") for name in names}
 
-    others = [f"{name or 'the file'} ({type(item).__name__})" for name, item in entries if not _is_numbers(item)]
+    others = [f"{name or 'the file'} ({_kind(item)})" for name, item in entries if not _is_numbers(item)]
     return NamedArrays(found, read, others)
 
 
@@ -86,12 +89,17 @@ def _items(name: str, value: object) -> list[tuple[str, object]]:
 
 def _is_numbers(value: object) -> bool:
     is_list = isinstance(value, list) and bool(value) and all(isinstance(item, int) for item in value)
-    return is_list or isinstance(value, (StoredTensor, int))
+    return is_list or isinstance(value, (Stored, int))
+
+
+def _kind(value: object) -> str:
+    return str(value) if isinstance(value, StandIn) else type(value).__name__
 
 
 def _array(value: object, where: str) -> np.ndarray:
-    if isinstance(value, StoredTensor):
-        return value.array(where)
+    if isinstance(value, Stored):
+        found = read_stored(value, where)
+        return as_float32("the array", found, where) if found.dtype == BFLOAT16 else found
     try:
         return np.array(value, np.int64)
     except OverflowError as error:

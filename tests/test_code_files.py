@@ -141,12 +141,15 @@ def test_files_of_pytorch(folder):
     np.savez("in.npz", q=signs(QUERIES), ql=QUERY_LABELS, d=signs(ITEMS), dl=LABELS)
     helpers.child("torch", "torch_codes", folder / "in.npz", folder)
     expected = evaluate(*EXAMPLE).ap_expected.tolist()
-    for name in ("q.pt", "half.pth", "legacy.pt", "test_codes.pt"):
+    for name in ("q.pt", "half.pth", "bfloat16.pt", "legacy.pt", "test_codes.pt", "numpy.pt"):
         assert scored(folder / name, folder / "d.npz") == expected
     assert scored(folder / "both.pt") == expected
+    (folder / "cut.pt").write_bytes((folder / "q.pt").read_bytes()[:500])
     for name, message in {
         "list.pt": r"received none; not full arrays of numbers: the file \(list\)",
-        "numpy.pt": "save codes and labels as tensors: torch.save",
+        "module.pt": r"received none; not full arrays of numbers: the file \(torch.nn.modules.linear.Linear\)",
+        "sparse.pt": "received labels; not full arrays of numbers: codes ",
+        "cut.pt": "save codes and labels as tensors: torch.save",
         "model.pt": "received weight, bias",
         "text.pt": r"received codes; not full arrays of numbers: labels \(list\); or pass --query-labels",
         "test_labels.pt": "expected --query-labels with",
