@@ -15,7 +15,6 @@ from compare.worker import Worker
 from shared.cifar import Dataset, class_name, image_size
 from shared.codes import Codes
 from shared.errors import UserError
-from shared.files import read_json
 from shared.opening import load_data
 from shared.packing import pack_codes
 from shared.pictures import read_pictures
@@ -102,5 +101,5 @@ def open_run(folder: Path, data: str | None) -> FinishedRun:
         named = f"; name one of {', '.join(below)}" if below else ", such as OUT/torch/bits48-seed2000"
         raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
     result = run.result()
-    data = data or data_of(read_json(run.environment_file))
+    data = data or data_of(run.environment())
     return FinishedRun(run, result["framework"], run.recipe(), Codes.load(run.codes_file), data)
