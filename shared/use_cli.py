@@ -16,7 +16,7 @@ from shared.errors import UserError
 from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
 from shared.opening import load_data
 from shared.pictures import read_pictures
-from shared.predictions import Outputs, line, records
+from shared.predictions import Outputs, line, records, told_apart
 from shared.progress import Progress
 from shared.questions import read_question
 from shared.recipe import Recipe
@@ -90,7 +90,7 @@ def _predict(arguments: argparse.Namespace, load: Load) -> None:
             found = [
                 r | {"true": class_name(recipe.dataset, y)} for r, y in zip(found, images.labels[index], strict=True)
             ]
-        _show(found, arguments.json)
+        failures += _show(found, arguments.json)
     _complain(failures)
 
 
@@ -104,7 +104,8 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
     print(json.dumps({"device": trained.device, "size": size}), flush=True)
     for text in sys.stdin:
         names, pixels = read_question(text, size)
-        print(json.dumps({"records": trained.records(_unlabelled(pixels), np.arange(len(names)), names)}), flush=True)
+        found = trained.records(_unlabelled(pixels), np.arange(len(names)), names)
+        print(json.dumps({"records": found}, allow_nan=False), flush=True)
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
@@ -124,7 +125,7 @@ def _infer(arguments: argparse.Namespace, load: Load) -> None:
     if names:
         opener = open_onnx if manifest.format == ONNX else load(Arithmetic(), "cpu")[0].export.open_model
         outputs = run_in_batches(opener(arguments.model), pixels)
-        _show(records(outputs, names, manifest.recipe.dataset), arguments.json)
+        failures += _show(records(outputs, names, manifest.recipe.dataset), arguments.json)
     _complain(failures)
 
 
@@ -161,9 +162,12 @@ def _unlabelled(pixels: np.ndarray) -> Dataset:
     return Dataset("custom", pixels, np.zeros(len(pixels), np.int64))
 
 
-def _show(found: list[dict], as_json: bool) -> None:
-    for record in found:
+def _show(found: list[dict], as_json: bool) -> list[str]:
+    """Print what can be said; a line for each image of which nothing can."""
+    said, problems = told_apart(found)
+    for record in said:
         print(line(record, as_json))
+    return problems
 
 
 def _complain(failures: list[str]) -> None:

@@ -193,7 +193,7 @@ def _encode(arguments: argparse.Namespace, implementation: Implementation, devic
 
 def _eval(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
     codes = _codes_of(arguments, implementation, device, progress)
-    print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}))
+    print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}, allow_nan=False))
 
 
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
@@ -219,9 +219,12 @@ def _codes_of(arguments: argparse.Namespace, implementation: Implementation, dev
     dataset, split = load_data(recipe, arguments.data)
     network = implementation.from_neutral(recipe, arrays, device)
     images = implementation.device_images(dataset, recipe.input_px, device)
-    return encode(
+    codes = encode(
         lambda index: implementation.encode.encode_images(network, images, index, progress), dataset, split
     ).codes
+    if codes.collapse:
+        progress.note(f"warning: {codes.collapse}")
+    return codes
 
 
 def _die_with_parent() -> None:

@@ -18,6 +18,7 @@ from shared.errors import UserError
 from shared.opening import load_data
 from shared.packing import pack_codes
 from shared.pictures import read_pictures
+from shared.predictions import told_apart
 from shared.questions import write_question
 from shared.recipe import Recipe
 from shared.runs import Run, finished_runs
@@ -67,7 +68,9 @@ class FinishedRun:
         """
         words = ["answer", "--checkpoint", str(self.run.checkpoint_file), "--device", device]
         with closing(worker.dialogue(words + (["--data", self.data] if self.data else []))) as dialogue:
-            records = dialogue.ask(write_question(names, pixels))["records"]
+            records, problems = told_apart(dialogue.ask(write_question(names, pixels))["records"])
+        if problems:
+            raise UserError(*problems)
         codes = pack_codes(np.array([list(record["bits"]) for record in records]) == "1")
         return [Query(name, code, said=r["class"]) for name, code, r in zip(names, codes, records, strict=True)]
 
