@@ -16,7 +16,7 @@ from compare.align import ALIGN_STEPS, align, quick_scale
 from compare.execution.cells import LocalExecutor, parse_cell
 from compare.execution.cluster import LOCAL, RayExecutor
 from compare.execution.follow import FollowingSuite
-from compare.execution.planning import plan
+from compare.execution.planning import plan, threads_of_run
 from compare.execution.studies import controls, families
 from compare.execution.suite import Executor, Suite
 from compare.ladder.report import ALIGN_FILE, read_align
@@ -24,7 +24,6 @@ from compare.table import write_table
 from compare.worker import add_python_options
 from shared.arithmetic import PRECISIONS
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
-from shared.machine import num_threads
 from shared.progress import Progress, make_progress
 from shared.protocols import PROTOCOLS
 from shared.recipe import BASE_SEED, PRESETS
@@ -136,7 +135,7 @@ def _executor(arguments: argparse.Namespace) -> Executor:
     if arguments.executor == "local":
         return LocalExecutor()
     address = arguments.ray_address or os.environ.get("RAY_ADDRESS", LOCAL)
-    return RayExecutor(address, arguments.device, arguments.cell_cpus or num_threads())
+    return RayExecutor(address, arguments.device, threads_of_run(arguments))
 
 
 def _align(suite: Suite, executor: str, progress: Progress) -> bool:

@@ -1,13 +1,15 @@
 """Numbers beyond float32: which networks could reach them, and which images' features and logits are none."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from shared.errors import UserError
+from shared.errors import Diverged, UserError
 from shared.pixels import SCALE, SHIFT
 
+WHY_NOT_FINITE = "with these weights numbers grow beyond float32"
 # the predicted class of an image whose logits are not finite
 NO_CLASS = -1
 # two digits below float32's largest: fast convolutions add and subtract before they multiply
@@ -71,4 +73,11 @@ def check_finite(features: np.ndarray, predicted: np.ndarray) -> None:
         )
 
 
-WHY_NOT_FINITE = "with these weights numbers grow beyond float32"
+def check_losses(epoch: int, **losses: float) -> None:
+    """Raise Diverged unless the losses, by their names, are finite."""
+    if not all(map(math.isfinite, losses.values())):
+        received = ", ".join(f"{name.replace('_', '-')} {value:.4g}" for name, value in losses.items())
+        raise Diverged(
+            f"training diverged: the loss is not finite in epoch {epoch} ({received}); lower the learning rate, or "
+            "start from other weights"
+        )

@@ -16,7 +16,7 @@ from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.cifar import Dataset, Split
 from shared.codes import Codes, distinct_codes, encoded_index
 from shared.errors import Diverged
-from shared.finite import NotFinite
+from shared.finite import NotFinite, check_losses
 from shared.progress import Progress
 from shared.randomness import batch_order, dropout_mask, native_seed
 from shared.ranks import ALONE, Ranks
@@ -116,7 +116,7 @@ class Job:
         Raises Diverged, on every rank, for a loss that is not finite.
         """
         means = [value / len(self.split.train) for value in self.ranks.total(sums)]
-        _check_losses(epoch, **dict(zip(_LOSSES, means, strict=True)))
+        check_losses(epoch, **dict(zip(_LOSSES, means, strict=True)))
         return means
 
     def report_step(self, step: int, epoch: int, loss: SupportsFloat) -> None:
@@ -128,7 +128,7 @@ class Job:
         if self.progress.due("train", done, total):
             shown = float(loss)
             if self.ranks.size == 1:  # of several, one alone must not leave the others in the middle of a step
-                _check_losses(epoch, loss=shown)
+                check_losses(epoch, loss=shown)
             self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=shown)
 
     def resume_after(self, epoch: int) -> None:
@@ -236,15 +236,6 @@ def describe_epoch(record: Mapping[str, object], epochs: int) -> str:
     if "map" in record:
         text += f" mAP {record['map']['expected']:.4f} accuracy {record['accuracy']:.4f}"
     return text
-
-
-def _check_losses(epoch: int, **losses: float) -> None:
-    if not all(map(math.isfinite, losses.values())):
-        received = ", ".join(f"{name.replace('_', '-')} {value:.4g}" for name, value in losses.items())
-        raise Diverged(
-            f"training diverged: the loss is not finite in epoch {epoch} ({received}); lower the learning rate, or "
-            "start from other weights"
-        )
 
 
 def _relative_change(before: weights.Arrays, after: weights.Arrays) -> float:

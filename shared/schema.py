@@ -7,7 +7,8 @@ or a Record of named fields.
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, NoReturn
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from shared.errors import UserError, printable
 
@@ -17,7 +18,8 @@ _SHOWN = 60
 _ROUNDING = 1e-9
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True)
+class Kind:
     """A plain value: whether one ``fits``, and the ``words`` for what is expected."""
 
     words: str
@@ -27,20 +29,23 @@ class Kind(NamedTuple):
         return Kind(f"{self.words}, or null", lambda value: value is None or self.fits(value))
 
 
-class Each(NamedTuple):
+@dataclass(frozen=True)
+class Each:
     """An object of any names: texts that fit ``key`` -> values of one ``schema``."""
 
     schema: object
     key: Kind
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """A list of one value for each of the ``schemas``."""
 
     schemas: tuple[object, ...]
 
 
-class Record(NamedTuple):
+@dataclass(frozen=True)
+class Record:
     """An object of known names: ``fields`` name -> schema.
 
     ``later``: name -> the value of a field that older versions did not write, put where it is absent. A name that is
@@ -48,7 +53,7 @@ class Record(NamedTuple):
     """
 
     fields: Mapping[str, object]
-    later: Mapping[str, object] = {}
+    later: Mapping[str, object] = field(default_factory=dict)
     open: bool = False
 
 

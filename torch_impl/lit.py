@@ -25,7 +25,6 @@ from torch_impl.model import losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate
 from torch_impl.runtime import autocast
 
-
 # this project has its own display; Lightning turns its own up when it is imported
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 

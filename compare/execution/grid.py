@@ -30,7 +30,7 @@ class Grid:
     """``seeds``: bits -> the seeds planned at that length. ``frameworks``: those that run, or have run.
 
     ``unavailable``: framework -> why it was asked for and cannot run. ``label``: what the user calls the data.
-    ``threads``: those of one run, as each command that wrote here had them; () where older versions wrote alone.
+    ``threads``: those of one process, as each command that wrote here had them; () where older versions wrote alone.
     """
 
     seeds: dict[int, list[int]]

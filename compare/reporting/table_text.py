@@ -7,9 +7,10 @@ from compare.evidence.stats import overall
 from compare.execution.grid import Grid
 from compare.published import departures, published_columns
 from compare.worker import NAMES
+from shared.codes import collapse_text
 from shared.errors import printable
 from shared.protocols import PROTOCOLS
-from shared.recipe import RELU_LAYERS, Recipe
+from shared.recipe import NUM_CLASSES, RELU_LAYERS, Recipe
 from shared.runs import Run, threads_of
 
 _OURS = {framework: f"this {NAMES[framework]}: last [ties] / best" for framework in ("torch", "paddle")}
@@ -77,6 +78,7 @@ def table_notes(grid: Grid, runs: list[Run], recipe: Recipe) -> list[str]:
         f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
         f"Seeds: {_seeds(grid)}.",
         *(_framework_note(name, grid, runs) for name in _OURS),
+        *filter(None, map(_collapse_note, runs)),
     ]
 
 
@@ -137,6 +139,15 @@ def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
     unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
     place = ", ".join(filter(None, [devices, _threads(its_runs)]))
     return f"{NAMES[framework]}: {place}; {versions}; {seconds:.0f} s of training{unfinished}."
+
+
+def _collapse_note(run: Run) -> str:
+    result = run.result()
+    cell = f"{NAMES[result['framework']]}, {result['bits']} bits, seed {result['seed']}"
+    images = result["retrieval"]["queries"] + result["retrieval"]["items"]
+    known = result["distinct_codes"] is not None  # older versions did not count them
+    warning = known and collapse_text(images, result["distinct_codes"], NUM_CLASSES)
+    return f"{cell}: {warning}." if warning else ""
 
 
 def _threads(runs: list[Run]) -> str:
