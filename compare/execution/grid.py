@@ -71,7 +71,11 @@ def read_grid(out: Path) -> Grid:
     file = out / SUITE_FILE
     if not file.exists():
         raise UserError(f"{out}: expected {SUITE_FILE}, found none; the benchmark command without --cell writes it")
-    values = read_json(file, _SUITE)
+    try:
+        values = read_json(file, _SUITE)
+    except UserError as error:
+        again = "or remove the file and give the benchmark command again, which keeps finished runs"
+        raise UserError(f"{error}; {again}") from error
     seeds = {int(bits): own for bits, own in values["seeds"].items()}
     return Grid(**{**values, "seeds": seeds, "threads": tuple(values["threads"])})
 

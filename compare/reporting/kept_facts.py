@@ -105,7 +105,7 @@ def _read(material: Material) -> dict[int, LengthFacts]:
         entries = read_json(file, Each(_LENGTH, key=CODE_LENGTH), _MOST_BYTES) if file.exists() else {}
         return {int(bits): _decoded(entry, int(bits), f"{file}: {bits}") for bits, entry in entries.items()}
     except UserError as error:
-        material.problems += error.args
+        material.problems.extend(error.args)
     return {}
 
 
