@@ -121,7 +121,7 @@ def test_what_is_hidden_behind_a_relu_is_found_and_predict_does_the_others(frame
     assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == list(map(str, files[::2]))
     named = [line.split(": its features are not finite")[0] for line in done.stderr.splitlines()]
     assert named == [f"error: {file}" for file in files[1::2]]
-    words = ("--checkpoint", checkpoint, "--data", "digits", "--progress", "json")
+    words = ("--checkpoint", checkpoint, "--data", "digits")
     refused = helpers.worker(framework, "eval", *words, status=2)
     assert " of 1797 images have features that are not finite; " in refused.stderr
     assert '"map"' not in refused.stdout
