@@ -16,11 +16,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from compare.evidence.gather import ALIGN_FILE
 from compare.ladder.exported_rung import LEFT_OUT
 from compare.ladder.faults import FAULTS, NO_FAULT, Fault
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record
+from compare.ladder.report import ALIGN_FILE
 from compare.ladder.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.ladder.rungs import RUNGS
 from compare.worker import Worker, add_python_options

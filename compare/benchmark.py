@@ -13,19 +13,17 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from compare.align import ALIGN_STEPS, align, quick_scale
-from compare.evidence.gather import ALIGN_FILE
 from compare.execution.cells import LocalExecutor, parse_cell
 from compare.execution.cluster import LOCAL, RayExecutor
 from compare.execution.follow import FollowingSuite
-from compare.execution.planning import plan
+from compare.execution.planning import plan, threads_of_run
 from compare.execution.studies import controls, families
 from compare.execution.suite import Executor, Suite
+from compare.ladder.report import ALIGN_FILE, read_align
 from compare.table import write_table
 from compare.worker import add_python_options
 from shared.arithmetic import PRECISIONS
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
-from shared.files import read_json
-from shared.machine import num_threads
 from shared.progress import Progress, make_progress
 from shared.protocols import PROTOCOLS
 from shared.recipe import BASE_SEED, PRESETS
@@ -146,16 +144,15 @@ def _executor(arguments: argparse.Namespace) -> Executor:
     if arguments.executor == "local":
         return LocalExecutor()
     address = arguments.ray_address or os.environ.get("RAY_ADDRESS", LOCAL)
-    return RayExecutor(address, arguments.device, arguments.cell_cpus or num_threads())
+    return RayExecutor(address, arguments.device, threads_of_run(arguments))
 
 
 def _align(suite: Suite, executor: str, progress: Progress) -> bool:
     """Climb the quick ladder, here, unless it passed in this folder and nothing is left to train."""
-    report = suite.out / ALIGN_FILE
     if len(suite.workers) < len(FRAMEWORKS):
         progress.note("alignment ladder: left out, since it compares two frameworks")
         return True
-    if report.exists() and suite.is_finished() and read_json(report)["passed"]:
+    if (suite.out / ALIGN_FILE).exists() and suite.is_finished() and read_align(suite.out)["passed"]:
         return True
     workers = {worker.framework: dataclasses.replace(worker, threads=1) for worker in suite.workers}
     # a GPU that the nodes have may be missing here

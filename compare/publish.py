@@ -11,16 +11,16 @@ import shutil
 import sys
 from pathlib import Path
 
-from compare.evidence.gather import ALIGN_FILE
 from compare.execution.grid import SUITE_FILE
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
+from compare.ladder.report import ALIGN_FILE
 from compare.report import REPORT_FILE, write_report
 from compare.reporting.data import THROUGHPUT_FILE
 from compare.reporting.findings import results_page
 from compare.reporting.kept_facts import FACTS_FILE
 from compare.table import write_table
 from shared.errors import UserError, exit_status
-from shared.files import PROJECT_ROOT, make_folder, read_json, write_json, write_text
+from shared.files import PROJECT_ROOT, make_folder, write_json, write_text
 from shared.recipe import SEEDED
 from shared.runs import Run, finished_runs
 
@@ -93,9 +93,9 @@ def _copy_run(run: Run, target: Run) -> None:
     for name in ("recipe_file", "log_file", "queries_file", "result_file"):
         if getattr(run, name).exists():
             shutil.copyfile(getattr(run, name), getattr(target, name))
-    environment = read_json(run.environment_file)
+    environment = run.environment()
     # paths of the machine it ran on say nothing elsewhere
-    words = [Path(word).name if os.path.isabs(word) else word for word in environment.get("command", [])]
+    words = [Path(word).name if os.path.isabs(word) else word for word in environment["command"]]
     write_json(target.environment_file, environment | {"command": words})
 
 

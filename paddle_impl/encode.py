@@ -1,5 +1,6 @@
 """From images to features and predicted classes."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -8,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from paddle_impl.images import DeviceImages
-from paddle_impl.model import GreedyHash
+from paddle_impl.model import GreedyHash, SignStraightThrough
 from paddle_impl.runtime import autocast, paddle, use_all_threads
 from shared.batches import encode_in_batches
+from shared.finite import Reach, may_overflow
 from shared.machine import is_tuned, num_threads
 from shared.progress import Progress
 
-Tensor = paddle.Tensor
+Tensor, nn = paddle.Tensor, paddle.nn
 # normalised pixels (B, 3, H, W) -> features (B, bits) and logits (B, classes)
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -22,7 +24,10 @@ Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 def encode_images(
     network: GreedyHash, images: DeviceImages, index: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
+    """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,).
+
+    Where numbers grow beyond float32 an image's features are NaN, and its class is ``NO_CLASS``.
+    """
     was_training = network.training
     network.eval()
     found = encode_with(make_encoder(network), images, index, progress)
@@ -40,14 +45,16 @@ def encode_with(
         pixels = images.normalised(paddle.to_tensor(batch))
         with autocast(paddle.get_device()):
             feature, logits = encoder(pixels)
-        return feature.astype("float32").numpy(), logits.argmax(axis=1).numpy()
+        return feature.astype("float32").numpy(), logits.astype("float32").numpy()
 
     return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
 
 
 @paddle.no_grad()
 def make_encoder(network: GreedyHash) -> Encoder:
-    """The fastest way through the network, which is in evaluation mode, on its device."""
+    """The fastest way through the network, which is in evaluation mode, on its device, that notices an overflow."""
+    if may_overflow(map(_reach, network.children())):
+        return _watched(network)
     return _onednn_encoder(network) if _has_fast_inference() else _layer_by_layer(network)
 
 
@@ -60,6 +67,26 @@ def _layer_by_layer(network: GreedyHash) -> Encoder:
     def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
         output = network(pixels)
         return output.feature, output.logits
+
+    return encode
+
+
+def _reach(layer: nn.Layer) -> Reach:
+    bias = 0.0 if layer.bias is None else layer.bias.abs().max().item()
+    inputs = 0 if isinstance(layer, nn.Linear) else [1, 2, 3]  # Paddle's linear weights are (in, out)
+    return Reach(layer.weight.abs().sum(inputs).max().item(), bias)
+
+
+def _watched(network: GreedyHash) -> Encoder:
+    """Layer by layer; an image for which any of them gives a number that is not finite has features of NaN."""
+
+    def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        x, spoiled = pixels, paddle.zeros([len(pixels), 1])
+        for _, stage in network.stages():
+            x = stage(x)
+            finite = paddle.isfinite(x).flatten(1).all(axis=1, keepdim=True)
+            spoiled = paddle.where(finite, spoiled, paddle.full_like(spoiled, math.nan))
+        return x + spoiled, network.classifier(SignStraightThrough.apply(x)) + spoiled
 
     return encode
 

@@ -65,7 +65,7 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
         optimizer.clear_grad()
         sums += paddle.stack([term.detach() for term in terms]).astype("float64") * batch.count
         job.report_step(batch.step, epoch, terms.loss)
-    return job.mean_losses(sums.tolist())
+    return job.mean_losses(epoch, sums.tolist())
 
 
 def keep(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:

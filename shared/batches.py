@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from shared.finite import predicted_classes
 from shared.progress import Progress
 
 BATCH_SIZE = 128
-# index int64 (B,) -> features float32 (B, bits) and predicted classes int64 (B,)
+# index int64 (B,) -> features float32 (B, bits) and logits float32 (B, classes)
 EncodeBatch = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -16,6 +17,7 @@ def encode_in_batches(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,), N > 0.
 
+    The class is ``NO_CLASS`` where logits are not finite.
     ``ran_out`` tells an exception for want of memory from others. After one the batch is halved for good, with a
     line that says so; an image that does not fit alone raises it again.
     """
@@ -32,5 +34,5 @@ def encode_in_batches(
             continue
         done += len(batch)
         progress.update("encode", done, len(index))
-    features, predicted = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return features, predicted
+    features, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return features, predicted_classes(logits)

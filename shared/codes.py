@@ -11,6 +11,7 @@ from shared.arrays import read_npz
 from shared.cifar import Dataset, Split
 from shared.errors import UserError
 from shared.files import atomic_path
+from shared.finite import check_finite
 from shared.packing import pack_codes
 from shared.recipe import NUM_CLASSES
 from shared.retrieval import Retrieval, evaluate
@@ -38,7 +39,11 @@ class Codes:
 
     @classmethod
     def from_features(cls, features: np.ndarray, predicted: np.ndarray, dataset: Dataset, split: Split) -> "Codes":
-        """Codes of ``encoded_index(split)`` from float32 features (N, bits) and predicted classes (N,)."""
+        """Codes of ``encoded_index(split)`` from float32 features (N, bits) and predicted classes (N,).
+
+        Raises NotFinite, with a count, where features or the logits behind the classes are not finite.
+        """
+        check_finite(features, predicted)
         index = encoded_index(split)
         packed = pack_codes(features > 0)
         margin = np.abs(features).astype(np.float32)
@@ -53,6 +58,11 @@ class Codes:
     def zeros(self) -> int:
         """How many features were exactly 0, where the sign is a convention."""
         return int((self.margin == 0).sum())
+
+    @property
+    def collapse(self) -> str:
+        """What ``collapsed`` says of these codes."""
+        return collapsed(self.codes, self.labels)
 
     def score(self) -> Retrieval:
         """Rank the database for every query."""
@@ -123,6 +133,31 @@ def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     # a bit beyond the code's would count as a difference
     if margin.shape[1] % 64 and (words[:, -1] >> np.uint64(margin.shape[1] % 64)).any():
         yield f"codes of more than {margin.shape[1]} bits"
+
+
+def distinct_codes(codes: np.ndarray) -> int:
+    """How many different codes there are among packed ones, uint64 (N, words)."""
+    return len(np.unique(codes, axis=0))
+
+
+def collapsed(codes: np.ndarray, labels: np.ndarray) -> str:
+    """A warning where packed codes, uint64 (N, words), cannot tell the classes apart, else "".
+
+    ``labels`` are class ids (N,) or multi-hot rows (N, classes).
+
+    >>> collapsed(np.array([[5], [5], [5]], np.uint64), np.array([0, 1, 2]))
+    'collapsed: all 3 images have one and the same code'
+    """
+    return collapse_text(len(codes), distinct_codes(codes), len(np.unique(labels, axis=0)))
+
+
+def collapse_text(images: int, distinct: int, classes: int) -> str:
+    """The warning of ``collapsed`` from counts."""
+    if distinct >= classes:
+        return ""
+    if distinct == 1:
+        return f"collapsed: all {images} images have one and the same code"
+    return f"collapsed: {images} images of {classes} classes have {distinct} different codes"
 
 
 def encoded_index(split: Split) -> np.ndarray:

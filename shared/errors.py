@@ -35,6 +35,10 @@ class WorkerDied(Exception):
     """A worker process ended without finishing; the message quotes the end of its log."""
 
 
+class Diverged(WorkerDied):
+    """What the worker says itself when it ends: training came to numbers that are not finite."""
+
+
 def exit_status(main: Callable[[], None]) -> int:
     """Run ``main`` and return the process's exit status; expected failures become one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):

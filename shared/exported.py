@@ -18,6 +18,7 @@ from shared.batches import BATCH_SIZE
 from shared.cifar import class_name
 from shared.errors import UserError
 from shared.files import make_folder, read_json, sha256_of, write_json
+from shared.finite import may_overflow, reaches
 from shared.machine import num_threads
 from shared.predictions import Outputs
 from shared.recipe import NUM_CLASSES, Recipe, recipe_from_dict
@@ -107,8 +108,11 @@ def write_model(
 ) -> Manifest:
     """Export to ``folder``: model files first, then the manifest, without which they do not count.
 
-    Raises UserError when the folder cannot be written, or a package is missing.
+    Raises UserError when the folder cannot be written, a package is missing, or numbers could grow beyond float32,
+    which engines need not notice.
     """
+    if may_overflow(reaches(arrays)):
+        raise UserError("expected weights with which no activation can grow beyond float32, received larger ones")
     make_folder(folder)
     try:
         (folder / MANIFEST).unlink(missing_ok=True)

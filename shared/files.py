@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import UserError
+from shared.schema import ANY, TEXT, Each, checked, parse_json
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 _SECONDS_TO_DOWNLOAD = 3600.0
+_MOST_BYTES = 64 * 2**20
 
 
 def cache_folder() -> Path:
@@ -70,15 +72,23 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict:
-    """The JSON object in ``path``; UserError when it is missing, damaged or no object."""
+def read_json(path: Path, schema: object = Each(ANY, TEXT), most_bytes: int = _MOST_BYTES) -> dict:
+    """The JSON object in ``path``, like ``schema`` (shared/schema.py); UserError when it is missing or unlike it."""
+    content = read_bytes(path, "a JSON file written by this project", most_bytes)
+    return checked(parse_json(content, str(path)), schema, str(path))
+
+
+def read_bytes(path: Path, expected: str, most_bytes: int = _MOST_BYTES) -> bytes:
+    """The content of a file; UserError, naming what was ``expected``, when it cannot be read, is none or is larger."""
+    path = Path(path)
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}; expected a JSON file written by this project") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected a JSON object, received {type(value).__name__}")
-    return value
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: expected {expected}, received what is no file")
+        if path.stat().st_size > most_bytes:
+            raise UserError(f"{path}: expected at most {most_bytes} bytes, received {path.stat().st_size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: expected {expected}, cannot read it: {error.strerror or error}") from error
 
 
 def sha256_of(*chunks: bytes | memoryview) -> str:

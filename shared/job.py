@@ -14,7 +14,9 @@ import numpy as np
 from shared import checkpoint, weights
 from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.cifar import Dataset, Split
-from shared.codes import Codes, encoded_index
+from shared.codes import Codes, distinct_codes, encoded_index
+from shared.errors import Diverged
+from shared.finite import NotFinite, check_losses
 from shared.progress import Progress
 from shared.randomness import batch_order, dropout_mask, native_seed
 from shared.ranks import ALONE, Ranks
@@ -108,15 +110,26 @@ class Job:
         """What seeds the framework's own generator at the start of ``epoch``; each rank has its own."""
         return native_seed(self.recipe.seed_of("dropout"), epoch) + self.ranks.rank
 
-    def mean_losses(self, sums: list[float]) -> list[float]:
-        """Means over the training images from this rank's sums over those it saw in one epoch."""
-        return [value / len(self.split.train) for value in self.ranks.total(sums)]
+    def mean_losses(self, epoch: int, sums: list[float]) -> list[float]:
+        """Means over the training images from this rank's sums over those it saw in ``epoch``.
+
+        Raises Diverged, on every rank, for a loss that is not finite.
+        """
+        means = [value / len(self.split.train) for value in self.ranks.total(sums)]
+        check_losses(epoch, **dict(zip(_LOSSES, means, strict=True)))
+        return means
 
     def report_step(self, step: int, epoch: int, loss: SupportsFloat) -> None:
-        """Show progress after global ``step``; the loss is read from its device only when it is shown."""
+        """Show progress after global ``step``; the loss is read from its device only when it is shown.
+
+        Raises Diverged where it is not finite then.
+        """
         done, total = step + 1, self.recipe.epochs * self.steps_per_epoch
         if self.progress.due("train", done, total):
-            self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=float(loss))
+            shown = float(loss)
+            if self.ranks.size == 1:  # of several, one alone must not leave the others in the middle of a step
+                check_losses(epoch, loss=shown)
+            self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=shown)
 
     def resume_after(self, epoch: int) -> None:
         """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start).
@@ -129,12 +142,18 @@ class Job:
             self.progress.note(f"  going on after epoch {epoch}/{self.recipe.epochs}")
 
     def encode(self, encode_images: EncodeImages) -> Encoded:
-        """Encode the queries and the database of this job, each rank its share."""
+        """Encode the queries and the database of this job, each rank its share.
+
+        Raises Diverged, on every rank, where features or logits are not finite.
+        """
 
         def encode_share(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return self.ranks.concatenate(*encode_images(index[self.ranks.share(len(index))]))
 
-        return encode(encode_share, self.dataset, self.split)
+        try:
+            return encode(encode_share, self.dataset, self.split)
+        except NotFinite as error:
+            raise Diverged(f"training diverged: {error}") from error
 
     def finish_epoch(
         self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
@@ -142,10 +161,8 @@ class Job:
         """Log one epoch and return its record.
 
         ``rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
-        epoch's images; ``seconds`` is training alone. Raises FloatingPointError for a loss that is not finite.
+        epoch's images; ``seconds`` is training alone.
         """
-        if not all(map(math.isfinite, mean_losses)):
-            raise FloatingPointError(f"the loss is not finite in epoch {epoch}: {mean_losses}; is the rate too high?")
         record = {"epoch": epoch, "lr": rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
         if encoded is not None:
@@ -156,6 +173,8 @@ class Job:
             }
         self.run.append_log(record)
         self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
+        if encoded is not None and encoded.codes.collapse:
+            self.progress.note(f"  warning: epoch {epoch}: {encoded.codes.collapse}")
         return record
 
     def finish(self, encoded: Encoded, kept: Path) -> None:
@@ -194,6 +213,7 @@ class Job:
             "accuracy": codes.accuracy(),
             "retrieval": score.other_scores(),
             "zeros": codes.zeros,
+            "distinct_codes": distinct_codes(codes.codes),
             "weights_moved": _relative_change(self.initial_weights, final_weights),
             "train_seconds": train_seconds,
             "encode_seconds": log[-1]["encode_seconds"],

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from shared.errors import EXIT_USER_ERROR, UserError, WorkerDied
+from shared.errors import EXIT_USER_ERROR, EXIT_WORKER_DIED, UserError, WorkerDied
 from shared.files import PROJECT_ROOT
 from shared.machine import num_threads
 from shared.progress import Progress, replay
@@ -147,6 +147,8 @@ def _relay(channel: socket.socket, progress: Progress, errors: list[str]) -> Non
 def _judge(name: str, status: int, errors: list[str]) -> None:
     if status == EXIT_USER_ERROR and errors:
         raise UserError(errors[-1])
+    if status == EXIT_WORKER_DIED and errors:
+        raise WorkerDied(errors[-1])
     # a launcher ends with its rank's status, of which the system keeps eight bits: -9 becomes 247
     number = 256 - status if status > 192 else -status
     how = f"signal {number}" if number > 0 else f"exit status {status}"

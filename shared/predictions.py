@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.finite import WHY_NOT_FINITE
 from shared.packing import code_hex, pack_codes
 
 
@@ -26,8 +27,9 @@ class Outputs(NamedTuple):
         """From features (N, bits), predicted classes (N,) and the classifier's weight (classes, bits) or None."""
         if classifier is None:
             return cls(features, (features > 0).astype(np.uint8), None, None)
-        logits = np.sign(features) @ classifier.T
-        grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+        with np.errstate(invalid="ignore", over="ignore"):  # of features that are not finite
+            logits = np.sign(features) @ classifier.T
+            grown = np.exp(logits - logits.max(axis=1, keepdims=True))
         return cls(features, (features > 0).astype(np.uint8), grown / grown.sum(axis=1, keepdims=True), labels)
 
 
@@ -36,11 +38,17 @@ def records(outputs: Outputs, names: Sequence[str], class_of: Callable[[int], st
 
     ``bits`` begins with bit 0; ``hex`` is the number whose lowest bit that is, as in the words of ``codes.npz``.
     ``margin`` is the smallest |feature|: how far the code is from another one. Without a classifier ``class``,
-    ``label`` and ``probability`` are None.
+    ``label`` and ``probability`` are None. Of an image whose feature or probability is not finite there is nothing to
+    say but ``image`` and the ``problem``.
     """
-    words = pack_codes(outputs.code)
+    words, finite = pack_codes(outputs.code), np.isfinite(outputs.feature).all(axis=1)
+    if outputs.probability is not None:
+        finite &= np.isfinite(outputs.probability).all(axis=1)
     found = []
     for i, name in enumerate(names):
+        if not finite[i]:
+            found.append({"image": name, "problem": f"its features are not finite; {WHY_NOT_FINITE}"})
+            continue
         label = None if outputs.label is None else int(outputs.label[i])
         found.append(
             {
@@ -56,10 +64,16 @@ def records(outputs: Outputs, names: Sequence[str], class_of: Callable[[int], st
     return found
 
 
+def told_apart(found: Sequence[dict]) -> tuple[list[dict], list[str]]:
+    """The records without a problem, and a line for each of the others."""
+    problems = [f"{record['image']}: {record['problem']}" for record in found if "problem" in record]
+    return [record for record in found if "problem" not in record], problems
+
+
 def line(record: Mapping[str, object], as_json: bool) -> str:
     """One record as people read it, or as one line of JSON."""
     if as_json:
-        return json.dumps(record)
+        return json.dumps(record, allow_nan=False)
     text = "no class (the checkpoint holds no classifier)"
     if record["class"] is not None:
         text = "{class}, probability {probability:.4f}"

@@ -5,44 +5,17 @@ import dataclasses
 import io
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from shared.errors import UserError
-from shared.files import make_folder, read_json, write_json, write_text
+from shared.errors import UserError, printable
+from shared.files import make_folder, read_bytes, read_json, write_json, write_text
 from shared.recipe import Recipe, differing_settings, read_recipe
+from shared.run_schema import ENVIRONMENT, EPOCH, FRAMEWORKS, RESULT, SCORED_EPOCH, check_result
+from shared.schema import SHARE, checked, parse_json
 
-FRAMEWORKS = ("paddle", "torch")
 # a column of queries.csv
 AP = "average_precision"
-# the mAP by the order within ties
-_SCORE = {"expected": float, "best": float, "worst": float, "stable": float, "argsort": float}
-_RESULT = {
-    "framework": str,
-    "preset": str,
-    "dataset": str,
-    "bits": int,
-    "seed": int,
-    "epochs": int,
-    "map_last": dict,
-    "map_best": dict,
-    "map_argsort_best": float,
-    "best_epoch": int,
-    "accuracy": float,
-    "retrieval": dict,
-    "zeros": int,
-    "weights_moved": float,
-    "train_seconds": float,
-    "encode_seconds": float,
-    "images_per_second": float,
-    "device": str,
-    "versions": dict,
-    "recipe_digest": str,
-    "data_sha256": str,
-    "split_sha256": str,
-    "initial_weights_sha256": str,
-    "checkpoint_sha256": str,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,11 +101,22 @@ class Run:
         return read_recipe(self.recipe_file)
 
     def log(self) -> list[dict]:
-        """One record per finished epoch, in order; a line cut off by a kill is left out."""
+        """One record per finished epoch, in order; a line cut off by a kill is left out.
+
+        UserError for any other line that is no such record.
+        """
         if not self.log_file.exists():
             return []
-        lines = self.log_file.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+        lines = read_bytes(self.log_file, "a record of every epoch").split(b"\n")[:-1]
+        return [self._epoch(line, f"{self.log_file}, line {number}") for number, line in enumerate(lines, 1)]
+
+    def _epoch(self, line: bytes, where: str) -> dict:
+        record = parse_json(line, where)
+        return checked(record, SCORED_EPOCH if isinstance(record, dict) and "map" in record else EPOCH, where)
+
+    def environment(self) -> dict:
+        """What the worker said of its process; UserError if the file is missing or damaged."""
+        return read_json(self.environment_file, ENVIRONMENT)
 
     def append_log(self, record: Mapping[str, object]) -> None:
         """Add one epoch's record."""
@@ -142,7 +126,7 @@ class Run:
     def rewind_log(self, epoch: int) -> None:
         """Drop the records after ``epoch``, which will be trained again."""
         kept = [record for record in self.log() if record["epoch"] <= epoch]
-        write_text(self.log_file, "".join(json.dumps(record) + "\n" for record in kept))
+        write_text(self.log_file, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
 
     def write_queries(self, columns: Mapping[str, Sequence]) -> None:
         """Write a column each, among them ``AP``, all of one length."""
@@ -154,26 +138,35 @@ class Run:
 
     def average_precisions(self) -> list[float]:
         """Of every query, expected over the order within ties; UserError if the file is missing or damaged."""
+        expected = f"a column {AP} of numbers"
+        text = io.TextIOWrapper(io.BytesIO(read_bytes(self.queries_file, expected)), encoding="utf-8", newline="")
         try:
-            with self.queries_file.open(newline="", encoding="utf-8") as file:
-                rows = [float(row[AP]) for row in csv.DictReader(file)]
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{self.queries_file}: expected a column {AP} of numbers: {error!r}") from error
+            rows = [float(row[AP]) for row in csv.DictReader(text)]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise UserError(f"{self.queries_file}: expected {expected}, received: {printable(error, 200)}") from error
         if not rows:
-            raise UserError(f"{self.queries_file}: expected a column {AP} of numbers, received an empty file")
-        return rows
+            raise UserError(f"{self.queries_file}: expected {expected}, received none")
+        return checked(rows, [SHARE], f"{self.queries_file}: {AP}")
 
     def write_result(self, result: Mapping[str, object]) -> None:
         """Finish the run: check the result against the schema and write it."""
-        _check_result(result, str(self.result_file))
+        where = str(self.result_file)
+        check_result(checked(result, RESULT, where), where)
         write_json(self.result_file, result)
 
     def result(self) -> dict:
         """The finished run's result; UserError if missing, damaged or not matching the recipe beside it."""
-        result = read_json(self.result_file)
-        _check_result(result, str(self.result_file))
-        if result["recipe_digest"] != self.recipe().digest():
+        where = str(self.result_file)
+        result, recipe = read_json(self.result_file, RESULT), self.recipe()
+        check_result(result, where)
+        if result["recipe_digest"] != recipe.digest():
             raise UserError(f"{self.folder}: result.json belongs to another recipe; remove the folder and run again")
+        for name in ("preset", "dataset", "bits", "seed", "epochs"):
+            if result[name] != getattr(recipe, name):
+                raise UserError(
+                    f"{where}: {name}: expected {getattr(recipe, name)} as in {self.recipe_file.name}, received "
+                    f"{result[name]}; remove the folder and run again"
+                )
         return result
 
     def is_finished(self) -> bool:
@@ -207,24 +200,13 @@ def begun_runs(out: Path) -> list[Run]:
     return [Run(file.parent) for name in FRAMEWORKS for file in sorted((out / name).glob("bits*-seed*/recipe.json"))]
 
 
+def threads_of(runs: Iterable[Run]) -> list[int]:
+    """The different numbers of threads that the runs say they were made on, smallest first."""
+    said = (run.environment()["framework_threads"] for run in runs if run.environment_file.exists())
+    return sorted({threads for threads in said if threads is not None})
+
+
 def data_of(environment: dict) -> str | None:
-    """Where the images were of the run with this environment.json; None if it does not say."""
-    words = environment.get("command", [])
+    """Where the images were of the run with this ``Run.environment``; None if it does not say."""
+    words = environment["command"]
     return words[words.index("--data") + 1] if "--data" in words[:-1] else None
-
-
-def _check_result(result: Mapping[str, object], where: str) -> None:
-    _check_fields(result, _RESULT, where)
-    for name in ("map_last", "map_best"):
-        _check_fields(result[name], _SCORE, f"{where}: {name}")
-
-
-def _check_fields(values: Mapping[str, object], schema: Mapping[str, type], where: str) -> None:
-    if values.keys() != schema.keys():
-        raise UserError(
-            f"{where}: expected the fields {sorted(schema)}, "
-            f"missing {sorted(schema.keys() - values.keys())}, unknown {sorted(values.keys() - schema.keys())}"
-        )
-    for name, kind in schema.items():
-        if not isinstance(values[name], (int, float) if kind is float else kind) or isinstance(values[name], bool):
-            raise UserError(f"{where}: {name}: expected {kind.__name__}, received {values[name]!r}")

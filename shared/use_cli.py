@@ -17,7 +17,7 @@ from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batc
 from shared.names import CLASSIFIER
 from shared.opening import load_data
 from shared.pictures import read_pictures
-from shared.predictions import Outputs, line, records
+from shared.predictions import Outputs, line, records, told_apart
 from shared.progress import Progress
 from shared.questions import read_question
 from shared.recipe import Recipe
@@ -92,7 +92,7 @@ def _predict(arguments: argparse.Namespace, load: Load) -> None:
         found = _Trained(recipe, arrays, load, arguments.device).records(images, index, names)
         if arguments.index:
             found = [r | {"true": images.class_of(y)} for r, y in zip(found, images.labels[index], strict=True)]
-        _show(found, arguments.json)
+        failures += _show(found, arguments.json)
     _complain(failures)
 
 
@@ -107,7 +107,7 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
     for text in sys.stdin:
         names, pixels = read_question(text, size)
         found = trained.records(_unlabelled(recipe, pixels), np.arange(len(names)), names)
-        print(json.dumps({"records": found}), flush=True)
+        print(json.dumps({"records": found}, allow_nan=False), flush=True)
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
@@ -133,7 +133,8 @@ def _infer(arguments: argparse.Namespace, load: Load) -> None:
     if names:
         opener = open_onnx if manifest.format == ONNX else load(Arithmetic(), "cpu")[0].export.open_model
         outputs = run_in_batches(opener(arguments.model), pixels)
-        _show(records(outputs, names, _unlabelled(manifest.recipe, pixels).class_of), arguments.json)
+        found = records(outputs, names, _unlabelled(manifest.recipe, pixels).class_of)
+        failures += _show(found, arguments.json)
     _complain(failures)
 
 
@@ -170,9 +171,12 @@ def _unlabelled(recipe: Recipe, pixels: np.ndarray) -> Dataset:
     return Dataset(recipe.dataset, pixels, np.zeros(len(pixels), np.int64), recipe.class_names)
 
 
-def _show(found: list[dict], as_json: bool) -> None:
-    for record in found:
+def _show(found: list[dict], as_json: bool) -> list[str]:
+    """Print what can be said; a line for each image of which nothing can."""
+    said, problems = told_apart(found)
+    for record in said:
         print(line(record, as_json))
+    return problems
 
 
 def _complain(failures: list[str]) -> None:

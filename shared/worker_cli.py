@@ -196,7 +196,7 @@ def _eval(arguments: argparse.Namespace, implementation: Implementation, device:
     codes = _codes_of(arguments, implementation, device, progress)
     if codes.accuracy() is None:
         progress.note(f"{arguments.checkpoint} holds no classifier: what classes it predicts is not known")
-    print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}))
+    print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}, allow_nan=False))
 
 
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
@@ -225,6 +225,8 @@ def _codes_of(arguments: argparse.Namespace, implementation: Implementation, dev
     codes = encode(
         lambda index: implementation.encode.encode_images(network, images, index, progress), dataset, split
     ).codes
+    if codes.collapse:
+        progress.note(f"warning: {codes.collapse}")
     return codes if CLASSIFIER in arrays else codes.without_classes()
 
 

@@ -27,7 +27,7 @@ def encoder_with_room_for(count, sizes):
         sizes.append(len(batch))
         if len(batch) > count:
             raise MemoryError("no room")
-        return np.stack([batch, -batch], axis=1).astype(np.float32), batch % 10
+        return np.stack([batch, -batch], axis=1).astype(np.float32), np.eye(10, dtype=np.float32)[batch % 10]
 
     return encode
 

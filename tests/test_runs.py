@@ -12,6 +12,7 @@ from shared.errors import UserError
 from shared.files import atomic_path, folder_lock
 from shared.recipe import PRESETS
 from shared.runs import Run, finished_runs, run_of
+from tests.rows import EPOCH
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12)
 OTHER = dataclasses.replace(RECIPE, epochs=7)
@@ -21,10 +22,10 @@ def test_another_recipe_needs_force(tmp_path):
     run = run_of(tmp_path, "torch", 12, 2000)
     run.prepare(RECIPE)
     run.prepare(RECIPE)
-    run.append_log({"epoch": 1})
+    run.append_log(EPOCH | {"epoch": 1})
     with pytest.raises(UserError, match=r"epochs 15 instead of 7.*--force"):
         run.prepare(OTHER)
-    assert run.log() == [{"epoch": 1}]
+    assert run.log() == [EPOCH | {"epoch": 1}]
     run.prepare(OTHER, force=True)
     assert run.recipe() == OTHER
     assert run.log() == []
@@ -44,12 +45,12 @@ def test_a_recipe_that_cannot_be_read_needs_force(tmp_path, text):
 def test_log_survives_a_cut_off_line_and_can_be_rewound(tmp_path):
     run = Run(tmp_path)
     for epoch in (1, 2, 3):
-        run.append_log({"epoch": epoch})
+        run.append_log(EPOCH | {"epoch": epoch})
     with run.log_file.open("a") as file:
         file.write('{"epoch": 4, "lo')
     assert [record["epoch"] for record in run.log()] == [1, 2, 3]
     run.rewind_log(2)
-    run.append_log({"epoch": 3})
+    run.append_log(EPOCH | {"epoch": 3})
     assert [record["epoch"] for record in run.log()] == [1, 2, 3]
 
 
@@ -61,8 +62,11 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
     run.write_result(result)
     assert run.result() == result
     for spoiled, message in (
-        ({k: v for k, v in result.items() if k != "accuracy"}, r"missing \['accuracy'\]"),
-        (result | {"accuracy": "high"}, "accuracy: expected float, received 'high'"),
+        ({k: v for k, v in result.items() if k != "accuracy"}, "missing accuracy"),
+        (result | {"accuracy": "high"}, "accuracy: expected a number from 0 to 1, received 'high'"),
+        (result | {"precision_at_least": 1}, "unknown precision_at_least; written by a newer version"),
+        (result | {"seed": 7}, "seed: expected 2000 as in recipe.json, received 7"),
+        (result | {"retrieval": result["retrieval"] | {"radius_curve": {"precision": [], "recall": []}}}, "13 values"),
         (result | {"map_last": {"expected": 1.0}}, "map_last"),
         (result | {"recipe_digest": "0"}, "another recipe"),
     ):
@@ -70,8 +74,11 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
         with pytest.raises(UserError, match=message):
             run.result()
     run.result_file.write_text('{"accuracy": ')
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="expected JSON that this project wrote"):
         run.result()
+    del result["distinct_codes"]  # as before it was there
+    run.result_file.write_text(json.dumps(result))
+    assert run.result() == result | {"distinct_codes": None}
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from shared.batches import encode_in_batches
+from shared.finite import Reach, may_overflow
 from shared.machine import is_tuned
 from shared.progress import Progress
 from torch_impl.images import DeviceImages
-from torch_impl.model import GreedyHash
+from torch_impl.model import GreedyHash, SignStraightThrough
 from torch_impl.runtime import autocast
 
 # normalised pixels (B, 3, H, W) -> features (B, bits) and logits (B, classes)
@@ -21,7 +22,10 @@ Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 def encode_images(
     network: GreedyHash, images: DeviceImages, index: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,)."""
+    """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,).
+
+    Where numbers grow beyond float32 an image's features are NaN, and its class is ``NO_CLASS``.
+    """
     was_training = network.training
     network.eval()
     found = encode_with(make_encoder(network), images, index, progress)
@@ -39,14 +43,16 @@ def encode_with(
         pixels = images.normalised(torch.from_numpy(batch).to(images.device))
         with autocast(images.device.type):
             feature, logits = encoder(pixels)
-        return feature.float().cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
+        return feature.float().cpu().numpy(), logits.float().cpu().numpy()
 
     return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
 
 
 @torch.inference_mode()
 def make_encoder(network: GreedyHash) -> Encoder:
-    """The fastest way through the network, which is in evaluation mode, on its device."""
+    """The fastest way through the network, which is in evaluation mode, on its device, that notices an overflow."""
+    if may_overflow(map(_reach, network.children())):
+        return _watched(network)
     return _channels_last_encoder(network) if _has_fast_inference(network) else _layer_by_layer(network)
 
 
@@ -58,6 +64,25 @@ def _layer_by_layer(network: GreedyHash) -> Encoder:
     def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
         output = network(pixels)
         return output.feature, output.logits
+
+    return encode
+
+
+def _reach(layer: nn.Module) -> Reach:
+    bias = 0.0 if layer.bias is None else layer.bias.abs().max().item()
+    return Reach(layer.weight.abs().flatten(1).sum(1).max().item(), bias)
+
+
+def _watched(network: GreedyHash) -> Encoder:
+    """Layer by layer; an image for which any of them gives a number that is not finite has features of NaN."""
+
+    def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        x, spoiled = pixels, torch.zeros(len(pixels), 1, device=pixels.device)
+        for _, stage in network.stages():
+            x = stage(x)
+            finite = torch.isfinite(x).flatten(1).all(dim=1, keepdim=True)
+            spoiled = torch.where(finite, spoiled, torch.nan)
+        return x + spoiled, network.classifier(SignStraightThrough.apply(x)) + spoiled
 
     return encode
 

@@ -1,5 +1,6 @@
 """Training with PyTorch Lightning: module, data module, and ``fit``."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from torch_impl.images import DeviceImages
 from torch_impl.model import losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate
 from torch_impl.runtime import autocast
+
+# this project has its own display; Lightning turns its own up when it is imported
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 
 class LitGreedyHash(lightning.LightningModule):
@@ -53,7 +57,7 @@ class LitGreedyHash(lightning.LightningModule):
         return terms.loss * step.weight
 
     def on_train_epoch_end(self) -> None:
-        means = self.job.mean_losses(self._sums.tolist())
+        means = self.job.mean_losses(self._epoch, self._sums.tolist())
         seconds = time.monotonic() - self._started
         evaluates = self.job.recipe.evaluates(self._epoch)
         self.encoded = self.job.encode(self.encode_images) if evaluates else None

@@ -1,6 +1,5 @@
 """This framework's process: import, threads, precision, device, and the record of them."""
 
-import logging
 import warnings
 from contextlib import AbstractContextManager
 
@@ -14,7 +13,10 @@ FRAMEWORK = "torch"
 
 
 def configure() -> None:
-    """Set memory, threads and precision, and leave terminal output to this project's own progress display."""
+    """Set memory, threads and precision, and leave terminal output to this project's own progress display.
+
+    What Lightning logs is turned off where it is imported (torch_impl/lit.py).
+    """
     arithmetic = Arithmetic.of_process()
     if is_tuned():
         keep_freed_memory()
@@ -23,7 +25,6 @@ def configure() -> None:
     torch.backends.cudnn.allow_tf32 = arithmetic.tf32
     # an operation that has no deterministic form says so in a warning
     torch.use_deterministic_algorithms(arithmetic.deterministic, warn_only=True)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning.*")
 
 

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from compare.execution.grid import Grid, joined, read_grid
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
+from compare.ladder.report import ALIGN_FILE, read_align
 from shared.errors import UserError
-from shared.files import read_json
 from shared.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
-from shared.runs import Run, finished_runs
-
-ALIGN_FILE = "align.json"
+from shared.runs import Run, finished_runs, run_of
 
 
 @dataclass(frozen=True)
@@ -47,16 +45,20 @@ def gather(outs: Sequence[Path]) -> Gathered:
         for part, family in families.items():
             _check_recipes(family, dataclasses.replace(recipe, seeded=(part,)))
     _check_pairs(runs)
-    ladders = [read_json(out / ALIGN_FILE)["verdict"] for out in outs if (out / ALIGN_FILE).exists()]
+    ladders = [read_align(out)["verdict"] for out in outs if (out / ALIGN_FILE).exists()]
     return Gathered(grid, runs, controls, families, list(dict.fromkeys(ladders)))
 
 
 def _finished(outs: Sequence[Path]) -> list[Run]:
     """By framework, bit length and seed."""
     found: dict[tuple[str, int, int], Run] = {}
-    for run in (run for out in outs for run in finished_runs(out)):
+    for suite, run in ((out, run) for out in outs for run in finished_runs(out)):
         recipe = run.recipe()
-        other = found.setdefault((run.folder.parent.name, recipe.bits, recipe.seed), run)
+        cell = (run.result()["framework"], recipe.bits, recipe.seed)
+        if run.folder != run_of(suite, *cell).folder:
+            received = "{}, {} bits, seed {}".format(*cell)
+            raise UserError(f"{run.folder}: expected the run that the folder is named for, received {received}")
+        other = found.setdefault(cell, run)
         if other is not run:
             raise UserError(f"{run.folder} and {other.folder} are the same cell; leave one of the suites out")
     return [found[cell] for cell in sorted(found)]

@@ -9,8 +9,20 @@ from pathlib import Path
 from compare.execution.cells import Cell
 from shared.errors import UserError
 from shared.files import read_json, write_json
+from shared.run_schema import CODE_LENGTH, FRAMEWORK, SEED
+from shared.schema import LINE, TEXT, Each, Record, whole
 
 SUITE_FILE = "suite.json"
+_SUITE = Record(
+    {
+        "seeds": Each([SEED], key=CODE_LENGTH),
+        "frameworks": [FRAMEWORK],
+        "unavailable": Each(TEXT, key=FRAMEWORK),
+        "label": LINE,
+        "threads": [whole(1)],
+    },
+    later={"threads": []},
+)
 
 
 @dataclass(frozen=True)
@@ -18,12 +30,14 @@ class Grid:
     """``seeds``: bits -> the seeds planned at that length. ``frameworks``: those that run, or have run.
 
     ``unavailable``: framework -> why it was asked for and cannot run. ``label``: what the user calls the data.
+    ``threads``: those of one process, as each command that wrote here had them; () where older versions wrote alone.
     """
 
     seeds: dict[int, list[int]]
     frameworks: list[str]
     unavailable: dict[str, str] = dataclasses.field(default_factory=dict)
     label: str = ""
+    threads: tuple[int, ...] = ()
 
     @property
     def bits(self) -> list[int]:
@@ -57,15 +71,13 @@ def read_grid(out: Path) -> Grid:
     file = out / SUITE_FILE
     if not file.exists():
         raise UserError(f"{out}: expected {SUITE_FILE}, found none; the benchmark command without --cell writes it")
-    values = read_json(file)
     try:
-        seeds = {int(bits): list(map(int, own)) for bits, own in values["seeds"].items()}
-        return Grid(**{**values, "seeds": seeds})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{file}: expected what this version writes, received something else ({error!r}); remove the file and give "
-            "the benchmark command again, which keeps finished runs"
-        ) from error
+        values = read_json(file, _SUITE)
+    except UserError as error:
+        again = "or remove the file and give the benchmark command again, which keeps finished runs"
+        raise UserError(f"{error}; {again}") from error
+    seeds = {int(bits): own for bits, own in values["seeds"].items()}
+    return Grid(**{**values, "seeds": seeds, "threads": tuple(values["threads"])})
 
 
 def joined(grids: Sequence[Grid]) -> Grid:
@@ -74,7 +86,8 @@ def joined(grids: Sequence[Grid]) -> Grid:
     seeds = {bits: _union(grid.seeds.get(bits, []) for grid in grids) for bits in lengths}
     frameworks = _union(grid.frameworks for grid in grids)
     reasons = {name: reason for grid in grids for name, reason in grid.unavailable.items() if name not in frameworks}
-    return Grid(seeds, frameworks, reasons, "; ".join(_union([grid.label] for grid in grids if grid.label)))
+    label = "; ".join(_union([grid.label] for grid in grids if grid.label))
+    return Grid(seeds, frameworks, reasons, label, tuple(_union(grid.threads for grid in grids)))
 
 
 def _union(lists: Iterable[Iterable]) -> list:

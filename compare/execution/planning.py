@@ -109,10 +109,14 @@ def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
     return (*counts, "--deterministic") if arguments.deterministic else counts
 
 
+def threads_of_run(arguments: argparse.Namespace) -> int:
+    """Threads of one run, over its processes on a machine: the same whoever executes it, since results depend on it."""
+    return arguments.cell_cpus or num_threads()
+
+
 def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
     python = getattr(arguments, f"{framework}_python")
-    threads = arguments.cell_cpus or (None if arguments.executor == "local" else num_threads())
-    threads = threads and max(1, threads // max(1, arguments.devices))
+    threads = max(1, threads_of_run(arguments) // max(1, arguments.devices))
     # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
     return Worker(framework, os.path.abspath(python) if os.sep in python else python, threads)
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from compare.execution.cells import Cell, LocalExecutor, Task, summary
 from compare.execution.cluster import RayExecutor
-from compare.execution.grid import Grid
+from compare.execution.grid import SUITE_FILE, Grid, read_grid
 from compare.worker import Worker
 from shared import cifar, weights
 from shared.backbone import load_backbone
 from shared.errors import UserError, WorkerDied
 from shared.files import cache_folder, folder_lock, missing_from_cache, sha256_of
+from shared.machine import num_threads
 from shared.progress import Progress
 from shared.recipe import FREE_FIELDS, Recipe
-from shared.runs import begun_runs, run_of
+from shared.runs import Run, begun_runs, run_of, threads_of
 
 Executor = LocalExecutor | RayExecutor
 
@@ -65,13 +66,32 @@ class Suite:
 
     def check(self) -> None:
         """UserError when the folder holds a run that could not stand in one table with this suite's."""
-        replaced = {run_of(self.out, *cell).folder for cell in self.cells} if self.force else set()
-        for run in begun_runs(self.out):
-            if run.folder not in replaced and (differing := run.clash(self.recipe, FREE_FIELDS)):
+        for run in self._kept_runs():
+            if differing := run.clash(self.recipe, FREE_FIELDS):
                 raise UserError(
                     f"{run.folder} holds a run of another recipe ({differing}); choose another --out, or remove that "
                     "folder, or --force with its length and seed among --bits and --seeds to replace it"
                 )
+
+    def _kept_runs(self) -> list[Run]:
+        """Those in the folder that ``force`` does not replace."""
+        replaced = {run_of(self.out, *cell).folder for cell in self.cells} if self.force else set()
+        return [run for run in begun_runs(self.out) if run.folder not in replaced]
+
+    @property
+    def _threads(self) -> tuple[int, ...]:
+        return tuple(sorted({worker.threads or num_threads() for worker in self.workers}))
+
+    def _note_threads(self, progress: Progress) -> None:
+        """Say so where what was made here before was made on another number of threads than what follows."""
+        planned = () if self.force or not (self.out / SUITE_FILE).exists() else read_grid(self.out).threads
+        others = sorted({*planned, *threads_of(self._kept_runs())} - {*self._threads})
+        if others and not self.is_finished():
+            before, now = (" and ".join(map(str, counts)) for counts in (others, self._threads))
+            progress.note(
+                f"note: {self.out}: number of threads so far {before}, from now on {now}; results depend on it, so set "
+                "--cell-cpus to go on as before"
+            )
 
     def run(self, executor: Executor, progress: Progress) -> None:
         """Train and score every run that is not finished; what is finished is kept.
@@ -80,6 +100,7 @@ class Suite:
         have ended, if a worker died.
         """
         with folder_lock(self.out):
+            self._note_threads(progress)
             for cell in self.cells:
                 self._prepare(cell)
             self._grid().write(self.out, anew=self.force)
@@ -88,6 +109,7 @@ class Suite:
     def run_cell(self, cell: Cell, executor: Executor, progress: Progress) -> None:
         """Train and score one run, while other processes may run other cells in the same folder; raises like run."""
         with folder_lock(self.out, shared=True):
+            self._note_threads(progress)
             self._prepare(cell)
             self._execute([cell], executor, progress)
 
@@ -105,7 +127,8 @@ class Suite:
         return dataclasses.replace(recipe, split_sha256=split.digest())
 
     def _grid(self) -> Grid:
-        return Grid(dict.fromkeys(self.bits, self.seeds), self.frameworks, self.unavailable, self.label)
+        seeds = dict.fromkeys(self.bits, self.seeds)
+        return Grid(seeds, self.frameworks, self.unavailable, self.label, self._threads)
 
     def _tasks(self, cells: list[Cell], progress: Progress) -> Iterator[Task]:
         """The cells that are not finished, each with its initial weights in place."""

@@ -5,17 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.evidence.gather import ALIGN_FILE
 from compare.execution.cells import Cell
 from compare.execution.grid import Grid, read_grid
+from compare.ladder.report import ALIGN_FILE, read_align
 from compare.table import write_table
 from shared.codes import Codes
 from shared.errors import UserError
 from shared.files import read_json
 from shared.recipe import Recipe
 from shared.runs import FRAMEWORKS, Run, data_of, run_of
+from shared.schema import TEXT, Each, Record
 
 THROUGHPUT_FILE = "throughput.json"
+_THROUGHPUT = Record({"table": [Each(TEXT, key=TEXT)], "notes": [TEXT]}, later={"table": [], "notes": []}, open=True)
 _FOLDER = re.compile(r"bits(\d+)-seed(\d+)")
 _QUOTED_LINES = 12
 
@@ -36,7 +38,7 @@ class Member:
     @property
     def data(self) -> str | None:
         """Where its images were, by its own command line."""
-        return data_of(self.environment or {})
+        return data_of(self.environment) if self.environment else None
 
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
@@ -95,11 +97,16 @@ def read_suite(out: Path) -> Material:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
     members = [_member(out, cell) for cell in sorted(grid.cells | cells, key=_in_order)]
     table = read_json(out / "table.json") if _try(problems, write_table, out) else None
-    align, throughput = (
-        _try(problems, read_json, out / name) if (out / name).exists() else None
-        for name in (ALIGN_FILE, THROUGHPUT_FILE)
-    )
+    align = _try(problems, read_align, out) if (out / ALIGN_FILE).exists() else None
+    throughput = _try(problems, _throughput, out / THROUGHPUT_FILE) if (out / THROUGHPUT_FILE).exists() else None
     return Material(out, grid, members, table, align, throughput, problems)
+
+
+def _throughput(file: Path) -> dict:
+    measured = read_json(file, _THROUGHPUT)
+    if len({tuple(row) for row in measured["table"]}) > 1:
+        raise UserError(f"{file}: table: expected rows of the same columns, received others")
+    return measured
 
 
 def _in_order(cell: Cell) -> tuple[int, int, bool]:
@@ -124,7 +131,7 @@ def _member(out: Path, cell: Cell) -> Member:
     run, problems = run_of(out, *cell), []
     recipe = _try(problems, run.recipe) if run.recipe_file.exists() else None
     result = _try(problems, run.result) if run.is_finished() else None
-    environment = _try(problems, read_json, run.environment_file) if run.environment_file.exists() else None
+    environment = _try(problems, run.environment) if run.environment_file.exists() else None
     log = _try(problems, run.log) or []
     worker_log = ""
     if not result and run.worker_log_file.exists():
@@ -145,6 +152,6 @@ def _try(problems: list[str], read: Callable, *arguments: object) -> object:
     """The value, or None and a problem."""
     try:
         return read(*arguments)
-    except (UserError, ValueError, OSError) as error:
-        problems.append(str(error))
+    except UserError as error:
+        problems += error.args
         return None

@@ -8,9 +8,32 @@ from compare.reporting.data import Material, Member
 from shared.codes import Codes
 from shared.errors import UserError
 from shared.files import read_json, write_text
+from shared.recipe import NUM_CLASSES
+from shared.run_schema import CODE_LENGTH, FRAMEWORK, SEED
+from shared.schema import FLAG, LINE, SHARE, Each, Record, Row, number, whole
 
 FACTS_FILE = "codes.json"
-
+_MOST_BYTES = 2**29
+_CLASS = whole(0, NUM_CLASSES - 1)
+_FACTS = Record(
+    {
+        "ranks": [whole(1)],
+        "by_rank": Record({"precision": [SHARE], "recall": [SHARE]}),
+        "balance": [SHARE],
+        "correlation": [[number(-1.01, 1.01)]],
+        "margin": number(0),
+        "zeros": whole(),
+        "rankings": [Row((whole(), _CLASS, [Row((whole(), _CLASS, whole(), FLAG))]))],
+    }
+)
+_LENGTH = Record(
+    {
+        "seed": SEED,
+        "of": Each(_FACTS, key=FRAMEWORK),
+        "agreement": SHARE.or_none(),
+        "checkpoints": Each(LINE, key=FRAMEWORK),
+    }
+)
 
 _NOTHING = LengthFacts(-1, {}, None, {})
 
@@ -79,15 +102,19 @@ def _uncontradicted(material: Material, bits: int, kept: LengthFacts) -> LengthF
 def _read(material: Material) -> dict[int, LengthFacts]:
     file = material.out / FACTS_FILE
     try:
-        return {int(bits): _decoded(entry) for bits, entry in read_json(file).items()} if file.exists() else {}
+        entries = read_json(file, Each(_LENGTH, key=CODE_LENGTH), _MOST_BYTES) if file.exists() else {}
+        return {int(bits): _decoded(entry, int(bits), f"{file}: {bits}") for bits, entry in entries.items()}
     except UserError as error:
-        material.problems.append(str(error))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        material.problems.append(f"{file}: expected what report.py writes, received something else ({error!r})")
+        material.problems.extend(error.args)
     return {}
 
 
-def _decoded(entry: dict) -> LengthFacts:
+def _decoded(entry: dict, bits: int, where: str) -> LengthFacts:
+    for facts in entry["of"].values():
+        points = {len(values) for values in (facts["ranks"], *facts["by_rank"].values())}
+        sides = {len(values) for values in (facts["balance"], facts["correlation"], *facts["correlation"])}
+        if len(points) != 1 or sides != {bits}:
+            raise UserError(f"{where}: expected curves of one length, and as many bits in balance and correlation")
     of = {name: facts_from_json(facts) for name, facts in entry["of"].items() if name in entry["checkpoints"]}
     return LengthFacts(**{**entry, "of": of})
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from compare.evidence.gather import Gathered
 from compare.execution.planning import RECIPE_OPTIONS
-from shared.files import read_json
 from shared.recipe import PRESETS, RELU_LAYERS, Recipe
 from shared.runs import FRAMEWORKS
 
@@ -25,7 +24,7 @@ def suite_commands(gathered: Gathered) -> list[str]:
     One command for all lengths that share their seeds; the place is that of the first run.
     """
     first, grid = gathered.runs[0], gathered.grid
-    environment = read_json(first.environment_file) if first.environment_file.exists() else {}
+    environment = first.environment() if first.environment_file.exists() else {}
     more = [] if set(grid.frameworks) == set(FRAMEWORKS) else ["--frameworks", *grid.frameworks]
     more += ["--control"] if any(gathered.controls.values()) else []
     more += ["--variance"] if any(gathered.families.values()) else []
@@ -49,7 +48,7 @@ def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environm
 def _place(environment: Mapping) -> list:
     """Where and on how much of it a run was made, as far as ``environment`` says."""
     counts = {name: environment.get(name, 1) for name in ("devices", "nodes")}
-    words = ["--device", environment["device"]] if "device" in environment else []
+    words = ["--device", environment["device"]] if environment.get("device") else []
     words += [word for name, count in counts.items() if count > 1 for word in (f"--{name}", count)]
     words += ["--deterministic"] if environment.get("precision", {}).get("deterministic") else []
     threads = environment.get("framework_threads")

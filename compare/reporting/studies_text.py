@@ -14,8 +14,7 @@ from compare.evidence.spread import noise_floor
 from compare.evidence.variance import components
 from compare.execution.studies import CONTROLS
 from compare.worker import NAMES
-from shared.files import read_json
-from shared.runs import Run
+from shared.runs import Run, threads_of
 
 NOISE_TITLE = (
     "Noise floor (A/A): a framework's mAP minus its own in a run that differs in what should not matter, over all "
@@ -71,6 +70,4 @@ def _control(gathered: Gathered, kind: str) -> str:
 
 
 def _threads(runs: Iterable[Run]) -> str:
-    files = [run.environment_file for run in runs]
-    counts = {str(read_json(file).get("framework_threads", "?")) for file in files if file.exists()}
-    return " or ".join(sorted(counts)) or "?"
+    return " or ".join(map(str, threads_of(runs))) or "?"

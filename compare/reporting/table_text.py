@@ -7,9 +7,11 @@ from compare.evidence.stats import overall
 from compare.execution.grid import Grid
 from compare.published import departures, published_columns
 from compare.worker import NAMES
+from shared.codes import collapse_text
+from shared.errors import printable
 from shared.protocols import PROTOCOLS
-from shared.recipe import RELU_LAYERS, Recipe
-from shared.runs import Run
+from shared.recipe import NUM_CLASSES, RELU_LAYERS, Recipe
+from shared.runs import Run, threads_of
 
 _OURS = {framework: f"this {NAMES[framework]}: last [ties] / best" for framework in ("torch", "paddle")}
 _ARGSORT = {framework: f"this {NAMES[framework]}, argsort: last / best" for framework in ("torch", "paddle")}
@@ -76,6 +78,7 @@ def table_notes(grid: Grid, runs: list[Run], recipe: Recipe) -> list[str]:
         f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
         f"Seeds: {_seeds(grid)}.",
         *(_framework_note(name, grid, runs) for name in _OURS),
+        *filter(None, map(_collapse_note, runs)),
     ]
 
 
@@ -121,10 +124,11 @@ def _seeds(grid: Grid) -> str:
 
 
 def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
-    own = [run.result() for run in runs if run.result()["framework"] == framework]
+    its_runs = [run for run in runs if run.result()["framework"] == framework]
+    own = [run.result() for run in its_runs]
     planned = len(grid.pairs)
     if not own and framework in grid.unavailable:
-        return f"{NAMES[framework]}: not run; {grid.unavailable[framework]}"
+        return f"{NAMES[framework]}: not run; {printable(grid.unavailable[framework])}"
     if not own and framework not in grid.frameworks:
         return f"{NAMES[framework]}: not asked for."
     if not own:
@@ -133,7 +137,25 @@ def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
     devices = ", ".join(sorted({result["device"] for result in own}))
     seconds = sum(result["train_seconds"] for result in own)
     unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
-    return f"{NAMES[framework]}: {devices}; {versions}; {seconds:.0f} s of training{unfinished}."
+    place = ", ".join(filter(None, [devices, _threads(its_runs)]))
+    return f"{NAMES[framework]}: {place}; {versions}; {seconds:.0f} s of training{unfinished}."
+
+
+def _collapse_note(run: Run) -> str:
+    result = run.result()
+    cell = f"{NAMES[result['framework']]}, {result['bits']} bits, seed {result['seed']}"
+    images = result["retrieval"]["queries"] + result["retrieval"]["items"]
+    known = result["distinct_codes"] is not None  # older versions did not count them
+    warning = known and collapse_text(images, result["distinct_codes"], NUM_CLASSES)
+    return f"{cell}: {warning}." if warning else ""
+
+
+def _threads(runs: list[Run]) -> str:
+    """ "2 threads", "runs on 1 and 2 threads"; "" where no run says."""
+    counts = threads_of(runs)
+    if len(counts) > 1:
+        return f"runs on {', '.join(map(str, counts[:-1]))} and {counts[-1]} threads, which results depend on"
+    return "".join(f"{count} thread{'s' if count > 1 else ''}" for count in counts)
 
 
 def _when_dropped(recipe: Recipe) -> str:

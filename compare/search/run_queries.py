@@ -15,10 +15,10 @@ from compare.worker import Worker
 from shared.cifar import Dataset, class_name, image_size
 from shared.codes import Codes
 from shared.errors import UserError
-from shared.files import read_json
 from shared.opening import load_data
 from shared.packing import pack_codes
 from shared.pictures import read_pictures
+from shared.predictions import told_apart
 from shared.questions import write_question
 from shared.recipe import Recipe
 from shared.runs import Run, finished_runs
@@ -68,7 +68,9 @@ class FinishedRun:
         """
         words = ["answer", "--checkpoint", str(self.run.checkpoint_file), "--device", device]
         with closing(worker.dialogue(words + (["--data", self.data] if self.data else []))) as dialogue:
-            records = dialogue.ask(write_question(names, pixels))["records"]
+            records, problems = told_apart(dialogue.ask(write_question(names, pixels))["records"])
+        if problems:
+            raise UserError(*problems)
         codes = pack_codes(np.array([list(record["bits"]) for record in records]) == "1")
         return [Query(name, code, said=r["class"]) for name, code, r in zip(names, codes, records, strict=True)]
 
@@ -102,5 +104,5 @@ def open_run(folder: Path, data: str | None) -> FinishedRun:
         named = f"; name one of {', '.join(below)}" if below else ", such as OUT/torch/bits48-seed2000"
         raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
     result = run.result()
-    data = data or data_of(read_json(run.environment_file))
+    data = data or data_of(run.environment())
     return FinishedRun(run, result["framework"], run.recipe(), Codes.load(run.codes_file), data)

@@ -89,7 +89,10 @@ class Answerer:
                 question.answer.set_exception(Unavailable(self._reason))
             return
         for question, record in zip(batch, records, strict=True):
-            question.answer.set_result(record)
+            if "problem" in record:
+                question.answer.set_exception(Unavailable(f"{NAMES[self._worker.framework]}: {record['problem']}"))
+            else:
+                question.answer.set_result(record)
 
     @property
     def _reason(self) -> str:
