@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from shared.code_forms import MAX_BITS
 from shared.errors import UserError
-from shared.packing import MAX_BITS
 from shared.schema import DECIMAL, FLAG, LINE, SHARE, TEXT, Each, Kind, Record, number, one_of, whole
 
 FRAMEWORKS = ("paddle", "torch")
