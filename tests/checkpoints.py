@@ -1,9 +1,11 @@
 """One small model with momentum in every form a checkpoint may have; the fixtures are registered by conftest."""
 
 import dataclasses
+import io
 import json
 import pickle
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
@@ -95,3 +97,14 @@ def written(form, found, folder, writer=None):
     path = folder / f"model{suffix}"
     convert.write(path, found, names, writer)
     return path
+
+
+def wrapped(program, suffix, files):
+    """``program`` as the pickle of a file with this ``suffix``."""
+    if suffix != ".pt":
+        return program
+    content = io.BytesIO()
+    with zipfile.ZipFile(files["torch"]) as source, zipfile.ZipFile(content, "w") as target:
+        for info in source.infolist():
+            target.writestr(info.filename, program if info.filename.endswith("data.pkl") else source.read(info))
+    return content.getvalue()
