@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from compare import convert
-from shared import checkpoint
+from compare.execution import suite
+from shared import checkpoint, weights
+from shared.backbone import load_backbone
 from shared.checkpoint import read_checkpoint
 from shared.errors import UserError
+from shared.files import sha256_of
 from shared.names import CLASSIFIER, spelled
 from shared.paddle_files import paddle_names
+from shared.recipe import RELU_LAYERS
 from tests import helpers
 from tests.checkpoints import PADDLE, RECIPE, in_paddle, pickled, same
 
@@ -330,6 +334,28 @@ def test_classifier_of_a_deephash_file(foreign, files, original, tmp_path):
         ((files["neutral"], tmp_path / "c.pt", "--with-classifier"), "--with-classifier: expected --names deephash"),
     ):
         assert message in helpers.run("compare/convert.py", *words, status=2).stderr
+
+
+@pytest.mark.parametrize("name", ["alexnet.pth", "alexnet_parallel.pth", "alexnet_features.pth", "module.pt"])
+def test_backbone_in_a_torch_file(name, foreign, original):
+    layers = RELU_LAYERS[:5] if name == "alexnet_features.pth" else RELU_LAYERS
+    expected = {n: array for n, array in original.weights.items() if n.split(".")[0] in layers}
+    assert same(load_backbone(foreign / name, RECIPE), expected)
+
+
+def test_backbone_is_imagenets_where_every_layer_is_known(foreign, original, monkeypatch):
+    convolutions = {n: array for n, array in original.weights.items() if n.startswith("conv")}
+
+    def known_as(name):
+        return suite.read_backbone(str(foreign / name), RECIPE, None)[0].backbone
+
+    assert known_as("alexnet_features.pth") == "file"
+    monkeypatch.setattr(suite, "IMAGENET_CONVOLUTIONS", weights.digest(convolutions))
+    assert known_as("alexnet_features.pth") == "imagenet"
+    assert known_as("alexnet.pth") == "file"
+    monkeypatch.setattr(suite, "IMAGENET_FILE", sha256_of((foreign / "alexnet.pth").read_bytes())[:8])
+    assert known_as("alexnet.pth") == "imagenet"
+    assert known_as("alexnet_parallel.pth") == "file"
 
 
 def test_names_of_a_file_are_shown_printable(tmp_path):

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from shared.checkpoint import read_checkpoint
-from shared.names import spelled
+from shared.names import TORCHVISION, spelled
 
 source, out = read_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 tensors = {name: torch.from_numpy(array) for name, array in source.weights.items()}
@@ -45,6 +45,21 @@ def containers():
     beside |= {"make": functools.partial(torch.optim.SGD, lr=0.1), "kind": torch.optim.SGD, "size": torch.Size([1])}
     save(beside, "beside.pt")
     save(beside, "beside_legacy.pt", _use_new_zipfile_serialization=False)
+
+
+def backbones():
+    layers = {layer: name for name, layer in TORCHVISION.items()}
+    alexnet = {
+        f"{layers[layer]}.{what}": tensor
+        for name, tensor in tensors.items()
+        for layer, what in [name.split(".")]
+        if layer in layers
+    }
+    save(
+        alexnet | {"classifier.6.weight": torch.zeros(1000, 64), "classifier.6.bias": torch.zeros(1000)}, "alexnet.pth"
+    )
+    save({"arch": "alexnet", "state_dict": {f"module.{n}": t for n, t in alexnet.items()}}, "alexnet_parallel.pth")
+    save({n: t for n, t in alexnet.items() if n.startswith("features")}, "alexnet_features.pth")
 
 
 def views():
@@ -163,6 +178,7 @@ def load_as_users_do():
 
 
 containers()
+backbones()
 views()
 types()
 modules()
