@@ -25,12 +25,19 @@ deephash = {spelled("deephash")[name]: tensor for name, tensor in tensors.items(
 lightning = {f"network.{name}": tensor for name, tensor in tensors.items()}
 
 
+class KindOfDict(dict):
+    pass
+
+
 def save(value, name, **options):
     torch.save(value, out / name, **options)
 
 
 def containers():
     save(state, "legacy.pkl", _use_new_zipfile_serialization=False)
+    save(state, "legacy4.pt", _use_new_zipfile_serialization=False, pickle_protocol=4)
+    save([state, 7], "listed.pt")
+    save({"net": KindOfDict(state)}, "kind_of_dict.pt")
     save({f"module.{name}": tensor for name, tensor in state.items()}, "parallel.pth")
     save({f"module._orig_mod.{name}": tensor for name, tensor in state.items()}, "compiled.pth")
     save({f"a.b.c.d.e.{name}": tensor for name, tensor in tensors.items()}, "deep.pth")
@@ -81,7 +88,9 @@ def types():
         save({key: tensor.to(getattr(torch, name)) for key, tensor in tensors.items()}, f"{name}.pt")
     save({**tensors, "hash.bias": torch.tensor([1 / 3] * 12, dtype=torch.float64)}, "finer.pt")
     save({**tensors, "hash.bias": torch.ones(12, dtype=torch.int8)}, "int8.pt")
-    save({**tensors, "hash.bias": torch.ones(12).to(torch.float8_e4m3fn)}, "float8.pt")
+    save({**tensors, "classifier.weight": tensors["classifier.weight"].to(torch.float8_e4m3fn)}, "float8.pt")
+    save({**tensors, "classifier.weight": tensors["classifier.weight"].to_sparse()}, "sparse.pt")
+    save({**tensors, "classifier.weight": tensors["classifier.weight"].to("meta")}, "meta.pt")
 
 
 class Part(nn.Module):
