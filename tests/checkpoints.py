@@ -12,6 +12,7 @@ import pytest
 
 from compare import convert
 from compare.worker import default_python
+from shared import checkpoint
 from shared.checkpoint import Checkpoint
 from shared.names import spelled
 from shared.recipe import PRESETS, parameters
@@ -90,6 +91,17 @@ def original():
 def files(original, torch_writer, tmp_path_factory):
     """The original in every form."""
     return {form: written(form, original, tmp_path_factory.mktemp(form), torch_writer) for form in FORMS}
+
+
+@pytest.fixture(scope="session")
+def foreign(original, files, torch_writer, tmp_path_factory):
+    """A folder of what PyTorch writes; the child fails unless DeepHash-pytorch's network takes ours."""
+    out = tmp_path_factory.mktemp("foreign")
+    checkpoint.save(out / "neutral.safetensors", original)
+    convert.write(out / "deephash.pth", convert.without_classifier(original), "deephash", torch_writer)
+    words = (out / "neutral.safetensors", out, files["torch"], files["lightning"], out / "deephash.pth")
+    helpers.child("torch", "torch_checkpoints", *words)
+    return out
 
 
 def written(form, found, folder, writer=None):

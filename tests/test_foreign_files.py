@@ -1,35 +1,20 @@
 """Weights files of other people: only what is wanted of one is judged, and what is left out is named."""
 
-import dataclasses
 import pickle
 
 import numpy as np
 import pytest
 
-from compare import convert
 from compare.execution import suite
 from shared import checkpoint, weights
 from shared.backbone import load_backbone
 from shared.checkpoint import read_checkpoint
 from shared.errors import UserError
 from shared.files import sha256_of
-from shared.names import CLASSIFIER, spelled
-from shared.paddle_files import paddle_names
+from shared.names import CLASSIFIER
 from shared.recipe import RELU_LAYERS
 from tests import helpers
 from tests.checkpoints import PADDLE, RECIPE, in_paddle, pickled, same
-
-
-@pytest.fixture(scope="module")
-def foreign(original, files, torch_writer, tmp_path_factory):
-    """A folder of what PyTorch writes; the child fails unless DeepHash-pytorch's network takes ours."""
-    out = tmp_path_factory.mktemp("foreign")
-    checkpoint.save(out / "neutral.safetensors", original)
-    convert.write(out / "deephash.pth", convert.without_classifier(original), "deephash", torch_writer)
-    words = (out / "neutral.safetensors", out, files["torch"], files["lightning"], out / "deephash.pth")
-    helpers.child("torch", "torch_checkpoints", *words)
-    return out
-
 
 CONTAINERS = ("legacy.pkl", "parallel.pth", "compiled.pth", "deep.pth", "nested.pt", "deeper.pt", "flat.pt")
 CONTAINERS += ("criterion.pt", "views.pt", "legacy_views.pt", "module.pt", "parallel_module.pt", "script.pt")
@@ -151,85 +136,6 @@ def test_what_is_no_torch_save_says_how_to_convert(foreign):
         assert "weights_only" not in str(error.value)
 
 
-def momentum_of(path):
-    return read_checkpoint(path).momentum
-
-
-@pytest.mark.parametrize("name", ["named", "swapped", "shorter"])
-def test_momentum_goes_by_name(name, foreign, original):
-    """The child gave parameter k the gradient k."""
-    found = momentum_of(foreign / f"{name}.ckpt")
-    assert {name: np.unique(array).tolist() for name, array in found.items()} == {
-        name: [float(k)] for k, name in enumerate(original.weights)
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("unnamed", "order unknown"),
-        ("frozen", "15 of 17 parameters"),
-        ("frozen_unnamed", "15 of the file's 17"),
-        ("groups", "2 groups of parameters"),
-        ("plain", "without momentum"),
-        ("adam", "keeps exp_avg, exp_avg_sq, step"),
-        ("misnamed", "17 of 17 parameters, or others"),
-        ("two_optimizers", "2 optimisers"),
-        ("untouched", "taken no step"),
-        ("ours_by_no_mark", "order unknown"),
-        ("ours_reordered", "order unknown"),
-    ],
-)
-def test_momentum_that_cannot_be_used_is_left_out(name, reason, foreign, original):
-    found = read_checkpoint(foreign / f"{name}.ckpt")
-    assert same(found.weights, original.weights)
-    assert found.epoch
-    assert found.momentum is None
-    assert reason in found.left_out["momentum"]
-    with pytest.raises(UserError, match="missing momentum") as error:
-        found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
-    assert reason in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["ours_before_names", "ours_trained"])
-def test_own_files_from_before_the_names(name, foreign, original):
-    assert same(momentum_of(foreign / f"{name}.ckpt"), original.momentum)
-
-
-EPOCHS_OF_MOMENTS = {
-    "begin-0": None,
-    "epoch_begins-0": None,
-    "before_batch0-0": None,
-    "after_batch0-0": "after 1 batch of epoch 1",
-    "before_batch2-0": "after 2 of 3 batches of epoch 1",
-    "after_batch2-0": 1,
-    "validated-0": 1,
-    "epoch_ends-0": 1,
-    "epoch_begins-1": 1,
-    "before_batch0-1": 1,
-    "after_batch0-1": "after 1 of 3 batches of epoch 2",
-    "after_batch1-1": "after 2 of 3 batches of epoch 2",
-    "after_batch2-1": 2,
-    "validated-1": 2,
-    "epoch_ends-1": 2,
-    "end-2": 2,
-    "stopped": "after 1 of 3 batches of epoch 2",
-}
-
-
-def test_moments_at_which_lightning_writes(foreign, tmp_path):
-    helpers.child("torch", "lightning_moments", foreign / "neutral.safetensors", tmp_path)
-    for moment, expected in EPOCHS_OF_MOMENTS.items():
-        found = read_checkpoint(tmp_path / f"{moment}.ckpt")
-        inside = isinstance(expected, str)
-        assert found.epoch == (None if inside else expected), moment
-        if inside:
-            assert found.left_out["epoch"] == f"in mid-epoch: {expected}", moment
-            assert f"in mid-epoch: {expected}" in convert.inspect(found)
-            with pytest.raises(UserError, match=r"missing epoch \(in mid-epoch"):
-                found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
-
-
 def test_paddle_containers(original, tmp_path):
     for name, content in {
         "nested": {"model": PADDLE, "epoch": 3},
@@ -252,44 +158,6 @@ def test_large_parameters_in_slices(original, tmp_path):
     del content[f"{name}@@.1"]
     with pytest.raises(UserError, match="expected the parts that UnpackBigParamInfor@@ lists"):
         read_checkpoint(pickled(tmp_path / "cut.pdparams", content))
-
-
-def adam(table, arrays):
-    return {f"{table[n]}_moment{i}_0": np.zeros_like(a) for n, a in arrays.items() for i in (1, 2)}
-
-
-def velocities(table, arrays):
-    return {f"{table[n]}_velocity_0": np.full_like(a, k) for k, (n, a) in enumerate(arrays.items())}
-
-
-@pytest.mark.parametrize(
-    ("state", "table", "reason"),
-    [
-        (velocities, True, None),
-        (adam, True, "linear_0.w_0_moment1_0|conv2d_0.w_0_moment1_0 and 33 more, no velocity"),
-        (lambda table, arrays: velocities(table, arrays) | adam(table, arrays), True, "no velocity"),
-        (lambda table, arrays: dict(list(velocities(table, arrays).items())[2:]), True, "15 of 17 parameters"),
-        (
-            velocities,
-            False,
-            "no velocity of paddle.optimizer.Momentum for a parameter that StructuredToParameterName@@",
-        ),
-    ],
-)
-def test_paddle_optimizers(state, table, reason, original, tmp_path):
-    kinds = {p: checkpoint.KINDS[n] for n, p in spelled("paddle_greedyhash").items()}
-    names = paddle_names(kinds)
-    arrays = {name: PADDLE[name] for name in kinds}
-    pickled(tmp_path / "m.pdparams", arrays | ({"StructuredToParameterName@@": names} if table else {}))
-    pickled(tmp_path / "m.pdopt", state(names, arrays) | {"LR_Scheduler": {"last_epoch": 2, "last_lr": 0.1}})
-    found = read_checkpoint(tmp_path / "m.pdparams")
-    assert same(found.weights, original.weights)
-    assert found.epoch == 2
-    if reason:
-        assert found.momentum is None
-        assert any(part in found.left_out["momentum"] for part in reason.split("|"))
-    else:
-        assert [array.flat[0] for array in found.momentum.values()] == list(range(17))
 
 
 def test_what_paddle_saves_in_containers(original, tmp_path):
