@@ -1,6 +1,7 @@
 """A checkpoint whatever wrote it: read from any supported file into one neutral form, in which training goes on."""
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +104,12 @@ def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool =
     reading = read_names(content.tensors, where, key, content.preferred)
     arrays, kinds = _read(content.tensors, reading, content.turned, where)
     _check_shapes(arrays, content.turned, where)
+    beside = _beside(content, reading)
+    if strange := [name for name in beside if name in {reading.prefix + missing for missing in reading.missing}]:
+        received = beside[strange[0]] or "something else"
+        raise UserError(
+            f"{where}: {printable(strange[0], 100)}: expected a tensor, received {printable(received, 100)}"
+        )
     if CLASSIFIER not in arrays and need_classifier:
         raise UserError(f"{where}: {TITLES[reading.family]}: {CLASSIFIER} is missing; {_MISSING_CLASSIFIER}")
     if bits is not None and arrays["hash.bias"].size != bits:
@@ -117,7 +124,7 @@ def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool =
             left_out["momentum"] = str(error)
     facts = _checked_facts(content.facts, where)
     form = ", ".join(filter(None, [content.form, reading.describe(), describe_types(kinds)]))
-    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out | _beside(content, reading))
+    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out | beside)
 
 
 class _Unusable(Exception):
@@ -202,7 +209,7 @@ def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
     if found.recipe is None:
         raise UserError(
             f"{path}: expected a checkpoint that carries its recipe, received one without; add it by: "
-            f"python compare/convert.py {path} {Path(path).stem}-with-recipe.safetensors --recipe paper --data PATH"
+            f"python compare/convert.py {shlex.quote(str(path))} OUT.safetensors --recipe paper --data PATH"
         )
     recipe = recipe_from_text(found.recipe, where=f"{path}: recipe")
     expected = [p for p in parameters(recipe) if p.name in found.weights or p.name != CLASSIFIER]

@@ -11,7 +11,7 @@ from shared.errors import UserError
 from shared.paddle_files import optimizer_file, read_paddle
 from shared.pickle_values import StandIn
 from shared.safetensors_files import read_safetensors
-from shared.torch_files import LEGACY_MAGIC, ZIP_MAGIC, read_torch
+from shared.torch_files import is_torch, read_torch
 from shared.trees import Stored, read_stored, tensors_in
 
 SUFFIXES = {
@@ -73,7 +73,7 @@ def format_of(path: Path) -> str:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(32)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; expected a checkpoint") from error
     if size > _LARGEST:
@@ -82,7 +82,7 @@ def format_of(path: Path) -> str:
     content = _format_by_content(head, suffix)
     if content is None:
         known = f"{_TITLES[suffix]}, as the suffix {path.suffix} says" if suffix else f"one of {', '.join(SUFFIXES)}"
-        raise UserError(f"{path}: expected {known}, received {size} bytes that begin with {head!r}")
+        raise UserError(f"{path}: expected {known}, received {size} bytes that begin with {head[:16]!r}")
     if suffix not in (None, content):
         plain = _PLAIN_PICKLE.format(name=path.name) if (suffix, content) == ("torch", "paddle") else ""
         raise UserError(
@@ -93,7 +93,7 @@ def format_of(path: Path) -> str:
 
 
 def _format_by_content(head: bytes, suffix: str | None) -> str | None:
-    if head.startswith((ZIP_MAGIC, LEGACY_MAGIC)):
+    if is_torch(head):
         return "torch"
     # its header's length comes first and may look like a pickle's beginning
     if head[8:9] == b"{" and head[4:8] == bytes(4):
@@ -129,7 +129,7 @@ def _read_torch(path: Path) -> Content:
     value = read_torch(path)
     tensors = tensors_in(value, str(path))
     if not lightning_files.is_lightning(value):
-        form = "PyTorch module" if isinstance(value, StandIn) else "PyTorch state dict"
+        form = "PyTorch object" if isinstance(value, StandIn) else "PyTorch state dict"
         return Content(form, False, tensors, {}, {}, value, {})
     names = list(tensors_in(value[lightning_files.STATE], str(path)))
     training = lightning_files.read_training(value, names)

@@ -109,12 +109,11 @@ class _Machine:
         self._set(items)
 
     def _set(self, items: list) -> None:
-        target = self.stack[-1]
+        target = self.stack[-1].items if isinstance(self.stack[-1], StandIn) else self.stack[-1]
+        if not isinstance(target, dict):
+            raise PickleError("sets items of what is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if isinstance(target, dict):
-                target[checked_key(key)] = value
-            elif not isinstance(target, StandIn):
-                raise PickleError("sets items of what is no dict")
+            target[checked_key(key)] = value
 
     def _append(self, items: list) -> None:
         if isinstance(self.stack[-1], list):

@@ -1,6 +1,6 @@
 """What a value read from a pickle consists of, beside plain containers, numbers and texts; nothing of it is called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _MOST_IN_A_KEY = 1_000
 
@@ -22,10 +22,11 @@ class Global:
 
 @dataclass(eq=False, slots=True)
 class StandIn:
-    """An object of a class that is not known here; ``state`` is what the pickle says of it, looked at by nobody."""
+    """An object of a class that is not known here, with the ``state`` and the ``items`` that the pickle gives it."""
 
     kind: str
     state: object = None
+    items: dict = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.kind

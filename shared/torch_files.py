@@ -21,8 +21,9 @@ from shared.pickle_values import Global, PickleError, StandIn, reason_of
 from shared.safe_pickle import PLAIN, checked_sizes
 from shared.trees import Stored
 
-ZIP_MAGIC = b"PK\x03\x04"
-LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_ZIP_MAGIC = b"PK\x03\x04"
+_LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a number, in a pickle of its own
+_HEAD_BYTES = 32
 _END_OF_ZIP, _END_OF_ZIP_BYTES = b"PK\x05\x06", 22
 _STORAGES = {
     "FloatStorage": np.dtype("<f4"),
@@ -110,6 +111,11 @@ _ADMITTED = {
 }
 
 
+def is_torch(head: bytes) -> bool:
+    """Whether a file that begins so is one of PyTorch's."""
+    return head.startswith(_ZIP_MAGIC) or _LEGACY_MAGIC in head[:_HEAD_BYTES]
+
+
 def read_torch(path: Path) -> object:
     """The value saved in ``path``: plain containers and numbers, StoredTensor for tensors, stand-ins for the rest.
 
@@ -117,8 +123,8 @@ def read_torch(path: Path) -> object:
     """
     try:
         with path.open("rb") as file:
-            magic = file.read(len(LEGACY_MAGIC))
-        return _read_legacy(path.read_bytes()) if magic == LEGACY_MAGIC else _read_zip(path)
+            magic = file.read(len(_ZIP_MAGIC))
+        return _read_zip(path) if magic == _ZIP_MAGIC else _read_legacy(path.read_bytes())
     except UserError:
         raise
     except Exception as error:  # a damaged archive or a hostile pickle can fail in any way

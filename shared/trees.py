@@ -10,7 +10,7 @@ from shared.errors import UserError, printable
 from shared.pickle_values import Global, StandIn, reason_of
 
 # a hostile file can put one dict into another many times over
-_MOST_PARTS, _MOST_TENSORS, _DEEPEST = 200_000, 20_000, 20
+_MOST_PARTS, _MOST_TENSORS, _DEEPEST = 500_000, 20_000, 20
 # how a module keeps what belongs to it; a state dict leaves these words out of the names
 _OF_A_MODULE = ("_parameters", "_buffers", "_modules")
 
@@ -51,27 +51,34 @@ def tensors_in(value: object, where: str) -> dict[str, Stored]:
                 raise UserError(f"{where}: expected one tensor of each name, received two of {printable(name, 100)}")
             found[name] = item
         elif depth < _DEEPEST:
-            within = [(_joined(name, key), part, depth + 1) for key, part in _parts_of(item)]
+            within = list(_parts_of(item))
             parts += len(within)
             if parts > _MOST_PARTS or len(found) > _MOST_TENSORS:
                 raise UserError(f"{where}: expected a checkpoint, received one of far more parts than a network has")
-            to_do += reversed(within)
+            to_do += [(_joined(name, key), part, depth + 1) for key, part in reversed(within) if _holds_more(part)]
     return found
 
 
+def _holds_more(value: object) -> bool:
+    return isinstance(value, (dict, list, tuple, StandIn, Stored))
+
+
 def _parts_of(value: object) -> Iterator[tuple[str, object]]:
-    """Names and values in a dict or in a pickled module."""
-    dicts = [value] if isinstance(value, dict) else _dicts_of_module(value) if isinstance(value, StandIn) else []
-    return ((key, item) for part in dicts for key, item in part.items() if isinstance(key, str))
+    """Names and values in a container or in a pickled module."""
+    if isinstance(value, (list, tuple)):
+        return ((str(number), item) for number, item in enumerate(value))
+    dicts = [value] if isinstance(value, dict) else _dicts_of_object(value) if isinstance(value, StandIn) else []
+    return ((str(key), item) for part in dicts for key, item in part.items() if type(key) in (str, int))
 
 
-def _dicts_of_module(module: StandIn) -> list[dict]:
-    state = module.state[0] if isinstance(module.state, tuple) and module.state else module.state
+def _dicts_of_object(value: StandIn) -> list[dict]:
+    """A module's parts, or the items of some other kind of dict."""
+    state = value.state[0] if isinstance(value.state, tuple) and value.state else value.state
     if not isinstance(state, dict):
-        return []
+        return [value.items]
     # TorchScript's modules have their tensors and modules as attributes, others in dicts
     own = [state[key] for key in _OF_A_MODULE if isinstance(state.get(key), dict)]
-    return own or [{key: item for key, item in state.items() if isinstance(item, (StandIn, Stored))}]
+    return [value.items, *(own or [{key: item for key, item in state.items() if isinstance(item, (StandIn, Stored))}])]
 
 
 def _joined(name: str, key: str) -> str:

@@ -1,15 +1,18 @@
 """One small model with momentum in every form a checkpoint may have; the fixtures are registered by conftest."""
 
 import dataclasses
+import io
 import json
 import pickle
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
 
 from compare import convert
 from compare.worker import default_python
+from shared import checkpoint
 from shared.checkpoint import Checkpoint
 from shared.names import spelled
 from shared.recipe import PRESETS, parameters
@@ -90,8 +93,30 @@ def files(original, torch_writer, tmp_path_factory):
     return {form: written(form, original, tmp_path_factory.mktemp(form), torch_writer) for form in FORMS}
 
 
+@pytest.fixture(scope="session")
+def foreign(original, files, torch_writer, tmp_path_factory):
+    """A folder of what PyTorch writes; the child fails unless DeepHash-pytorch's network takes ours."""
+    out = tmp_path_factory.mktemp("foreign")
+    checkpoint.save(out / "neutral.safetensors", original)
+    convert.write(out / "deephash.pth", convert.without_classifier(original), "deephash", torch_writer)
+    words = (out / "neutral.safetensors", out, files["torch"], files["lightning"], out / "deephash.pth")
+    helpers.child("torch", "torch_checkpoints", *words)
+    return out
+
+
 def written(form, found, folder, writer=None):
     suffix, names = FORMS[form]
     path = folder / f"model{suffix}"
     convert.write(path, found, names, writer)
     return path
+
+
+def wrapped(program, suffix, files):
+    """``program`` as the pickle of a file with this ``suffix``."""
+    if suffix != ".pt":
+        return program
+    content = io.BytesIO()
+    with zipfile.ZipFile(files["torch"]) as source, zipfile.ZipFile(content, "w") as target:
+        for info in source.infolist():
+            target.writestr(info.filename, program if info.filename.endswith("data.pkl") else source.read(info))
+    return content.getvalue()

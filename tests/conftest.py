@@ -10,7 +10,7 @@ import pytest
 
 from tests import helpers
 from tests.browser import browser  # noqa: F401 - fixture
-from tests.checkpoints import files, original, torch_writer  # noqa: F401 - fixtures
+from tests.checkpoints import files, foreign, original, torch_writer  # noqa: F401 - fixtures
 from tests.servers import server  # noqa: F401 - fixture
 
 REAL_DATA = helpers.PROJECT_ROOT.parent / "shared" / "data"

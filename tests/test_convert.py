@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from compare import convert
 from shared import checkpoint
-from shared.checkpoint import read_checkpoint
+from shared.checkpoint import open_checkpoint, read_checkpoint
 from shared.errors import UserError
 from shared.files import write_json
 from tests import helpers
@@ -129,6 +129,51 @@ def test_model_without_classifier(files, original, tmp_path):
     helpers.run("compare/convert.py", source, tmp_path / "x.pt", "--names", "deephash")
     found = read_checkpoint(tmp_path / "x.pt", need_classifier=False)
     assert same(found.weights, {n: a for n, a in original.weights.items() if n != "classifier.weight"})
+
+
+def test_model_without_classifier_is_scored_without_accuracy(files, original, tmp_path):
+    source, scores = tmp_path / "model.pdparams", []
+    for arrays in (DEEPHASH, {name: array for name, array in DEEPHASH.items() if name != "fc.weight"}):
+        helpers.run("compare/convert.py", pickled(source, arrays), tmp_path / "x.safetensors", "--recipe", "demo")
+        framework = next(filter(helpers.is_installed, ("paddle", "torch")))
+        options = ("--checkpoint", tmp_path / "x.safetensors", "--data", "digits", "--progress", "lines")
+        done = helpers.worker(framework, "eval", *options)
+        scores.append(json.loads(done.stdout.splitlines()[-1]))
+    whole, bare = scores
+    assert bare["map"] == whole["map"]
+    assert whole["accuracy"] is not None
+    assert bare["accuracy"] is None
+    assert "holds no classifier" in done.stderr
+    options = ("--format", "paddle-inference" if framework == "paddle" else "onnx", "--out", tmp_path / "exported")
+    refused = helpers.worker(framework, "export", "--checkpoint", tmp_path / "x.safetensors", *options, status=2)
+    assert "expected a classifier" in refused.stderr
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_workers_open_every_form_that_holds_its_recipe(form, files, original):
+    if form in WITH_MOMENTUM:
+        recipe, arrays, facts = open_checkpoint(files[form])
+        assert recipe == RECIPE
+        assert same(arrays, original.weights)
+        assert facts["epoch"] == 2
+    else:
+        with pytest.raises(UserError, match=f"python compare/convert.py {files[form]} .*safetensors --recipe paper"):
+            open_checkpoint(files[form])
+
+
+def test_run_folder_stands_for_its_checkpoint(files, original, tmp_path):
+    with pytest.raises(UserError, match=r"received one without checkpoint\.safetensors"):
+        open_checkpoint(tmp_path)
+    shutil.copy(files["neutral"], tmp_path / "checkpoint.safetensors")
+    assert same(open_checkpoint(tmp_path)[1], original.weights)
+    assert same(read_checkpoint(tmp_path).momentum, original.momentum)
+
+
+def test_recipe_of_other_sizes_is_refused(files, original, tmp_path):
+    text = json.dumps(dataclasses.asdict(dataclasses.replace(RECIPE, bits=24)))
+    checkpoint.save(tmp_path / "x.safetensors", dataclasses.replace(original, recipe=text))
+    with pytest.raises(UserError, match=r"hash.weight: expected shape \(24, 64\), received \(12, 64\)"):
+        open_checkpoint(tmp_path / "x.safetensors")
 
 
 def test_inspect_needs_no_framework(files, original, tmp_path):

@@ -16,7 +16,7 @@ from shared.codes import Codes
 from shared.errors import UserError
 from shared.packing import unpack_codes
 from shared.pictures import read_picture
-from shared.predictions import Outputs, records
+from shared.predictions import Outputs, line, records
 from shared.runs import Run
 from tests import helpers
 
@@ -172,6 +172,17 @@ def test_hex_is_the_word_in_codes_npz_and_margin_the_smallest_feature():
         logits = np.sign(feature[i, :3]).astype(float)
         assert record["probability"] == pytest.approx(np.exp(logits[i]) / np.exp(logits).sum(), rel=1e-6)
         assert record["class"] == ("airplane", "automobile", "bird")[i]
+
+
+def test_a_model_without_classifier_names_no_class():
+    feature = np.float32([[-0.5, 2, 0.25]])
+    [record] = records(Outputs.from_features(feature, np.array([0]), None), ["a.png"], "cifar10")
+    assert (record["class"], record["label"], record["probability"]) == (None, None, None)
+    assert (record["bits"], record["hex"], record["margin"]) == ("011", "6", 0.25)
+    assert line(record, as_json=False) == (
+        "a.png: no class (the checkpoint holds no classifier), code 011 = 6, margin 0.25"
+    )
+    assert json.loads(line(record, as_json=True)) == record
 
 
 @pytest.fixture(scope="module")

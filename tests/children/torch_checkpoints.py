@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from shared.checkpoint import read_checkpoint
-from shared.names import spelled
+from shared.names import TORCHVISION, spelled
 
 source, out = read_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 tensors = {name: torch.from_numpy(array) for name, array in source.weights.items()}
@@ -25,12 +25,19 @@ deephash = {spelled("deephash")[name]: tensor for name, tensor in tensors.items(
 lightning = {f"network.{name}": tensor for name, tensor in tensors.items()}
 
 
+class KindOfDict(dict):
+    pass
+
+
 def save(value, name, **options):
     torch.save(value, out / name, **options)
 
 
 def containers():
     save(state, "legacy.pkl", _use_new_zipfile_serialization=False)
+    save(state, "legacy4.pt", _use_new_zipfile_serialization=False, pickle_protocol=4)
+    save([state, 7], "listed.pt")
+    save({"net": KindOfDict(state)}, "kind_of_dict.pt")
     save({f"module.{name}": tensor for name, tensor in state.items()}, "parallel.pth")
     save({f"module._orig_mod.{name}": tensor for name, tensor in state.items()}, "compiled.pth")
     save({f"a.b.c.d.e.{name}": tensor for name, tensor in tensors.items()}, "deep.pth")
@@ -45,6 +52,21 @@ def containers():
     beside |= {"make": functools.partial(torch.optim.SGD, lr=0.1), "kind": torch.optim.SGD, "size": torch.Size([1])}
     save(beside, "beside.pt")
     save(beside, "beside_legacy.pt", _use_new_zipfile_serialization=False)
+
+
+def backbones():
+    layers = {layer: name for name, layer in TORCHVISION.items()}
+    alexnet = {
+        f"{layers[layer]}.{what}": tensor
+        for name, tensor in tensors.items()
+        for layer, what in [name.split(".")]
+        if layer in layers
+    }
+    save(
+        alexnet | {"classifier.6.weight": torch.zeros(1000, 64), "classifier.6.bias": torch.zeros(1000)}, "alexnet.pth"
+    )
+    save({"arch": "alexnet", "state_dict": {f"module.{n}": t for n, t in alexnet.items()}}, "alexnet_parallel.pth")
+    save({n: t for n, t in alexnet.items() if n.startswith("features")}, "alexnet_features.pth")
 
 
 def views():
@@ -66,7 +88,9 @@ def types():
         save({key: tensor.to(getattr(torch, name)) for key, tensor in tensors.items()}, f"{name}.pt")
     save({**tensors, "hash.bias": torch.tensor([1 / 3] * 12, dtype=torch.float64)}, "finer.pt")
     save({**tensors, "hash.bias": torch.ones(12, dtype=torch.int8)}, "int8.pt")
-    save({**tensors, "hash.bias": torch.ones(12).to(torch.float8_e4m3fn)}, "float8.pt")
+    save({**tensors, "classifier.weight": tensors["classifier.weight"].to(torch.float8_e4m3fn)}, "float8.pt")
+    save({**tensors, "classifier.weight": tensors["classifier.weight"].to_sparse()}, "sparse.pt")
+    save({**tensors, "classifier.weight": tensors["classifier.weight"].to("meta")}, "meta.pt")
 
 
 class Part(nn.Module):
@@ -163,6 +187,7 @@ def load_as_users_do():
 
 
 containers()
+backbones()
 views()
 types()
 modules()

@@ -1,0 +1,132 @@
+"""What a file says of the training beside its weights: momentum by the parameters' names, and only whole epochs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from compare import convert
+from shared import checkpoint
+from shared.checkpoint import read_checkpoint
+from shared.errors import UserError
+from shared.names import spelled
+from shared.paddle_files import paddle_names
+from tests import helpers
+from tests.checkpoints import PADDLE, RECIPE, pickled, same
+
+
+def momentum_of(path):
+    return read_checkpoint(path).momentum
+
+
+@pytest.mark.parametrize("name", ["named", "swapped", "shorter"])
+def test_momentum_goes_by_name(name, foreign, original):
+    """The child gave parameter k the gradient k."""
+    found = momentum_of(foreign / f"{name}.ckpt")
+    assert {name: np.unique(array).tolist() for name, array in found.items()} == {
+        name: [float(k)] for k, name in enumerate(original.weights)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("unnamed", "order unknown"),
+        ("frozen", "15 of 17 parameters"),
+        ("frozen_unnamed", "15 of the file's 17"),
+        ("groups", "2 groups of parameters"),
+        ("plain", "without momentum"),
+        ("adam", "keeps exp_avg, exp_avg_sq, step"),
+        ("misnamed", "17 of 17 parameters, or others"),
+        ("two_optimizers", "2 optimisers"),
+        ("untouched", "taken no step"),
+        ("ours_by_no_mark", "order unknown"),
+        ("ours_reordered", "order unknown"),
+    ],
+)
+def test_momentum_that_cannot_be_used_is_left_out(name, reason, foreign, original):
+    found = read_checkpoint(foreign / f"{name}.ckpt")
+    assert same(found.weights, original.weights)
+    assert found.epoch
+    assert found.momentum is None
+    assert reason in found.left_out["momentum"]
+    with pytest.raises(UserError, match="missing momentum") as error:
+        found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
+    assert reason in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["ours_before_names", "ours_trained"])
+def test_own_files_from_before_the_names(name, foreign, original):
+    assert same(momentum_of(foreign / f"{name}.ckpt"), original.momentum)
+
+
+EPOCHS_OF_MOMENTS = {
+    "begin-0": None,
+    "epoch_begins-0": None,
+    "before_batch0-0": None,
+    "after_batch0-0": "after 1 batch of epoch 1",
+    "before_batch2-0": "after 2 of 3 batches of epoch 1",
+    "after_batch2-0": 1,
+    "validated-0": 1,
+    "epoch_ends-0": 1,
+    "epoch_begins-1": 1,
+    "before_batch0-1": 1,
+    "after_batch0-1": "after 1 of 3 batches of epoch 2",
+    "after_batch1-1": "after 2 of 3 batches of epoch 2",
+    "after_batch2-1": 2,
+    "validated-1": 2,
+    "epoch_ends-1": 2,
+    "end-2": 2,
+    "stopped": "after 1 of 3 batches of epoch 2",
+}
+
+
+def test_moments_at_which_lightning_writes(foreign, tmp_path):
+    helpers.child("torch", "lightning_moments", foreign / "neutral.safetensors", tmp_path)
+    for moment, expected in EPOCHS_OF_MOMENTS.items():
+        found = read_checkpoint(tmp_path / f"{moment}.ckpt")
+        inside = isinstance(expected, str)
+        assert found.epoch == (None if inside else expected), moment
+        if inside:
+            assert found.left_out["epoch"] == f"in mid-epoch: {expected}", moment
+            assert f"in mid-epoch: {expected}" in convert.inspect(found)
+            with pytest.raises(UserError, match=r"missing epoch \(in mid-epoch"):
+                found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
+
+
+def adam(table, arrays):
+    return {f"{table[n]}_moment{i}_0": np.zeros_like(a) for n, a in arrays.items() for i in (1, 2)}
+
+
+def velocities(table, arrays):
+    return {f"{table[n]}_velocity_0": np.full_like(a, k) for k, (n, a) in enumerate(arrays.items())}
+
+
+@pytest.mark.parametrize(
+    ("state", "table", "reason"),
+    [
+        (velocities, True, None),
+        (adam, True, "linear_0.w_0_moment1_0|conv2d_0.w_0_moment1_0 and 33 more, no velocity"),
+        (lambda table, arrays: velocities(table, arrays) | adam(table, arrays), True, "no velocity"),
+        (lambda table, arrays: dict(list(velocities(table, arrays).items())[2:]), True, "15 of 17 parameters"),
+        (
+            velocities,
+            False,
+            "no velocity of paddle.optimizer.Momentum for a parameter that StructuredToParameterName@@",
+        ),
+    ],
+)
+def test_paddle_optimizers(state, table, reason, original, tmp_path):
+    kinds = {p: checkpoint.KINDS[n] for n, p in spelled("paddle_greedyhash").items()}
+    names = paddle_names(kinds)
+    arrays = {name: PADDLE[name] for name in kinds}
+    pickled(tmp_path / "m.pdparams", arrays | ({"StructuredToParameterName@@": names} if table else {}))
+    pickled(tmp_path / "m.pdopt", state(names, arrays) | {"LR_Scheduler": {"last_epoch": 2, "last_lr": 0.1}})
+    found = read_checkpoint(tmp_path / "m.pdparams")
+    assert same(found.weights, original.weights)
+    assert found.epoch == 2
+    if reason:
+        assert found.momentum is None
+        assert any(part in found.left_out["momentum"] for part in reason.split("|"))
+    else:
+        assert [array.flat[0] for array in found.momentum.values()] == list(range(17))
