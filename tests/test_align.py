@@ -20,7 +20,7 @@ BITS = 12
 
 
 class ForkedWorker(Worker):
-    """A worker whose commands are run by forks of one process: 26 ladders start some eighty."""
+    """A worker whose commands are run by forks of one process: 27 ladders start some eighty."""
 
     @cached_property
     def _server(self):
@@ -66,6 +66,12 @@ def test_planted_fault_is_caught_at_its_rung(name, sound, workers, tmp_path):
     rungs = climb(rig)
     assert [rung["rung"] for rung in rungs if not rung["passed"]] == [FAULTS[name].rung]
     assert rungs[-1]["rung"] == FAULTS[name].rung
+
+
+def test_the_rates_reach_beyond_the_second_drop(sound):
+    for side in ("paddle", "torch"):
+        rates = sound[0].of(side, "float32")["rates"]
+        assert rates[[0, 29, 30, 59, 60, 89, 90]] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6])
 
 
 def test_missing_package_leaves_a_format_out_and_says_so(sound, workers, tmp_path, capsys):

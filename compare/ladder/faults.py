@@ -124,6 +124,10 @@ def _first_to(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return change
 
 
+def _never_below_the_first_drop(rates: np.ndarray) -> np.ndarray:
+    return np.maximum(rates, rates[rates < rates[0]].max())
+
+
 def _flip_largest(features: np.ndarray) -> np.ndarray:
     changed = features.copy()
     changed.flat[np.abs(changed).argmax()] *= -1
@@ -198,6 +202,12 @@ FAULTS = {
             "the rate reported for one epoch is not the one used",
             "rates",
             spoil_answer=_changed(lambda _request, name: name == "rates", _first_to(0.1)),
+        ),
+        Fault(
+            "single-rate-drop",
+            "the rate drops once and not again",
+            "rates",
+            spoil_answer=_changed(lambda _request, name: name == "rates", _never_below_the_first_drop),
         ),
         Fault(
             "flipped-code-bit",

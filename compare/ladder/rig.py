@@ -17,6 +17,7 @@ STEPS_PER_EPOCH = 4
 # requests that do not build on the other side's answers
 INDEPENDENT = ("float32", "float64", "smooth")
 _IMAGES = 64
+_EPOCHS = 100
 _ZERO_BIT = 0  # the bit whose feature is exactly 0 for every image
 
 
@@ -119,8 +120,9 @@ def _read(file: Path) -> Arrays:
 
 
 def ladder_recipe(scale: Scale, bits: int) -> Recipe:
-    """The published recipe at the ladder's size."""
+    """The published recipe at the ladder's size, over enough epochs for the learning rate to drop three times."""
     settings = {"preset": "align", "bits": bits, "width": scale.width, "input_px": scale.input_px}
+    settings |= {"epochs": _EPOCHS}
     return dataclasses.replace(PRESETS["paper"], **settings, batch_size=scale.batch, backbone="none")
 
 

@@ -205,8 +205,8 @@ def _growth(rung: str, rig: Rig) -> list[Record]:
 
 
 def rates(rung: str, rig: Rig) -> list[Record]:
-    """The rate that the optimiser holds in every epoch of the recipe."""
-    expected = np.array([rig.recipe.rate(epoch) for epoch in range(1, rig.recipe.epochs + 1)])
+    """The rate that the optimiser holds in every epoch of the recipe, by the published formula."""
+    expected = witness.rates(rig.recipe)
     name = "rate of every epoch"
     return [compare(rung, f"{side}: {name}", rig.of(side, "float32")["rates"], expected, "exact") for side in SIDES]
 

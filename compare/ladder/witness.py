@@ -22,6 +22,12 @@ def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dty
     return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
 
 
+def rates(recipe: Recipe) -> np.ndarray:
+    """The rate of every epoch as the published codes write it: rate * 0.1 ** (epoch // 30), epochs counted from 0."""
+    start, factor, every = recipe.learning_rate, recipe.lr_drop_factor, recipe.lr_drop_epoch
+    return np.array([start * factor ** (epoch // every) for epoch in range(recipe.epochs)])
+
+
 def probabilities(feature: np.ndarray, classifier: np.ndarray) -> np.ndarray:
     """Softmax of the bias-free classifier (classes, bits) on the code of ``feature`` (N, bits), float64."""
     logits = np.sign(feature).astype(np.float64) @ classifier.astype(np.float64).T
