@@ -8,10 +8,14 @@ python compare/align.py --plant list       the faults, and the rung that catches
 
 import argparse
 import dataclasses
+import runpy
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +30,7 @@ from compare.ladder.rungs import RUNGS
 from compare.worker import Worker, add_python_options
 from shared.errors import EXIT_CHECK_FAILED, UserError, exit_status
 from shared.files import make_folder, write_json
+from shared.options import Parser
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
 QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16
@@ -34,7 +39,7 @@ FULL_STEPS, FULL_BATCH = 2, 16
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/align.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("--bits", type=int, default=48, metavar="N", help="code length")
     add("--device", choices=("cpu", "cuda"), default="cpu")

@@ -8,8 +8,12 @@ Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or uint64 words. Labels: cla
 """
 
 import argparse
+import runpy
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 import numpy as np
 import pandas as pd
@@ -21,6 +25,7 @@ from shared.average_precision import DENOMINATORS
 from shared.curves import PrecisionRecall
 from shared.errors import exit_status
 from shared.files import atomic_path, make_folder, write_json
+from shared.options import Parser
 from shared.progress import Progress, make_progress
 from shared.retrieval import Retrieval, evaluate
 
@@ -29,7 +34,7 @@ _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/evaluate.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add_file_options(parser, required=True)
     add = parser.add_argument
     add("--topk", type=int, metavar="K", help="score the first K items only")

@@ -4,12 +4,15 @@ python compare/publish.py runs/cpu cifar10-cpu     into results/cifar10-cpu, wha
 python compare/publish.py                          results/README.md alone
 """
 
-import argparse
 import os
 import re
+import runpy
 import shutil
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 from compare.evidence.gather import ALIGN_FILE
 from compare.execution.grid import SUITE_FILE
@@ -21,6 +24,7 @@ from compare.reporting.kept_facts import FACTS_FILE
 from compare.table import write_table
 from shared.errors import UserError, exit_status
 from shared.files import PROJECT_ROOT, make_folder, read_json, write_json, write_text
+from shared.options import Parser
 from shared.recipe import SEEDED
 from shared.runs import Run, finished_runs
 
@@ -31,7 +35,7 @@ _OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPO
 
 def main() -> None:
     """Publish what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, nargs="?", metavar="OUT", help="folder of a suite")
     parser.add_argument("name", nargs="?", metavar="NAME", help="folder under results/")
     arguments = parser.parse_args()

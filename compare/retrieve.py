@@ -11,10 +11,14 @@ anew when they change.
 
 import argparse
 import json
+import runpy
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 import numpy as np
 
@@ -24,6 +28,7 @@ from compare.search.neighbours import index_beside, open_index
 from compare.search.run_queries import FinishedRun, open_run
 from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
+from shared.options import Parser
 from shared.retrieval import checked_sides
 
 # no file that a picture of more could be drawn into is of use to anybody
@@ -35,7 +40,7 @@ _WITH_RUN, _WITH_FILES = ("image", "data", "out"), ("database", "query_labels", 
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/retrieve.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("-k", type=int, default=10, metavar="N", help="items for each query; default: 10")
     add("--index", type=int, nargs="+", metavar="N", help="images of the run's data, or queries of --query, from 0")

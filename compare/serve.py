@@ -6,6 +6,7 @@ The page is for this machine alone unless --host says otherwise. Ctrl-C ends it.
 """
 
 import argparse
+import runpy
 import signal
 import socket
 import sys
@@ -13,6 +14,9 @@ from collections import defaultdict
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NoReturn
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 from compare.search.neighbours import index_codes
 from compare.search.run_queries import FinishedRun, open_run
@@ -22,6 +26,7 @@ from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
 from shared.exported import needs
 from shared.machine import num_threads
+from shared.options import Parser
 from shared.runs import Run, finished_runs
 
 # as in the report
@@ -31,7 +36,7 @@ _SECONDS_TO_FINISH = 5
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/serve.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("--run", type=Path, required=True, metavar="OUT", help="folder of a suite")
     add("--bits", type=int, metavar="B", help="code length; default: the longest that both frameworks finished")

@@ -6,12 +6,16 @@ python compare/throughput.py --px 64 --width demo      the demo's network; a min
 
 import argparse
 import os
+import runpy
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 import numpy as np
 
@@ -24,6 +28,7 @@ from shared.arithmetic import PRECISIONS
 from shared.errors import UserError, exit_status
 from shared.files import make_folder, write_json, write_text
 from shared.machine import num_threads
+from shared.options import Parser
 from shared.progress import Progress, make_progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS, Run
@@ -36,7 +41,7 @@ _PAUSE_SECONDS = 0.3
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/throughput.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")

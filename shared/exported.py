@@ -16,7 +16,7 @@ import numpy as np
 from shared import weights
 from shared.batches import BATCH_SIZE
 from shared.errors import UserError
-from shared.files import make_folder, read_json, sha256_of, write_json
+from shared.files import new_folder, read_json, remove, scratch_beside, sha256_of, write_json
 from shared.machine import num_threads
 from shared.predictions import Outputs
 from shared.recipe import Recipe, recipe_from_dict
@@ -106,17 +106,13 @@ def write_model(
 
     Raises UserError when the folder cannot be written, or a package is missing.
     """
-    make_folder(folder)
-    try:
-        (folder / MANIFEST).unlink(missing_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
-            exporter.write(form, recipe, arrays, size, Path(scratch))
-            written = sorted(Path(scratch).iterdir())
-            files = {file.name: _digest(file) for file in written}
-            for file in written:
-                os.replace(file, folder / file.name)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose a writable place") from error
+    with new_folder(folder), scratch_beside(folder / "export") as scratch:
+        remove(folder / MANIFEST)
+        exporter.write(form, recipe, arrays, size, scratch)
+        written = sorted(scratch.iterdir())
+        files = {file.name: _digest(file) for file in written}
+        for file in written:
+            os.replace(file, folder / file.name)
     manifest = Manifest(form, recipe, weights.digest(arrays), size, files, _versions(FORMATS[form].packages))
     manifest.save(folder)
     return manifest

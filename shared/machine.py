@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.files import PROJECT_ROOT
+from shared.start import threads_named
 
 # from glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -29,8 +30,11 @@ def is_tuned() -> bool:
 
 
 def num_threads() -> int:
-    """Threads for arithmetic: ``OMP_NUM_THREADS`` if set, else the cores this process may use."""
-    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+    """Threads for arithmetic: ``OMP_NUM_THREADS`` if set, else the cores this process may use.
+
+    Raises ValueError for one that no command starts with.
+    """
+    return threads_named() or len(os.sched_getaffinity(0))
 
 
 def cpu_info() -> dict[str, str]:

@@ -38,7 +38,7 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
     _add_checkpoint(answer)
     answer.set_defaults(use=_answer)
     for verb in (predict, answer):
-        verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        add_device(verb)
     export = verbs.add_parser("export", help="a checkpoint as a model that needs nothing of this project")
     _add_checkpoint(export)
     export.add_argument("--format", choices=FORMATS, required=True)
@@ -52,8 +52,17 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
         verb.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
+def add_device(verb: argparse._ActionsContainer) -> None:
+    """Give a verb the option that chooses where it computes."""
+    verb.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one"
+    )
+
+
 def _add_checkpoint(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--checkpoint", type=Path, required=True, help="neutral checkpoint of a finished run")
+    verb.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="FILE", help="neutral checkpoint of a finished run"
+    )
     text = "what the checkpoint was trained on; needed for --index, and for data that is not CIFAR-10 or the digits"
     verb.add_argument("--data", help=text)
 

@@ -24,7 +24,7 @@ class ForkedWorker(Worker):
 
     @cached_property
     def _server(self):
-        return Dialogue(self._start(["-m", "tests.children.forked", self.framework]), self._judge)
+        return Dialogue(self._start("tests.children.forked", [self.framework]), self._judge)
 
     def output_of_verb(self, *arguments):
         done = self._server.ask(json.dumps(arguments))
