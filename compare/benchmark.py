@@ -24,6 +24,7 @@ from compare.execution.follow import FollowingSuite
 from compare.execution.planning import check_options, plan
 from compare.execution.studies import controls, families
 from compare.execution.suite import Executor, Suite
+from compare.reporting.freshness import REPORT_FILE, is_up_to_date
 from compare.table import write_table
 from compare.worker import add_python_options
 from shared.arithmetic import PRECISIONS
@@ -144,10 +145,14 @@ def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
 
 
 def _show(out: Path) -> None:
-    from compare.report import write_report
+    report = out / REPORT_FILE
+    if is_up_to_date(out):
+        table = (out / "table.md").read_text(encoding="utf-8").rstrip("\n")
+    else:
+        from compare.report import write_report
 
-    report = write_report(out)
-    print(f"\n{write_table(out)}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
+        report, table = write_report(out), write_table(out)
+    print(f"\n{table}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
     print(f"the same with figures: {report}")
 
 

@@ -17,9 +17,10 @@ if __name__ == "__main__":
 from compare.evidence.gather import ALIGN_FILE
 from compare.execution.grid import SUITE_FILE
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
-from compare.report import REPORT_FILE, write_report
+from compare.report import write_report
 from compare.reporting.data import THROUGHPUT_FILE
 from compare.reporting.findings import results_page
+from compare.reporting.freshness import REPORT_FILE
 from compare.reporting.kept_facts import FACTS_FILE
 from compare.table import write_table
 from shared.errors import UserError, exit_status

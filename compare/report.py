@@ -17,11 +17,11 @@ from compare.figures import inline_svg, save_figure
 from compare.reporting.content import content
 from compare.reporting.curves import Picture
 from compare.reporting.data import read_suite
+from compare.reporting.freshness import REPORT_FILE
 from shared.errors import exit_status
 from shared.files import check_links, write_text
 from shared.options import Parser
 
-REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
