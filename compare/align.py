@@ -6,16 +6,17 @@ python compare/align.py --plant FAULT      plant a fault on one side: the ladder
 python compare/align.py --plant list       the faults, and the rung that catches each
 """
 
-import argparse
-import dataclasses
 import runpy
-import sys
-import tempfile
-import time
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+import time
 
 from rich.console import Console
 from rich.table import Table

@@ -3,8 +3,13 @@
 python compare/bench_evaluator.py                 CIFAR-10 (I) size, then up to ten million items from a file; a minute
 """
 
-import os
 import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import os
 import statistics
 import subprocess
 import sys
@@ -13,10 +18,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 import numpy as np
 

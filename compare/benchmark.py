@@ -5,16 +5,17 @@ python compare/benchmark.py --preset cpu         real CIFAR-10, 5 epochs, for a 
 python compare/benchmark.py --preset paper       the published protocol, for a GPU
 """
 
-import argparse
-import dataclasses
-import os
 import runpy
-import sys
-from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import argparse
+import dataclasses
+import os
+import sys
+from contextlib import ExitStack, closing, suppress
 
 from compare.align import ALIGN_STEPS, align, quick_scale
 from compare.evidence.gather import ALIGN_FILE

@@ -6,15 +6,16 @@ python compare/convert.py SRC DST.safetensors --recipe paper --data PATH
                                            somebody else's weights, for the workers' eval, predict, encode and export
 """
 
-import argparse
-import dataclasses
-import json
 import runpy
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import argparse
+import dataclasses
+import json
+import sys
 
 import numpy as np
 

@@ -7,13 +7,14 @@ python compare/evaluate.py --query save/CSQ_cifar10 --out scores           DeepH
 Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or uint64 words. Labels: class ids, or multi-hot rows.
 """
 
-import argparse
 import runpy
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import argparse
+import sys
 
 import numpy as np
 import pandas as pd

@@ -4,15 +4,16 @@ python compare/publish.py runs/cpu cifar10-cpu     into results/cifar10-cpu, wha
 python compare/publish.py                          results/README.md alone
 """
 
-import os
-import re
 import runpy
-import shutil
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import os
+import re
+import shutil
+import sys
 
 from compare.evidence.gather import ALIGN_FILE
 from compare.execution.grid import SUITE_FILE

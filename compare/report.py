@@ -4,11 +4,12 @@ python compare/report.py OUT      OUT is a folder of benchmark.py, finished or n
 """
 
 import runpy
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import sys
 
 import jinja2
 from markupsafe import Markup

@@ -9,16 +9,17 @@ found like any other, unless --exclude-self. The index that is searched is store
 anew when they change.
 """
 
-import argparse
-import json
 import runpy
-import sys
-import warnings
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 

@@ -5,18 +5,19 @@ python compare/serve.py --run OUT      OUT is a folder of benchmark.py with a fi
 The page is for this machine alone unless --host says otherwise. Ctrl-C ends it.
 """
 
-import argparse
 import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import argparse
 import signal
 import socket
 import sys
 from collections import defaultdict
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import NoReturn
-
-if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 from compare.search.neighbours import index_codes
 from compare.search.run_queries import FinishedRun, open_run

@@ -4,13 +4,14 @@ python compare/table.py OUT                       what benchmark.py wrote, anew:
 python compare/table.py A B C --into MERGED       suites of one recipe from several machines, each with its own seeds
 """
 
-import json
 import runpy
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import json
+import sys
 
 import pandas as pd
 

@@ -4,18 +4,19 @@ python compare/throughput.py                           the published network at 
 python compare/throughput.py --px 64 --width demo      the demo's network; a minute
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import os
-import runpy
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
-
-if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 import numpy as np
 

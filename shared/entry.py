@@ -13,7 +13,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _OWN = {str(_ROOT / package) for package in ("compare", "shared")}
 sys.path[:] = [str(_ROOT), *(entry for entry in sys.path if str(Path(entry).resolve()) not in _OWN)]
 
-from shared.start import begin  # noqa: E402 - only now it is found
+from shared.start import begin, end_in_order  # noqa: E402 - only now it is found
 
 begin()
 if __name__ == "__main__":
@@ -21,3 +21,5 @@ if __name__ == "__main__":
 
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+else:
+    end_in_order()  # a command has temporary folders; a worker may hang in the library of its ranks

@@ -72,6 +72,17 @@ def imports_are_done():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def end_in_order():
+    """Let SIGTERM and SIGHUP end the process as an exception does, by way of what tidies up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _exit)
+
+
+def _exit(number, _):
+    sys.exit(128 + number)  # as a shell calls a process that the signal ended
+
+
 _ACTIVATE = "activate this project's environment (source .venv/bin/activate), which make installs"
 
 
