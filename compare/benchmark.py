@@ -32,7 +32,7 @@ from shared.arithmetic import PRECISIONS
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
 from shared.files import read_json
 from shared.machine import num_threads
-from shared.options import Parser, whole
+from shared.options import Parser, add_device, whole
 from shared.packing import MAX_BITS
 from shared.progress import Progress, make_progress
 from shared.protocols import PROTOCOLS
@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--skip-align", action="store_true", help="leave out the quick alignment ladder that runs first")
     machine = parser.add_argument_group("machines")
     add = machine.add_argument
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
+    add_device(machine)
     add("--devices", type=whole(1), default=1, metavar="N", help="GPUs, or processes on a CPU, that share a run's work")
     add("--nodes", type=whole(1), default=1, metavar="M", help="machines that do; give the same command on each")
     add("--timeout", type=whole(1), default=1800, metavar="S", help="seconds that another node waits for the first")

@@ -31,15 +31,20 @@ class MissingPackage(UserError):
 
 
 class Format(NamedTuple):
-    """A form of exported model: the worker that writes it, and the packages whose versions matter."""
+    """A form of exported model: the worker that writes it, and the packages whose versions matter.
+
+    ``is_program``: whether loading it can run code of its author's.
+    """
 
     worker: str
     packages: tuple[str, ...]
+    is_program: bool = False
 
 
 FORMATS = {
     ONNX: Format("torch_impl", ("torch", "onnx", "onnxscript")),
-    "torch-export": Format("torch_impl", ("torch",)),
+    # torch.export.load unpickles what the archive asks it to, and evaluates its expressions
+    "torch-export": Format("torch_impl", ("torch",), is_program=True),
     "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu")),
 }
 # uint8 images (N, height, width, 3) -> Outputs

@@ -12,6 +12,7 @@ import re
 import shutil
 import socket
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -170,9 +171,10 @@ def new_folder(folder: Path) -> Iterator[None]:
 def check_writable(folder: Path) -> None:
     """UserError, before long work, when ``folder`` could not be created, or nothing written into it."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        what = "it cannot be written" if nearest.is_dir() else "it is a file"
-        raise UserError(f"{folder}: expected a folder that can be written, but {nearest}: {what}; choose another place")
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise UserError(f"cannot write to the folder {folder}: {error.strerror}; choose a writable place") from error
 
 
 def write_text(path: Path, text: str) -> None:

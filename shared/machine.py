@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def num_threads() -> int:
     Raises ValueError for one that no command starts with.
     """
     return threads_named() or len(os.sched_getaffinity(0))
+
+
+def memory_bytes() -> int:
+    """Memory that the processes of this machine can have together: its own, or its container's share of it."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            limits.append(int(Path(file).read_text()))
+    return min(limits)
 
 
 def cpu_info() -> dict[str, str]:

@@ -83,6 +83,11 @@ def whole(least: int | None = None, most: int | None = None) -> Callable[[str], 
     return convert
 
 
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Give a command or a verb the option that chooses where it computes."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
+
+
 def _number(text: str) -> float:
     try:
         value = float(text)

@@ -22,7 +22,7 @@ from shared.files import folder_lock, write_json
 from shared.job import encode
 from shared.launch import adopt_channel, check_counts, make_layout, run_ranks, words_of
 from shared.opening import load_data, open_job
-from shared.options import Parser, whole
+from shared.options import Parser, add_device, whole
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
 from shared.runs import Run
@@ -93,7 +93,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     for add in (add_run, encode_verb.add_argument, evaluate.add_argument, bench.add_argument):
         add("--data", required=True, metavar="PATH", help="'digits' or a path to CIFAR-10 in a supported layout")
     for verb in (machine, encode_verb, evaluate, info, probe, bench):
-        use_cli.add_device(verb)
+        add_device(verb)
     for verb in (train, encode_verb, evaluate):
         verb.add_argument("--progress", choices=MODES, default="auto", help="json is for a parent process")
     return parser

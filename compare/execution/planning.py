@@ -20,6 +20,7 @@ from shared.machine import num_threads
 from shared.progress import Progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS
+from shared.work import check_memory
 
 # fields of the recipe that benchmark.py has an option for
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
@@ -38,6 +39,9 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)
         check_counts(arguments.devices, arguments.nodes, facts[name]["gpus"] if device == "cuda" else None)
+        if device == "cpu":
+            widest = dataclasses.replace(recipe, bits=max(arguments.bits))
+            check_memory(widest, arguments.devices, f"--devices {arguments.devices}")
     layout = make_layout(arguments.devices, arguments.nodes)
     out = arguments.out or Path("runs") / preset
     check_writable(out)
