@@ -93,6 +93,8 @@ def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
         try:
             sides.append(_open_side(worker, run, arguments.device, stack))
         except UserError as error:
+            if worker.named:
+                raise
             missing[framework] = str(error)
     if not sides:
         raise UserError("; ".join(f"{NAMES[name]}: {reason}" for name, reason in missing.items()))

@@ -4,7 +4,9 @@ import functools
 import os
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +32,28 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+def python_without(framework, folder):
+    """An interpreter of its own that has this one's packages, but not ``framework``."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = sysconfig.get_path("purelib")
+    (packages / "packages.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    (packages / "sitecustomize.py").write_text(BLOCKING.format(framework=framework))
+    return folder / "bin" / "python"
+
+
 @functools.cache
 def is_installed(framework):
     program = f"import importlib.util as u, sys; sys.exit(u.find_spec({MODULES[framework]!r}) is None)"
     return subprocess.run([default_python(framework), "-c", program], check=False).returncode == 0
 
 
-def run(*command, python=sys.executable, status=0, environment=None, timeout=500, stdin=None):
+def run(*command, python=sys.executable, status=0, environment=None, timeout=500, stdin=None, cwd=PROJECT_ROOT):
     """Run a command of an interpreter and check its exit status."""
     words = [python, *map(str, command)]
     env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
     pipes = {"capture_output": True, "text": True, "input": stdin}
-    done = subprocess.run(words, **pipes, env=env, timeout=timeout, cwd=PROJECT_ROOT, check=False)
+    done = subprocess.run(words, **pipes, env=env, timeout=timeout, cwd=cwd, check=False)
     assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
