@@ -1,5 +1,6 @@
 """Starting the project's commands as a user would, and writing the files they read."""
 
+import dataclasses
 import functools
 import os
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from compare.worker import default_python
+from shared import cifar
+from shared.recipe import PRESETS
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"torch": "torch", "paddle": "paddle"}
@@ -72,6 +75,14 @@ def start_benchmark(*arguments):
     words = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": PROJECT_ROOT, "env": ENVIRONMENT}
     return subprocess.Popen(words, **quiet)
+
+
+def small_recipe(**changes):
+    """The demo's recipe with 12 bits, for its own images and split."""
+    images = cifar.load(cifar.DIGITS)
+    recipe = dataclasses.replace(PRESETS["demo"], bits=12, data_sha256=images.digest(), **changes)
+    split = cifar.split(images.labels, recipe.protocol, recipe.seed)
+    return dataclasses.replace(recipe, split_sha256=split.digest())
 
 
 def child(framework, name, *arguments, **options):
