@@ -18,7 +18,7 @@ from shared.bench import Stopwatch, answer_phases
 from shared.checkpoint import open_checkpoint
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
-from shared.files import folder_lock, write_json
+from shared.files import check_links, folder_lock, write_json
 from shared.job import encode
 from shared.launch import adopt_channel, check_counts, make_layout, run_ranks, words_of
 from shared.opening import load_data, open_job
@@ -155,6 +155,7 @@ def _check_train(arguments: argparse.Namespace) -> None:
     """What can be wrong is said before the framework is imported."""
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
+    check_links(arguments.run)
     make_layout(arguments.devices, arguments.nodes)
 
 

@@ -134,6 +134,17 @@ def test_training_needs_something_to_start_from(tmp_path):
     assert "expected --initial-weights or --resume-from" in done.stderr
 
 
+def test_run_folder_with_a_link_in_it_is_refused(framework, initial, tmp_path):
+    run = Run(tmp_path / "run")
+    run.prepare(recipe_of(EPOCHS))
+    (tmp_path / "elsewhere").mkdir()
+    run.resume_folder.symlink_to(tmp_path / "elsewhere")
+    words = ["train", "--run", run.folder, "--data", "digits", "--initial-weights", initial]
+    done = helpers.worker(framework, *words, status=2)
+    assert done.stderr.startswith(f"error: {run.resume_folder}: expected a folder, received a link to one")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 @pytest.fixture
 def kept(initial, tmp_path):
     """A prepared run whose state after two of four epochs is kept, the job that finds it, and where."""
