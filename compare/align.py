@@ -6,12 +6,17 @@ python compare/align.py --plant FAULT      plant a fault on one side: the ladder
 python compare/align.py --plant list       the faults, and the rung that catches each
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import dataclasses
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -24,8 +29,10 @@ from compare.ladder.report import ALIGN_FILE
 from compare.ladder.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.ladder.rungs import RUNGS
 from compare.worker import Worker, add_python_options
-from shared.errors import EXIT_CHECK_FAILED, UserError, exit_status
-from shared.files import make_folder, write_json
+from shared.code_forms import MAX_BITS
+from shared.errors import EXIT_CHECK_FAILED, exit_status
+from shared.files import check_writable, write_json
+from shared.options import Parser, whole
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
 QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16
@@ -34,15 +41,16 @@ FULL_STEPS, FULL_BATCH = 2, 16
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/align.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--bits", type=int, default=48, metavar="N", help="code length")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--steps", type=int, default=ALIGN_STEPS, metavar="N", help="float32 steps; float64 takes at least 200")
+    parser = Parser(description=__doc__)
+    add = parser.add_argument_group("the ladder").add_argument
+    add("--bits", type=whole(1, MAX_BITS), default=48, metavar="N", help="code length")
+    add("--steps", type=whole(1), default=ALIGN_STEPS, metavar="N", help="float32 steps; float64 takes at least 200")
     add("--full", action="store_true", help="the full-width network too, for a few steps")
-    add("--plant", default="", metavar="FAULT", help="plant a fault; 'list' shows them")
-    add("--out", type=Path, metavar="DIR", help="folder for align.json; default: runs/align")
-    add_python_options(parser)
+    add("--plant", choices=("list", *FAULTS), metavar="FAULT", help="plant a fault; 'list' shows them")
+    add("--out", type=Path, default=Path("runs/align"), metavar="DIR", help="folder for align.json")
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where both compute")
+    add_python_options(machine)
     return parser
 
 
@@ -53,18 +61,14 @@ def main() -> None:
         for fault in FAULTS.values():
             print(f"{fault.name:24} {fault.rung:20} {fault.what}")
         return
-    if arguments.plant and arguments.plant not in FAULTS:
-        raise UserError(f"--plant: expected one of {', '.join(FAULTS)}, received {arguments.plant!r}")
-    if arguments.steps < 1:
-        raise UserError(f"--steps: expected at least 1, received {arguments.steps}")
+    check_writable(arguments.out)
     workers = {name: Worker(name, getattr(arguments, f"{name}_python"), threads=1) for name in ("paddle", "torch")}
-    out = make_folder(arguments.out or Path("runs/align"))
     scales = [quick_scale(arguments.steps)]
     if arguments.full:
         # a state of 57 million parameters is kept after every step: few steps, and one dtype for the optimiser alone
         scales.append(Scale("full", 1.0, 224, FULL_BATCH, FULL_STEPS, FULL_STEPS, optimiser_dtypes=("float32",)))
     fault = FAULTS.get(arguments.plant, NO_FAULT)
-    reports = [align(scale, arguments.bits, workers, arguments.device, out, fault) for scale in scales]
+    reports = [align(scale, arguments.bits, workers, arguments.device, arguments.out, fault) for scale in scales]
     if not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)
 

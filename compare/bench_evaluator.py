@@ -3,6 +3,12 @@
 python compare/bench_evaluator.py                 CIFAR-10 (I) size, then up to ten million items from a file; a minute
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import os
 import statistics
@@ -13,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +27,7 @@ from shared.counting import Side, distance_counts, popcount_pass
 from shared.errors import exit_status
 from shared.files import PROJECT_ROOT
 from shared.machine import cpu_info, num_threads, numpy_simd
+from shared.options import Parser, whole
 from shared.packing import pack_codes
 from shared.retrieval import Retrieval, evaluate
 
@@ -32,10 +38,11 @@ Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="measurements of each, in turn")
-    parser.add_argument("--part", choices=_PARTS, help="measure this alone and print the number (used by the whole)")
-    parser.add_argument("--items", type=int, default=_ITEMS, metavar="N", help="for --part")
+    parser = Parser(description=__doc__)
+    parser.add_argument("--rounds", type=whole(1), default=7, metavar="N", help="measurements of each, in turn")
+    # how the whole measures a part in a process of its own
+    parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--items", type=whole(10), default=_ITEMS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
         print(_PARTS[arguments.part](arguments.items))

@@ -5,25 +5,33 @@ python compare/benchmark.py --preset cpu         real CIFAR-10, 5 epochs, for a 
 python compare/benchmark.py --preset paper       the published protocol, for a GPU
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import dataclasses
 import os
 import sys
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, suppress
 
 from compare.align import ALIGN_STEPS, align, quick_scale
-from compare.execution.cells import LocalExecutor, parse_cell
+from compare.execution.cells import Cell, LocalExecutor, parse_cell
 from compare.execution.cluster import LOCAL, RayExecutor
 from compare.execution.follow import FollowingSuite
-from compare.execution.planning import plan, threads_of_run
+from compare.execution.planning import check_options, plan, threads_of_run
 from compare.execution.studies import controls, families
 from compare.execution.suite import Executor, Suite
 from compare.ladder.report import ALIGN_FILE, read_align
+from compare.reporting.freshness import REPORT_FILE, is_up_to_date
 from compare.table import write_table
 from compare.worker import add_python_options
 from shared.arithmetic import PRECISIONS
+from shared.code_forms import MAX_BITS
 from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
+from shared.options import Parser, add_device, whole
 from shared.progress import Progress, make_progress
 from shared.protocols import PROTOCOLS
 from shared.recipe import BASE_SEED, PRESETS
@@ -34,79 +42,84 @@ _CIFAR_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10")]
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/benchmark.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
+    parser = Parser(description=__doc__)
+    add = parser.add_argument_group("what to train").add_argument
     add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
-    add("--bits", type=int, nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
-    add("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS))
+    add("--bits", type=whole(1, MAX_BITS), nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
+    add("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS), help="which to train")
     add("--seeds", type=int, nargs="+", default=[BASE_SEED], metavar="N", help="one run per seed; the mean is shown")
-    add(
-        "--data",
-        metavar="PATH|download",
-        help="CIFAR-10, or ten classes of your own, in a supported layout; default: download CIFAR-10 once",
-    )
-    add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
-    add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")
-    add("--epochs", type=int, metavar="N")
+    add("--epochs", type=int, metavar="N", help="passes over the training images; default: the preset's")
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU, that train a run together")
-    add("--nodes", type=int, default=1, metavar="M", help="machines that do; give the same command on each")
     add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
     add("--precision", choices=PRECISIONS, default="fp32", help="of training and encoding; tf32 and bf16 need a GPU")
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
+    add("--deterministic", action="store_true", help="the same bits again, where the framework can")
+    add = parser.add_argument_group("data and start").add_argument
+    data_help = "CIFAR-10, or ten classes of your own, in a supported layout; default: download CIFAR-10 once"
+    add("--data", metavar="PATH|download", help=data_help)
+    label_help = "what the table says of the data; a copy of CIFAR-10 needs its name here"
+    add("--label", default="", metavar="TEXT", help=label_help)
+    add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
+    add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")
+    add = parser.add_argument_group("further runs").add_argument
     add("--control", action="store_true", help="A/A: every run again on other threads, and with native dropout")
     add("--variance", action="store_true", help="runs in which split, weights, order or dropout alone vary by seed")
-    add(
-        "--label",
-        default="",
-        metavar="TEXT",
-        help="what the table says of the data; a copy of CIFAR-10 needs its name here",
-    )
-    add("--deterministic", action="store_true", help="the same bits again, where the framework can")
-    add_python_options(parser)
+    add = parser.add_argument_group("folder").add_argument
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
-    add(
-        "--cell",
-        type=parse_cell,
-        metavar="FRAMEWORK:BITS:SEED",
-        help="one run alone, with its studies' runs, for batch schedulers; no table",
-    )
-    add(
-        "--executor", choices=("local", "ray"), default="local", help="ray: runs at once, on the nodes of a Ray cluster"
-    )
-    add("--ray-address", metavar="HOST:PORT|auto", help="default: $RAY_ADDRESS, else a Ray on this machine")
-    add("--cell-cpus", type=int, metavar="N", help="threads of one run; default: $OMP_NUM_THREADS, else all cores here")
     add("--skip-align", action="store_true", help="leave out the quick alignment ladder that runs first")
+    machine = parser.add_argument_group("machines")
+    add = machine.add_argument
+    add_device(machine)
+    add("--devices", type=whole(1), default=1, metavar="N", help="GPUs, or processes on a CPU, that share a run's work")
+    add("--nodes", type=whole(1), default=1, metavar="M", help="machines that do; give the same command on each")
+    add("--timeout", type=whole(1), default=1800, metavar="S", help="seconds that another node waits for the first")
+    cell_help = "one run alone, with its studies' runs, for batch schedulers; no table"
+    add("--cell", type=parse_cell, metavar="FRAMEWORK:BITS:SEED", help=cell_help)
+    add("--cell-cpus", type=whole(1), metavar="N", help="threads of one run; default: $OMP_NUM_THREADS, else all cores")
+    add("--executor", choices=("local", "ray"), default="local", help="ray: runs at once, on a Ray cluster's nodes")
+    add("--ray-address", metavar="HOST:PORT|auto", help="default: $RAY_ADDRESS, else a Ray on this machine")
+    add_python_options(machine)
     return parser
 
 
 def main() -> None:
     """Run what the command line asks for: a suite, or one of its cells."""
     arguments = build_parser().parse_args()
-    progress = make_progress("auto")
     _check_grid(arguments)
+    check_options(arguments)
+    progress = make_progress("auto")
     with closing(progress), closing(_executor(arguments)) as executor:
         suite = plan(arguments, executor, progress)
         suites = [suite, *_studies(arguments, suite)]
         for each in suites:
             each.check()
         if arguments.cell:
-            for each in suites:
-                if arguments.cell in each.cells:
-                    each.run_cell(arguments.cell, executor, progress)
-            print(f"{arguments.cell} is finished; when all are, the same command without --cell writes the table")
-            return
-        if isinstance(suite, FollowingSuite):
+            _run_cell(arguments.cell, suites, executor, progress)
+        elif isinstance(suite, FollowingSuite):
             for each in suites:
                 each.run(executor, progress)
-            return
-        aligned = arguments.skip_align or _align(suite, arguments.executor, progress)
+        elif not _run_all(suites, arguments, executor, progress):
+            print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
+            sys.exit(EXIT_CHECK_FAILED)
+
+
+def _run_cell(cell: Cell, suites: list[Suite], executor: Executor, progress: Progress) -> None:
+    for suite in suites:
+        if cell in suite.cells:
+            with suite.locked(shared=True):
+                suite.run_cell(cell, executor, progress)
+    print(f"{cell} is finished; when all are, the same command without --cell writes the table")
+
+
+def _run_all(suites: list[Suite], arguments: argparse.Namespace, executor: Executor, progress: Progress) -> bool:
+    """Climb the ladder, run a suite and its studies and show them; whether the ladder was passed or left out."""
+    with ExitStack() as locks:
+        for suite in suites:
+            locks.enter_context(suite.locked())
+        aligned = arguments.skip_align or _align(suites[0], arguments.executor, progress)
         _run(suites, executor, progress)
-    if not aligned:
-        print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
-        sys.exit(EXIT_CHECK_FAILED)
+    return aligned
 
 
 def _studies(arguments: argparse.Namespace, suite: Suite) -> list[Suite]:
@@ -133,10 +146,14 @@ def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
 
 
 def _show(out: Path) -> None:
-    from compare.report import write_report
+    report = out / REPORT_FILE
+    if is_up_to_date(out):
+        table = (out / "table.md").read_text(encoding="utf-8").rstrip("\n")
+    else:
+        from compare.report import write_report
 
-    report = write_report(out)
-    print(f"\n{write_table(out)}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
+        report, table = write_report(out), write_table(out)
+    print(f"\n{table}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
     print(f"the same with figures: {report}")
 
 
@@ -174,8 +191,8 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         raise UserError(
             "--cell: expected --preset paper, cpu or demo beside it, since auto can differ from node to node"
         )
-    if arguments.cell_cpus is not None and arguments.cell_cpus < 1:
-        raise UserError(f"--cell-cpus: expected at least 1, received {arguments.cell_cpus}")
+    if arguments.ray_address and arguments.executor != "ray":
+        raise UserError("--ray-address goes with --executor ray; leave it out, or add that")
     if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):
         raise UserError("--devices and --nodes: expected 1 with --executor ray, whose runs have one device each")
 

@@ -6,12 +6,16 @@ python compare/convert.py SRC DST.safetensors --recipe paper --data PATH
                                            somebody else's weights, for the workers' eval, predict, encode and export
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import dataclasses
 import json
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
@@ -19,9 +23,10 @@ from compare.worker import Worker, add_python_options
 from shared import checkpoint, cifar, weights
 from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
 from shared.errors import UserError, exit_status, printable
-from shared.files import atomic_path
+from shared.files import scratch_beside
 from shared.formats import SUFFIXES
 from shared.names import CLASSIFIER, DEEPHASH, FAMILIES, OURS, TITLES, spelled
+from shared.options import Parser
 from shared.paddle_files import PaddleState, write_paddle
 from shared.recipe import PRESETS
 from shared.trees import listed
@@ -41,7 +46,7 @@ _TARGETS = {
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/convert.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("source", type=Path, metavar="SRC", help=f"a checkpoint: {', '.join(SUFFIXES)}")
     add("target", type=Path, metavar="DST", nargs="?", help=f"file to write: {', '.join(_TARGETS)}")
@@ -152,11 +157,10 @@ def write(target: Path, found: Checkpoint, names: str, torch_worker: Worker) -> 
     elif suffix == ".pdparams":
         _write_paddle(target, found, names)
     else:
-        with tempfile.TemporaryDirectory() as folder, atomic_path(target) as temporary:
-            neutral, part = Path(folder) / "neutral.safetensors", temporary.with_name(temporary.name + suffix)
+        with scratch_beside(target) as folder:
+            neutral = folder / "neutral.safetensors"
             checkpoint.save(neutral, found)
-            torch_worker.output_of("-m", "torch_impl.files", str(neutral), str(part), names)
-            part.replace(temporary)
+            torch_worker.output_of("torch_impl.files", str(neutral), str(target), names)
 
 
 def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:

@@ -8,21 +8,26 @@ Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or packed: uint64 words, uin
 ids, or multi-hot rows. Files: also .mat, .pt and .pth.
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from compare.code_files import add_file_options, common_bits, left_out, note_what_finds_itself, read_both
 from compare.figures import precision_recall_figure, save_figure
-from compare.options import refuse_repeated
 from shared.argsort_map import map_numpy_argsort
 from shared.average_precision import DENOMINATORS
 from shared.curves import PrecisionRecall
 from shared.errors import UserError, exit_status
 from shared.files import atomic_path, make_folder, write_json
+from shared.options import Parser
 from shared.progress import Progress, make_progress
 from shared.retrieval import Retrieval, evaluate
 
@@ -31,8 +36,7 @@ _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/evaluate.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    refuse_repeated(parser)
+    parser = Parser(description=__doc__)
     add_file_options(parser, required=True)
     add = parser.add_argument
     add("--topk", type=int, metavar="K", help="score the first K items only")

@@ -4,23 +4,29 @@ python compare/publish.py runs/cpu cifar10-cpu     into results/cifar10-cpu, wha
 python compare/publish.py                          results/README.md alone
 """
 
-import argparse
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import os
 import re
 import shutil
 import sys
-from pathlib import Path
 
 from compare.execution.grid import SUITE_FILE
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
 from compare.ladder.report import ALIGN_FILE
-from compare.report import REPORT_FILE, write_report
+from compare.report import write_report
 from compare.reporting.data import THROUGHPUT_FILE
 from compare.reporting.findings import results_page
+from compare.reporting.freshness import REPORT_FILE
 from compare.reporting.kept_facts import FACTS_FILE
 from compare.table import write_table
 from shared.errors import UserError, exit_status
 from shared.files import PROJECT_ROOT, make_folder, write_json, write_text
+from shared.options import Parser
 from shared.recipe import SEEDED
 from shared.runs import Run, finished_runs
 
@@ -31,7 +37,7 @@ _OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPO
 
 def main() -> None:
     """Publish what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, nargs="?", metavar="OUT", help="folder of a suite")
     parser.add_argument("name", nargs="?", metavar="NAME", help="folder under results/")
     arguments = parser.parse_args()

@@ -3,9 +3,13 @@
 python compare/report.py OUT      OUT is a folder of benchmark.py, finished or not
 """
 
-import argparse
-import sys
+import runpy
 from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
+import sys
 
 import jinja2
 from markupsafe import Markup
@@ -14,16 +18,17 @@ from compare.figures import inline_svg, save_figure
 from compare.reporting.content import content
 from compare.reporting.curves import Picture
 from compare.reporting.data import read_suite
+from compare.reporting.freshness import REPORT_FILE
 from shared.errors import exit_status
-from shared.files import write_text
+from shared.files import check_links, write_text
+from shared.options import Parser
 
-REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def main() -> None:
     """Write the report of the suite that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of a suite, finished or not")
     print(f"written to {write_report(parser.parse_args().out)}")
 
@@ -33,6 +38,7 @@ def write_report(out: Path) -> Path:
 
     Raises UserError when ``out`` holds no suite; whatever else is missing, the report says so.
     """
+    check_links(out)
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,

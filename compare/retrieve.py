@@ -9,22 +9,27 @@ found like any other, unless --exclude-self. The index that is searched is store
 anew when they change.
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
 import json
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from compare.code_files import add_file_options, common_bits, left_out, read_both
-from compare.options import refuse_repeated
 from compare.search.hits import Database, Query, check_numbers, lines, record, search, share_right
 from compare.search.neighbours import index_beside, open_index
 from compare.search.run_queries import FinishedRun, open_run
 from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
+from shared.options import Parser
 from shared.own_items import own_items
 from shared.retrieval import checked_sides
 
@@ -37,8 +42,7 @@ _WITH_RUN, _WITH_FILES = ("image", "data", "out"), ("database", "query_labels", 
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/retrieve.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    refuse_repeated(parser)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("-k", type=int, default=10, metavar="N", help="items for each query; default: 10")
     add(

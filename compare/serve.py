@@ -1,9 +1,15 @@
 """Serve a page that shows what both frameworks of a suite say of a picture: class, code and the ten nearest images.
 
-python compare/serve.py --run OUT      OUT is a folder of benchmark.py with a finished run
+python compare/serve.py OUT      OUT is a folder of benchmark.py with a finished run
 
 The page is for this machine alone unless --host says otherwise. Ctrl-C ends it.
 """
+
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
 
 import argparse
 import signal
@@ -11,7 +17,6 @@ import socket
 import sys
 from collections import defaultdict
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import NoReturn
 
 from compare.search.neighbours import index_codes
@@ -22,6 +27,7 @@ from compare.worker import NAMES, Worker, add_python_options
 from shared.errors import UserError, exit_status
 from shared.exported import needs
 from shared.machine import num_threads
+from shared.options import Parser
 from shared.runs import Run, finished_runs
 
 # as in the report
@@ -31,9 +37,10 @@ _SECONDS_TO_FINISH = 5
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/serve.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     add = parser.add_argument
-    add("--run", type=Path, required=True, metavar="OUT", help="folder of a suite")
+    add("out", type=Path, nargs="?", metavar="OUT", help="folder of a suite")
+    add("--run", type=Path, metavar="OUT", help=argparse.SUPPRESS)  # as OUT was given at first
     add("--bits", type=int, metavar="B", help="code length; default: the longest that both frameworks finished")
     add("--seed", type=int, metavar="S", help="default: the lowest that both frameworks finished")
     add("--data", metavar="PATH", help="images of the suite; default: where its runs found them")
@@ -86,6 +93,8 @@ def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
         try:
             sides.append(_open_side(worker, run, arguments.device, stack))
         except UserError as error:
+            if worker.named:
+                raise
             missing[framework] = str(error)
     if not sides:
         raise UserError("; ".join(f"{NAMES[name]}: {reason}" for name, reason in missing.items()))
@@ -94,10 +103,13 @@ def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
 
 def _open_runs(arguments: argparse.Namespace) -> dict[str, FinishedRun]:
     """The chosen runs by framework, which must be of the same images."""
-    chosen = choose_runs(arguments.run, arguments.bits, arguments.seed)
+    out = arguments.out or arguments.run
+    if out is None:
+        raise UserError("expected OUT, the folder of a suite of benchmark.py, received none")
+    chosen = choose_runs(out, arguments.bits, arguments.seed)
     runs = {name: open_run(chosen[name].folder, arguments.data) for name in _ORDER if name in chosen}
     if len({run.recipe.data_sha256 for run in runs.values()}) > 1:
-        raise UserError(f"{arguments.run}: expected runs of the same images, received runs of different ones")
+        raise UserError(f"{out}: expected runs of the same images, received runs of different ones")
     return runs
 
 

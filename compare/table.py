@@ -4,10 +4,14 @@ python compare/table.py OUT                       what benchmark.py wrote, anew:
 python compare/table.py A B C --into MERGED       suites of one recipe from several machines, each with its own seeds
 """
 
-import argparse
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import json
 import sys
-from pathlib import Path
 
 import pandas as pd
 
@@ -16,7 +20,8 @@ from compare.evidence.pairs import paired_differences
 from compare.reporting.studies_text import NOISE_TITLE, noise_rows, query_notes, variance_tables
 from compare.reporting.table_text import alignment_note, markdown, table_cells, table_notes, verdicts
 from shared.errors import exit_status
-from shared.files import make_folder, write_json, write_text
+from shared.files import check_links, make_folder, write_json, write_text
+from shared.options import Parser
 from shared.runs import Run
 
 _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")
@@ -24,7 +29,7 @@ _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", 
 
 def main() -> None:
     """Write the table of the suites that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("outs", type=Path, nargs="+", metavar="OUT", help="folders of suites, finished or not")
     parser.add_argument("--into", type=Path, metavar="DIR", help="where to write it; default: the first OUT")
     arguments = parser.parse_args()
@@ -37,8 +42,9 @@ def write_table(*outs: Path, into: Path | None = None) -> str:
     ``into``: the folder to write to, by default the first of ``outs``. Raises like ``gather``.
     """
     gathered, folder = gather(outs), make_folder(into or outs[0])
+    check_links(folder)
     rows = pd.DataFrame([_row(run) for run in gathered.runs])
-    rows.to_csv(folder / "table.csv", index=False)
+    write_text(folder / "table.csv", rows.to_csv(index=False))
     content = _content(gathered, rows) if gathered.runs else {"table": [], "notes": [], "noise": [], "variance": []}
     write_json(folder / "table.json", content | {"runs": json.loads(rows.to_json(orient="records"))})
     text = _text(content) if gathered.runs else "No run is finished yet."

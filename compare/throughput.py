@@ -4,14 +4,20 @@ python compare/throughput.py                           the published network at 
 python compare/throughput.py --px 64 --width demo      the demo's network; a minute
 """
 
+import runpy
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+
 import argparse
+import dataclasses
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import numpy as np
 
@@ -22,13 +28,17 @@ from compare.worker import NAMES, Dialogue, Worker, add_python_options
 from shared import cifar, weights
 from shared.arithmetic import PRECISIONS
 from shared.errors import UserError, exit_status
-from shared.files import make_folder, write_json, write_text
+from shared.files import check_links, check_writable, write_json, write_text
 from shared.machine import num_threads
+from shared.options import Parser, whole
 from shared.progress import Progress, make_progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS, Run
+from shared.work import check_memory
 
 PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
+# each framework twice
+_CONTESTANTS = 2 * len(FRAMEWORKS)
 _WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
 # threads of the one that was measured before may still wait for work
 _PAUSE_SECONDS = 0.3
@@ -36,36 +46,36 @@ _PAUSE_SECONDS = 0.3
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/throughput.py``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
+    parser = Parser(description=__doc__)
+    add = parser.add_argument_group("what to measure").add_argument
     add("--px", type=int, default=224, metavar="N", help="side of the network's input")
     add("--width", choices=_WIDTHS, default="full", help="of AlexNet")
-    add("--rounds", type=int, default=5, metavar="N", help="measurements of each, in turn")
+    add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
+    add("--rounds", type=whole(1), default=5, metavar="N", help="measurements of each, in turn")
     add("--data", metavar="PATH", help="images to use; default: noise, whose values do not matter for speed")
-    add(
-        "--out",
-        type=Path,
-        default=Path("runs/throughput"),
-        metavar="DIR",
-        help="a suite's folder puts it in its report",
+    out_help = "a suite's folder puts it in its report"
+    add("--out", type=Path, default=Path("runs/throughput"), metavar="DIR", help=out_help)
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one"
     )
-    add_python_options(parser)
+    add_python_options(machine)
     return parser
 
 
 def main() -> None:
     """Measure, print the table, and write it with figure and raw numbers."""
     arguments = build_parser().parse_args()
-    if arguments.rounds < 1:
-        raise UserError(f"--rounds: expected at least 1, received {arguments.rounds}")
-    make_folder(arguments.out)
+    recipe = _recipe(arguments)
+    if arguments.device == "cpu":
+        check_memory(recipe, _CONTESTANTS, f"--px {arguments.px}")
+    check_writable(arguments.out)
+    check_links(arguments.out)
     load = os.getloadavg()[0]
     progress = make_progress("auto")
     with closing(progress), tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        recipe, options = _prepare(arguments, folder)
+        recipe, options = _prepare(recipe, arguments, folder)
         with ExitStack() as stack:
             dialogues = _contestants(arguments, options, stack, progress)
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
@@ -84,20 +94,19 @@ def _write(measured: Measured, out: Path) -> None:
     print(f"\n{text}\n\nwritten to {out}: throughput.md, .json, .png and .svg")
 
 
-def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[str]]:
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    """What is measured, but for the data."""
+    names = {"input_px": arguments.px, "width": _WIDTHS[arguments.width], "precision": arguments.precision}
+    return Recipe(preset="cpu", **names, backbone="none", epochs=PRESETS["cpu"].epochs)
+
+
+def _prepare(recipe: Recipe, arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[str]]:
     """A folder like a run's, and the options of the verb that works on it."""
     data = arguments.data or str(_noise(folder / "noise.npz"))
     dataset = cifar.load(data)
-    recipe = Recipe(
-        preset="cpu",
-        dataset=dataset.name,
-        data_sha256=dataset.digest(),
-        split_sha256=cifar.split(dataset.labels, where=data).digest(),
-        input_px=arguments.px,
-        width=_WIDTHS[arguments.width],
-        precision=arguments.precision,
-        backbone="none",
-        epochs=PRESETS["cpu"].epochs,
+    split = cifar.split(dataset.labels, where=data)
+    recipe = dataclasses.replace(
+        recipe, dataset=dataset.name, data_sha256=dataset.digest(), split_sha256=split.digest()
     )
     initial = folder / "initial.safetensors"
     weights.save(initial, weights.initial_weights(recipe, {}), {})
@@ -134,6 +143,8 @@ def _contestants(
                 dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
                 found[Contestant(name, tuned)] = stack.enter_context(closing(dialogue))
         except UserError as error:
+            if _worker(name, arguments, tuned=True).named:
+                raise
             progress.note(f"{NAMES[name]} is left out: {error}")
             reasons.append(str(error))
     if not found:

@@ -7,43 +7,77 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from shared.errors import EXIT_USER_ERROR, UserError, WorkerDied
-from shared.files import PROJECT_ROOT
+from shared.files import append_to
+from shared.launch import words_of
 from shared.progress import Progress, replay
+from shared.start import ENDS_WITH_STDIN
 
 MODULES = {"paddle": "paddle_impl", "torch": "torch_impl"}
 NAMES = {"paddle": "PaddlePaddle", "torch": "PyTorch Lightning"}
 _QUOTED_LINES = 15
+_SECONDS_BETWEEN_LOOKS = 0.05
+T = TypeVar("T")
+# the workers of this process that have not ended
+_running: set[subprocess.Popen] = set()
 
 
 def default_python(framework: str) -> str:
     """The interpreter named by ``$GREEDYHASH_TORCH_PYTHON`` or ``$GREEDYHASH_PADDLE_PYTHON``, else this one."""
-    return os.environ.get(f"GREEDYHASH_{framework.upper()}_PYTHON") or sys.executable
+    return _python_of_environment(framework) or sys.executable
+
+
+def _python_of_environment(framework: str) -> str | None:
+    return os.environ.get(f"GREEDYHASH_{framework.upper()}_PYTHON") or None
 
 
 def add_python_options(parser: argparse.ArgumentParser, frameworks: Sequence[str] = ("torch", "paddle")) -> None:
     """Give a command the options that name each framework's interpreter."""
     for name in frameworks:
         text = f"interpreter that has {NAMES[name]}; default: $GREEDYHASH_{name.upper()}_PYTHON, else this one"
-        parser.add_argument(f"--{name}-python", default=default_python(name), metavar="EXE", help=text)
+        parser.add_argument(f"--{name}-python", metavar="EXE", help=text)
+
+
+def side_by_side(calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
+    """Let each of the calls, which wait for workers, come to its end; an exception here, such as Ctrl-C, ends these."""
+    with ThreadPoolExecutor(max(1, len(calls))) as pool:
+        futures = [pool.submit(call) for call in calls]
+        try:
+            wait(futures)
+        except BaseException:
+            while wait(futures, _SECONDS_BETWEEN_LOOKS).not_done:
+                for process in list(_running):
+                    process.kill()
+            raise
+    return futures
 
 
 @dataclass(frozen=True)
 class Worker:
     """One framework in one Python interpreter, on ``threads`` threads (None: its own choice).
 
-    ``variables`` are added to the environment of its processes.
+    ``python`` None is ``default_python``; ``named`` says whether the user chose it, who then is told when it does not
+    work. ``variables`` are added to the environment of its processes.
     """
 
     framework: str
-    python: str = sys.executable
+    python: str | None = None
     threads: int | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    named: bool | None = None
+
+    def __post_init__(self) -> None:
+        chosen = self.python or _python_of_environment(self.framework)
+        object.__setattr__(self, "python", chosen or sys.executable)
+        if self.named is None:
+            object.__setattr__(self, "named", chosen is not None)
 
     def run(self, arguments: list[str], log: Path, progress: Progress) -> None:
         """Run a verb to its end, show its progress, and append everything else it prints to ``log``.
@@ -51,19 +85,19 @@ class Worker:
         Raises UserError for bad input and WorkerDied, quoting the end of the log, for any other failure.
         """
         tail: deque[str] = deque(maxlen=_QUOTED_LINES)
-        process = self._start(["-m", MODULES[self.framework], *arguments, "--progress", "json"])
-        try:
-            with log.open("a", encoding="utf-8") as file:
+        with (
+            append_to(log) as file,
+            self._started(MODULES[self.framework], [*arguments, "--progress", "json"]) as process,
+        ):
+            try:
                 for line in process.stdout:
                     if replay(line, progress):
                         continue
                     tail.append(line.rstrip("\n"))
                     file.write(line)
-            status = process.wait()
-        finally:
-            process.kill()
-            process.wait()
-            progress.close()
+                status = process.wait()
+            finally:
+                progress.close()
         self._judge(status, list(tail), log)
 
     def info(self) -> dict:
@@ -79,27 +113,42 @@ class Worker:
 
     def output_of_verb(self, *arguments: str) -> str:
         """Standard output of a verb that shows no progress; raises like ``run``."""
-        return self.output_of("-m", MODULES[self.framework], *arguments)
+        return self.output_of(MODULES[self.framework], *arguments)
 
-    def output_of(self, *arguments: str) -> str:
-        """Standard output of the interpreter with these arguments; raises like ``run``."""
-        process = self._start(list(arguments), stderr=subprocess.PIPE)
-        output, errors = process.communicate()
+    def output_of(self, module: str, *arguments: str) -> str:
+        """Standard output of a module of the framework's package; raises like ``run``."""
+        with self._started(module, arguments, stderr=subprocess.PIPE) as process:
+            lifeline, process.stdin = process.stdin, None  # communicate would close it
+            with lifeline:
+                output, errors = process.communicate()
         self._judge(process.returncode, errors.splitlines(), None)
         return output
 
     def dialogue(self, arguments: list[str]) -> "Dialogue":
         """Start a verb that answers line by line."""
-        return Dialogue(self._start(["-m", MODULES[self.framework], *arguments]), self._judge)
+        return Dialogue(self._start(MODULES[self.framework], arguments), self._judge)
 
-    def _start(self, arguments: list[str], stderr: int = subprocess.STDOUT) -> subprocess.Popen:
-        # the project need not be installed in the worker's interpreter; stdin stays open as the sign of our life
-        environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONUNBUFFERED": "1"} | self.variables
+    @contextmanager
+    def _started(self, module: str, arguments: Sequence[str], **pipes: int) -> Iterator[subprocess.Popen]:
+        """A process that does not outlive the block."""
+        process = self._start(module, arguments, **pipes)
+        _running.add(process)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            _running.discard(process)
+
+    def _start(self, module: str, arguments: Sequence[str], stderr: int = subprocess.STDOUT) -> subprocess.Popen:
+        # its modules come from this clone and its interpreter, wherever one stands; its stdin ends with this process
+        variables = {ENDS_WITH_STDIN: "1", "PYTHONUNBUFFERED": "1", **self.variables}
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
         if self.threads:
             environment["OMP_NUM_THREADS"] = str(self.threads)
         try:
             return subprocess.Popen(
-                [self.python, *arguments],
+                [self.python, *words_of(module, list(arguments))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -108,14 +157,16 @@ class Worker:
                 env=environment,
                 start_new_session=True,
             )
-        except OSError as error:
-            raise UserError(f"--{self.framework}-python: cannot start {self.python}: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UserError(f"--{self.framework}-python: cannot start {self.python}: {reason}") from error
 
     def _judge(self, status: int, lines: list[str], log: Path | None) -> None:
         if status == 0:
             return
         if status == EXIT_USER_ERROR:
-            raise UserError(lines[-1].removeprefix("error: ") if lines else f"{self.framework} worker: exit status 2")
+            said = [line for line in lines if line.startswith("error: ")] or lines or ["exit status 2, without a word"]
+            raise UserError(said[-1].removeprefix("error: "))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         where = f"; its whole log: {log}" if log else ""
         quoted = "\n".join(f"  | {line}" for line in lines[-_QUOTED_LINES:]) or "  | (no output)"

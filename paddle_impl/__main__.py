@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+if __name__ == "__main__":  # before imports that may fail, also where nobody came in by shared/entry.py
+    from shared.start import begin
+
+    begin()
+
 from shared.bench import Bench
 from shared.job import Job
 from shared.probe import run_probes

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from paddle_impl.runtime import has_gpu, paddle
-from shared.launch import Command, Layout
+from shared.launch import Command, Layout, words_of
 from shared.ranks import Ranks
 
 distributed = paddle.distributed
@@ -19,8 +19,8 @@ def count_gpus() -> int:
 
 def commands(words: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
     """What starts this node's ranks of ``python WORDS``: Paddle's launcher, which keeps its notes in ``scratch``."""
-    launcher = [sys.executable, "-m", "paddle.distributed.launch", "--log_dir", str(scratch), "--log_level", "CRITICAL"]
-    launcher += ["--nproc_per_node", str(layout.devices)]
+    options = ["--log_dir", str(scratch), "--log_level", "CRITICAL", "--nproc_per_node", str(layout.devices)]
+    launcher = [sys.executable, *words_of("paddle.distributed.launch", options)]
     if layout.nodes == 1:
         launcher += ["--host", layout.address]
     else:

@@ -12,7 +12,7 @@ from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import autocast, paddle
 from shared import checkpoint
-from shared.checkpoint import Checkpoint, read_checkpoint
+from shared.checkpoint import Checkpoint
 from shared.job import Job
 
 Layer, Optimizer = paddle.nn.Layer, paddle.optimizer.Optimizer
@@ -77,8 +77,7 @@ def keep(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> Non
 
 def restore(job: Job, network: GreedyHash, optimizer: Optimizer) -> int:
     """Load what ``keep`` wrote, else the job's start, if any; the number of epochs it had finished."""
-    state = _state(job)
-    start = read_checkpoint(state) if state.exists() else job.start
+    start = job.state_or_start(_state(job))
     if start is None:
         return 0
     convert.load_neutral(job.recipe, network, start.weights)

@@ -63,8 +63,8 @@ class Checkpoint:
         """What a run that goes on from here records of it."""
         return {"epoch": self.epoch, "form": self.form, "sha256": weights.digest(self.weights)}
 
-    def check_resumable(self, recipe: Recipe, where: str) -> None:
-        """Raise UserError unless training by ``recipe`` can go on from here."""
+    def check_resumable(self, recipe: Recipe, where: str, ended: bool = False) -> None:
+        """Raise UserError unless training by ``recipe`` can go on from here; ``ended`` admits that it has ended."""
         missing = {name: self.left_out.get(name, "") for name in ("momentum", "epoch") if getattr(self, name) is None}
         if missing:
             raise UserError(
@@ -79,10 +79,10 @@ class Checkpoint:
                 f"{where}: expected {recipe.bits} bits and width {recipe.width:g} as in recipe.json, "
                 f"received {self.bits} bits and width {self.width:g}"
             )
-        if not 0 < self.epoch < recipe.epochs:
+        last = recipe.epochs if ended else recipe.epochs - 1
+        if not 0 < self.epoch <= last:
             raise UserError(
-                f"{where}: expected 1 to {recipe.epochs - 1} finished epochs of the recipe's {recipe.epochs}, "
-                f"received {self.epoch}"
+                f"{where}: expected 1 to {last} finished epochs of the recipe's {recipe.epochs}, received {self.epoch}"
             )
 
 

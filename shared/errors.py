@@ -5,6 +5,10 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
+
+from shared.start import INTERRUPTED, imports_are_done
 
 EXIT_CHECK_FAILED = 1
 EXIT_USER_ERROR = 2
@@ -20,9 +24,11 @@ _MENDABLE = {
     errno.EPERM: "change its permissions, or choose another place",
     errno.EIO: "the disk fails: choose another place",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ELOOP: "its links lead round in a circle",
+    errno.ELOOP: "nothing is written through a link: remove it",
+    errno.ENXIO: "a pipe or a device stands where a file is expected",
     errno.ENOTDIR: "a file stands where a folder is expected",
     errno.EISDIR: "a folder stands where a file is expected",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f), or choose another place",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
@@ -41,15 +47,19 @@ class Diverged(WorkerDied):
 
 def exit_status(main: Callable[[], None]) -> int:
     """Run ``main`` and return the process's exit status; expected failures become one line on stderr."""
+    imports_are_done()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name that is no text ends no command
     try:
         main()
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough; what Python still flushes at its end goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush(sys.stdout)
+    except BrokenPipeError:  # whoever reads has seen enough
+        return 0
     except (UserError, WorkerDied, KeyboardInterrupt, MemoryError, OSError) as error:
         return _report(error)
+    finally:
+        with suppress(OSError):
+            _flush(sys.stdout)
     return 0
 
 
@@ -61,8 +71,7 @@ def _report(error: BaseException) -> int:
         case WorkerDied():  # with the end of a log, line by line
             status, lines = EXIT_WORKER_DIED, [printable(line) for line in f"error: {error}".split("\n")]
         case KeyboardInterrupt():
-            kept = "everything finished so far is kept; the same command goes on from there"
-            status, lines = EXIT_INTERRUPTED, [f"interrupted: {kept}"]
+            status, lines = EXIT_INTERRUPTED, [INTERRUPTED]
         case MemoryError():
             status, lines = EXIT_USER_ERROR, [f"error: memory ran out ({printable(error)}); ask for less at once"]
         case OSError() if error.errno in _MENDABLE:
@@ -70,8 +79,21 @@ def _report(error: BaseException) -> int:
             status, lines = EXIT_USER_ERROR, [f"error: {where}{error.strerror}; {_MENDABLE[error.errno]}"]
         case _:
             raise error
-    print("\n".join(lines), file=sys.stderr)
+    with suppress(OSError):
+        print("\n".join(lines), file=sys.stderr)
+        _flush(sys.stderr)
     return status
+
+
+def _flush(stream: TextIO | None) -> None:
+    """Write out what ``stream`` holds; if that fails, let Python's own attempt at its end go nowhere."""
+    if stream is None:  # closed before Python began
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
 
 
 def printable(value: object, most: int = _MOST_LETTERS) -> str:

@@ -17,7 +17,7 @@ from shared import weights
 from shared.batches import BATCH_SIZE
 from shared.cifar import class_name
 from shared.errors import UserError
-from shared.files import make_folder, read_json, sha256_of, write_json
+from shared.files import new_folder, read_json, remove, scratch_beside, sha256_of, write_json
 from shared.finite import may_overflow, reaches
 from shared.machine import num_threads
 from shared.predictions import Outputs
@@ -33,15 +33,20 @@ class MissingPackage(UserError):
 
 
 class Format(NamedTuple):
-    """A form of exported model: the worker that writes it, and the packages whose versions matter."""
+    """A form of exported model: the worker that writes it, and the packages whose versions matter.
+
+    ``is_program``: whether loading it can run code of its author's.
+    """
 
     worker: str
     packages: tuple[str, ...]
+    is_program: bool = False
 
 
 FORMATS = {
     ONNX: Format("torch_impl", ("torch", "onnx", "onnxscript")),
-    "torch-export": Format("torch_impl", ("torch",)),
+    # torch.export.load unpickles what the archive asks it to, and evaluates its expressions
+    "torch-export": Format("torch_impl", ("torch",), is_program=True),
     "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu")),
 }
 # uint8 images (N, height, width, 3) -> Outputs
@@ -113,17 +118,13 @@ def write_model(
     """
     if may_overflow(reaches(arrays)):
         raise UserError("expected weights with which no activation can grow beyond float32, received larger ones")
-    make_folder(folder)
-    try:
-        (folder / MANIFEST).unlink(missing_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
-            exporter.write(form, recipe, arrays, size, Path(scratch))
-            written = sorted(Path(scratch).iterdir())
-            files = {file.name: _digest(file) for file in written}
-            for file in written:
-                os.replace(file, folder / file.name)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose a writable place") from error
+    with new_folder(folder), scratch_beside(folder / "export") as scratch:
+        remove(folder / MANIFEST)
+        exporter.write(form, recipe, arrays, size, scratch)
+        written = sorted(scratch.iterdir())
+        files = {file.name: _digest(file) for file in written}
+        for file in written:
+            os.replace(file, folder / file.name)
     manifest = Manifest(form, recipe, weights.digest(arrays), size, files, _versions(FORMATS[form].packages))
     manifest.save(folder)
     return manifest

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-import shutil
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from shared import checkpoint, weights
 from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.cifar import Dataset, Split
 from shared.codes import Codes, distinct_codes, encoded_index
-from shared.errors import Diverged
+from shared.errors import Diverged, UserError, printable
+from shared.files import remove
 from shared.finite import NotFinite, check_losses
 from shared.progress import Progress
 from shared.randomness import batch_order, dropout_mask, native_seed
@@ -24,6 +25,7 @@ from shared.recipe import Recipe, hidden_units, pooled_units
 from shared.retrieval import Retrieval
 from shared.runs import Run
 
+_MOST_LETTERS = 300
 _LOSSES = ("loss", "cross_entropy", "penalty")
 
 
@@ -131,6 +133,35 @@ class Job:
                 check_losses(epoch, loss=shown)
             self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=shown)
 
+    def state_or_start(self, state: Path) -> Checkpoint | None:
+        """What training goes on from: the ``state`` that an earlier process kept, else the job's start, if any.
+
+        A state that cannot be read, or that the log does not lead up to, is set aside with a note: its epochs are
+        trained again, since the best epoch and all times come from the log.
+        """
+        if self.ranks.is_first and (problem := self._problem_of(state)):
+            aside = state.with_name(f"set-aside-{state.name}")
+            os.replace(state, aside)
+            self.progress.note(f"  {problem}; set aside as {aside}, and the run begins anew")
+        self.ranks.gather("the state is settled")
+        return read_checkpoint(state) if state.exists() else self.start
+
+    def _problem_of(self, state: Path) -> str | None:
+        """Why training cannot go on from ``state``; None where it can, or where there is none."""
+        if not (state.exists() or state.is_symlink()):
+            return None
+        try:
+            kept = read_checkpoint(state)
+            kept.check_resumable(self.recipe, str(state), ended=True)
+            logged = [record["epoch"] for record in self.run.log() if record["epoch"] <= kept.epoch]
+        except (UserError, KeyError, TypeError, ValueError) as error:
+            return f"what was kept of the run cannot be read ({printable(error, _MOST_LETTERS)})"
+        firsts = {1, self.start.epoch + 1} if self.start else {1}
+        if logged not in [list(range(first, kept.epoch + 1)) for first in firsts]:
+            found = ", ".join(map(str, logged)) or "none"
+            return f"{self.run.log_file.name} does not hold the {kept.epoch} epochs that were trained, but {found}"
+        return None
+
     def resume_after(self, epoch: int) -> None:
         """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start).
 
@@ -191,7 +222,7 @@ class Job:
         score = codes.score()
         self.run.write_queries(codes.of_queries(score))
         self.run.write_result(self._result(codes, score, final.weights))
-        shutil.rmtree(self.run.resume_folder, ignore_errors=True)
+        remove(self.run.resume_folder)
         self.ranks.gather("the run is finished")
 
     def _result(self, codes: Codes, score: Retrieval, final_weights: weights.Arrays) -> dict:

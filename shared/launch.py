@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from shared.errors import EXIT_USER_ERROR, EXIT_WORKER_DIED, UserError, WorkerDied
-from shared.files import PROJECT_ROOT
+from shared.files import ENTRY
 from shared.machine import num_threads
 from shared.progress import Progress, replay
+from shared.start import ENDS_WITH_STDIN
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_TO_END = 10.0
@@ -70,6 +71,11 @@ def make_layout(devices: int, nodes: int) -> Layout:
     return Layout(devices, nodes, int(node), address, int(port))
 
 
+def words_of(module: str, arguments: list[str]) -> list[str]:
+    """What comes after the interpreter's name so that it runs ``module`` of this clone, or a library's."""
+    return [str(ENTRY), module, *arguments]
+
+
 def run_ranks(commands: list[Command], devices: int, progress: Progress) -> None:
     """Run the commands, one or more of which start ``devices`` ranks, until all have ended well.
 
@@ -102,7 +108,8 @@ def adopt_channel() -> None:
 def _start(command: Command, devices: int, channel: socket.socket) -> subprocess.Popen:
     # the ranks of one machine share its cores
     variables = {
-        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONPATH": None,  # may name the folder one stands in
+        ENDS_WITH_STDIN: "1",
         "PYTHONUNBUFFERED": "",  # whole lines, so that those of several ranks do not mix
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, num_threads() // devices)),
         **command.variables,

@@ -5,12 +5,14 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from shared.files import PROJECT_ROOT
+from shared.start import threads_named
 
 # from glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -29,8 +31,20 @@ def is_tuned() -> bool:
 
 
 def num_threads() -> int:
-    """Threads for arithmetic: ``OMP_NUM_THREADS`` if set, else the cores this process may use."""
-    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+    """Threads for arithmetic: ``OMP_NUM_THREADS`` if set, else the cores this process may use.
+
+    Raises ValueError for one that no command starts with.
+    """
+    return threads_named() or len(os.sched_getaffinity(0))
+
+
+def memory_bytes() -> int:
+    """Memory that the processes of this machine can have together: its own, or its container's share of it."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            limits.append(int(Path(file).read_text()))
+    return min(limits)
 
 
 def cpu_info() -> dict[str, str]:

@@ -4,12 +4,12 @@ import csv
 import dataclasses
 import io
 import json
-import shutil
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from shared.errors import UserError, printable
-from shared.files import make_folder, read_bytes, read_json, write_json, write_text
+from shared.files import append_to, make_folder, read_bytes, read_json, remove, write_json, write_text
 from shared.recipe import Recipe, differing_settings, read_recipe
 from shared.run_schema import ENVIRONMENT, EPOCH, FRAMEWORKS, RESULT, SCORED_EPOCH, check_result
 from shared.schema import SHARE, checked, parse_json
@@ -120,12 +120,14 @@ class Run:
 
     def append_log(self, record: Mapping[str, object]) -> None:
         """Add one epoch's record."""
-        with self.log_file.open("a", encoding="utf-8") as file:
+        with append_to(self.log_file) as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # the state kept after the epoch counts on it
 
     def rewind_log(self, epoch: int) -> None:
         """Drop the records after ``epoch``, which will be trained again."""
-        kept = [record for record in self.log() if record["epoch"] <= epoch]
+        kept = [record for record in self.log() if record["epoch"] <= epoch] if epoch else []
         write_text(self.log_file, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
 
     def write_queries(self, columns: Mapping[str, Sequence]) -> None:
@@ -177,11 +179,8 @@ class Run:
         # the result goes first, so a kill in between never leaves a folder that looks finished
         files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
         files += (self.index_file, self.queries_file)
-        for file in files:
-            file.unlink(missing_ok=True)
-        for folder in (self.resume_folder, self.lightning_folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        self.recipe_file.unlink()
+        for path in (*files, self.resume_folder, self.lightning_folder, self.recipe_file):
+            remove(path)
 
 
 def run_of(out: Path, framework: str, bits: int, seed: int) -> Run:

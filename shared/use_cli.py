@@ -16,6 +16,7 @@ from shared.errors import UserError, printable
 from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
 from shared.names import CLASSIFIER
 from shared.opening import load_data
+from shared.options import add_device
 from shared.pictures import read_pictures
 from shared.predictions import Outputs, line, records, told_apart
 from shared.progress import Progress
@@ -42,7 +43,7 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
     _add_checkpoint(answer)
     answer.set_defaults(use=_answer)
     for verb in (predict, answer):
-        verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        add_device(verb)
     export = verbs.add_parser("export", help="a checkpoint as a model that needs nothing of this project")
     _add_checkpoint(export)
     export.add_argument("--format", choices=FORMATS, required=True)
@@ -50,14 +51,15 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
     export.set_defaults(use=_export, worker=worker)
     infer = verbs.add_parser("infer", help="what predict prints, by an exported model, on the CPU")
     infer.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that export wrote")
-    infer.add_argument("--image", type=Path, **several, required=True, metavar="FILE")
+    infer.add_argument("--image", type=Path, **several, required=True, metavar="FILE", help="image files")
+    infer.add_argument("--trust", action="store_true", help="run a model that can do what its author likes")
     infer.set_defaults(use=_infer, worker=worker)
     for verb in (predict, infer):
         verb.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def _add_checkpoint(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--checkpoint", type=Path, required=True, help=CHECKPOINT)
+    verb.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help=CHECKPOINT)
     text = "what the checkpoint was trained on; needed for --index, and for data that is not CIFAR-10 or the digits"
     verb.add_argument("--data", help=text)
 
@@ -129,6 +131,11 @@ def _infer(arguments: argparse.Namespace, load: Load) -> None:
     manifest = read_manifest(arguments.model)
     if manifest.format != ONNX:
         _check_worker(manifest.format, arguments.worker, f"{arguments.model} ({manifest.format})", "runs")
+    if FORMATS[manifest.format].is_program and not arguments.trust:
+        raise UserError(
+            f"{arguments.model}: a {manifest.format} model is a program, which can do anything once it is loaded; add "
+            "--trust if you know who made it, or export the checkpoint as onnx"
+        )
     pixels, names, failures = read_pictures(arguments.image, manifest.size)
     if names:
         opener = open_onnx if manifest.format == ONNX else load(Arithmetic(), "cpu")[0].export.open_model

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from shared.errors import UserError, printable
@@ -64,7 +65,10 @@ def save(
     every = {**arrays, **{_MOMENTUM + name: array for name, array in (momentum or {}).items()}}
     contiguous = {name: np.ascontiguousarray(array, np.float32) for name, array in every.items()}
     with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata={"greedyhash": json.dumps(metadata, sort_keys=True)})
+        try:
+            save_file(contiguous, temporary, metadata={"greedyhash": json.dumps(metadata, sort_keys=True)})
+        except SafetensorError as error:  # a full disk, say
+            raise UserError(f"cannot write {path}: {error}; make room, or choose another place") from error
 
 
 def load(path: Path) -> tuple[Arrays, dict]:

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+from shared.errors import UserError
+from shared.machine import memory_bytes
 from shared.recipe import Recipe, parameters
 
 _BYTES = 4  # float32
@@ -12,6 +14,8 @@ _POOLED_AFTER = ("conv1", "conv2", "conv5")
 # a step reads the weights forward and backward and writes the gradients; the update reads weight, gradient and
 # momentum and writes weight and momentum
 _PASSES_OVER_PARAMETERS = 8
+# of a process that has imported either framework and nothing else
+_FRAMEWORK_BYTES = 200 * 2**20
 
 
 class Layer(NamedTuple):
@@ -52,3 +56,16 @@ def training_bytes(recipe: Recipe) -> int:
     numbers = sum(math.prod(p.shape) for p in parameters(recipe))
     activations = sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
     return _BYTES * (_PASSES_OVER_PARAMETERS * numbers + 4 * activations)
+
+
+def check_memory(recipe: Recipe, processes: int, what: str) -> None:
+    """UserError, naming ``what`` is to be lowered, if this machine cannot hold ``processes`` that train at once."""
+    numbers = sum(math.prod(p.shape) for p in parameters(recipe))
+    activations = sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
+    # at least weights, gradients and momentum, and what goes back through the network
+    needed = processes * (_FRAMEWORK_BYTES + _BYTES * (3 * numbers + activations))
+    if needed > memory_bytes():
+        raise UserError(
+            f"{what}: expected training that fits into the {memory_bytes() / 2**30:.1f} GiB of memory here, "
+            f"but it takes {needed / 2**30:.1f} GiB or more; lower it"
+        )

@@ -4,9 +4,8 @@ import argparse
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,16 +18,19 @@ from shared.bench import Stopwatch, answer_phases
 from shared.checkpoint import open_checkpoint, with_classifier
 from shared.codes import Codes
 from shared.errors import UserError, exit_status
-from shared.files import folder_lock, write_json
+from shared.files import check_links, folder_lock, write_json
 from shared.job import encode
-from shared.launch import adopt_channel, check_counts, make_layout, run_ranks
+from shared.launch import adopt_channel, check_counts, make_layout, run_ranks, words_of
 from shared.names import CLASSIFIER
 from shared.opening import load_data, open_job
+from shared.options import Parser, add_device, whole
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
 from shared.runs import Run
+from shared.start import ends_at_once
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
+_AS_RANK = "--as-rank"
 
 
 class Implementation(NamedTuple):
@@ -49,9 +51,8 @@ class Implementation(NamedTuple):
 
 def run_worker(program: str, framework_name: str, load: Callable[[], Implementation]) -> None:
     """Parse the command line, import the framework with ``load``, run the verb and exit with its status."""
-    arguments = build_parser(program).parse_args()
-    status = exit_status(lambda: _run(arguments, framework_name, load))
-    if arguments.verb == "train" and arguments.as_rank:
+    status = exit_status(lambda: _run(build_parser(program).parse_args(), framework_name, load))
+    if _AS_RANK in sys.argv:
         # the interpreter's end would race with gloo's threads that still hold tensors (PyTorch's pull request 179291)
         sys.stdout.flush()
         os._exit(status)
@@ -60,40 +61,40 @@ def run_worker(program: str, framework_name: str, load: Callable[[], Implementat
 
 def build_parser(program: str) -> argparse.ArgumentParser:
     """The parser of ``python -m <program>``."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description="One framework's side of the comparison.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
+    parser = Parser(prog=f"python -m {program}", description="One framework's side of the comparison.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     train = verbs.add_parser("train", help="train the run whose recipe.json lies in a run folder, and score it")
-    train.add_argument("--run", type=Path, required=True, help="run folder holding recipe.json")
-    train.add_argument("--initial-weights", type=Path, help="neutral weights to start from")
-    train.add_argument(
-        "--resume-from",
-        type=Path,
-        help="go on from a checkpoint of either framework, in any form convert.py reads",
-    )
-    train.add_argument("--devices", type=int, default=1, metavar="N", help="processes that train together, one a GPU")
-    train.add_argument("--nodes", type=int, default=1, metavar="M", help="machines with N each, which share --run")
-    train.add_argument("--deterministic", action="store_true", help="the same bits again, where the framework can")
-    train.add_argument("--as-rank", action="store_true", help=argparse.SUPPRESS)  # how the ranks are started
+    add_run = train.add_argument_group("the run").add_argument
+    add_run("--run", type=Path, required=True, metavar="DIR", help="run folder holding recipe.json")
+    add_run("--initial-weights", type=Path, metavar="FILE", help="neutral weights to start from")
+    help_resume = "go on from a checkpoint of either framework, in any form convert.py reads"
+    add_run("--resume-from", type=Path, metavar="FILE", help=help_resume)
+    machine = train.add_argument_group("the machine")
+    add = machine.add_argument
+    add("--devices", type=whole(1), default=1, metavar="N", help="processes that train together, one a GPU")
+    add("--nodes", type=whole(1), default=1, metavar="M", help="machines with N each, which share --run")
+    add("--deterministic", action="store_true", help="the same bits again, where the framework can")
+    add(_AS_RANK, action="store_true", help=argparse.SUPPRESS)  # how the ranks are started
     encode_verb = verbs.add_parser("encode", help="write the codes of a checkpoint")
-    encode_verb.add_argument("--out", type=Path, required=True, help=".npz file to write")
+    encode_verb.add_argument("--out", type=Path, required=True, metavar="FILE", help=".npz file to write")
     evaluate = verbs.add_parser("eval", help="print mAP and accuracy of a checkpoint as JSON")
     use_cli.add_verbs(verbs, program)
     info = verbs.add_parser("info", help="print framework, device, versions and a checkpoint's origin as JSON")
-    info.add_argument("--checkpoint", type=Path, help="trained checkpoint to describe")
+    info.add_argument("--checkpoint", type=Path, metavar="FILE", help="trained checkpoint to describe")
     probe = verbs.add_parser("probe", help="answer the alignment ladder's requests")
-    probe.add_argument("files", type=Path, nargs="+", help="request files")
-    probe.add_argument("--out", type=Path, required=True, help="folder for the answers")
+    probe.add_argument("files", type=Path, nargs="+", metavar="FILE", help="request files")
+    probe.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the answers")
     bench = verbs.add_parser("bench", help="time the phases named on stdin, for compare/throughput.py")
-    bench.add_argument("--run", type=Path, required=True, help="folder holding recipe.json; nothing is written")
-    bench.add_argument("--initial-weights", type=Path, required=True, help="neutral weights to start from")
+    bench.add_argument("--run", type=Path, required=True, metavar="DIR", help="run folder; nothing is written")
+    bench.add_argument("--initial-weights", type=Path, required=True, metavar="FILE", help="weights to start from")
     for verb in (encode_verb, evaluate):
-        verb.add_argument("--checkpoint", type=Path, required=True, help=use_cli.CHECKPOINT)
-    for verb in (train, encode_verb, evaluate, bench):
-        verb.add_argument("--data", required=True, help="'digits' or a path to CIFAR-10 in a supported layout")
+        verb.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help=use_cli.CHECKPOINT)
+    for add in (add_run, encode_verb.add_argument, evaluate.add_argument, bench.add_argument):
+        add("--data", required=True, metavar="PATH", help="'digits' or a path to CIFAR-10 in a supported layout")
+    for verb in (machine, encode_verb, evaluate, info, probe, bench):
+        add_device(verb)
     for verb in (train, encode_verb, evaluate):
         verb.add_argument("--progress", choices=MODES, default="auto", help="json is for a parent process")
-    for verb in (train, encode_verb, evaluate, info, probe, bench):
-        verb.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     return parser
 
 
@@ -102,6 +103,8 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
     if "use" in arguments:
         arguments.use(arguments, start)
         return
+    if arguments.verb == "train":
+        _check_train(arguments)
     implementation, device = start(_arithmetic(arguments), arguments.device)
     if arguments.verb == "info":
         _info(arguments, implementation, device)
@@ -114,8 +117,6 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
         return
     if arguments.verb == "train" and arguments.as_rank:
         adopt_channel()
-    if arguments.progress == "json":
-        threading.Thread(target=_die_with_parent, daemon=True).start()
     progress = make_progress(arguments.progress)
     try:
         {"train": _train, "encode": _encode, "eval": _eval}[arguments.verb](arguments, implementation, device, progress)
@@ -129,7 +130,8 @@ def _start(
     """The framework, imported with its arithmetic pinned, and the device it found."""
     arithmetic.pin()
     try:
-        implementation = load()
+        with ends_at_once():
+            implementation = load()
     except ImportError as error:
         raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
     found = implementation.runtime.resolve_device(device)
@@ -148,9 +150,15 @@ def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
     return Arithmetic()
 
 
-def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
+def _check_train(arguments: argparse.Namespace) -> None:
+    """What can be wrong is said before the framework is imported."""
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
+    check_links(arguments.run)
+    make_layout(arguments.devices, arguments.nodes)
+
+
+def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
     parallel = implementation.parallel
     check_counts(arguments.devices, arguments.nodes, parallel.count_gpus() if device == "cuda" else None)
     if arguments.as_rank:
@@ -159,8 +167,10 @@ def _train(arguments: argparse.Namespace, implementation: Implementation, device
         _fit(arguments, implementation, device, progress, ALONE)
     else:
         layout = make_layout(arguments.devices, arguments.nodes)
-        words = ["-m", implementation.runtime.__package__, *sys.argv[1:], "--as-rank"]
-        words += ["--device", device, "--progress", "json"]
+        options = [*sys.argv[1:], _AS_RANK, "--device", device, "--progress", "json"]
+        words = words_of(implementation.runtime.__package__, options)
+        if layout.nodes > 1:
+            progress.note(f"  meeting the ranks of {layout.nodes} nodes at {layout.address}:{layout.port}")
         with TemporaryDirectory() as scratch:
             run_ranks(parallel.commands(words, layout, device, Path(scratch)), layout.devices, progress)
 
@@ -173,6 +183,10 @@ def _fit(
     lock = folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS)
     shown = progress if ranks.is_first else Progress()
     with lock if ranks.is_first else nullcontext():
+        # another process may have finished it while this one waited
+        if ranks.gather(ranks.is_first and Run(arguments.run).is_finished())[0]:
+            shown.note("  finished already: nothing is left to train")
+            return
         sources = (arguments.initial_weights, arguments.resume_from)
         job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks)
         if ranks.is_first:
@@ -228,11 +242,3 @@ def _codes_of(arguments: argparse.Namespace, implementation: Implementation, dev
     if codes.collapse:
         progress.note(f"warning: {codes.collapse}")
     return codes if CLASSIFIER in arrays else codes.without_classes()
-
-
-def _die_with_parent() -> None:
-    # the parent holds the other end of stdin open for as long as it lives
-    with suppress(ConnectionError):
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-    os._exit(1)

@@ -38,7 +38,7 @@ class TorchWriter:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._process = subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
 
-    def output_of(self, _module_option, _module, *arguments):
+    def output_of(self, _module, *arguments):
         self._process.stdin.write(json.dumps(arguments) + "\n")
         self._process.stdin.flush()
         assert self._process.stdout.readline() == "written\n"

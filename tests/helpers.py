@@ -1,15 +1,20 @@
 """Starting the project's commands as a user would, and writing the files they read."""
 
+import dataclasses
 import functools
 import os
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 
 import numpy as np
 
 from compare.worker import default_python
+from shared import cifar
+from shared.recipe import PRESETS
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"torch": "torch", "paddle": "paddle"}
@@ -30,19 +35,29 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+def python_without(framework, folder):
+    """An interpreter of its own that has this one's packages, but not ``framework``."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = sysconfig.get_path("purelib")
+    (packages / "packages.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    (packages / "sitecustomize.py").write_text(BLOCKING.format(framework=framework))
+    return folder / "bin" / "python"
+
+
 @functools.cache
 def is_installed(framework):
     program = f"import importlib.util as u, sys; sys.exit(u.find_spec({MODULES[framework]!r}) is None)"
     return subprocess.run([default_python(framework), "-c", program], check=False).returncode == 0
 
 
-def run(*command, python=sys.executable, status=0, environment=None, timeout=500, stdin=None):
-    """Run a command of an interpreter and check its exit status."""
+def run(*command, python=sys.executable, status=0, environment=None, timeout=500, stdin=None, cwd=PROJECT_ROOT):
+    """Run a command of an interpreter and check its exit status, unless ``status`` is None."""
     words = [python, *map(str, command)]
     env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
     pipes = {"capture_output": True, "text": True, "input": stdin}
-    done = subprocess.run(words, **pipes, env=env, timeout=timeout, cwd=PROJECT_ROOT, check=False)
-    assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    done = subprocess.run(words, **pipes, env=env, timeout=timeout, cwd=cwd, check=False)
+    assert status in (None, done.returncode), f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
@@ -60,6 +75,14 @@ def start_benchmark(*arguments):
     words = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": PROJECT_ROOT, "env": ENVIRONMENT}
     return subprocess.Popen(words, **quiet)
+
+
+def small_recipe(**changes):
+    """The demo's recipe with 12 bits, for its own images and split."""
+    images = cifar.load(cifar.DIGITS)
+    recipe = dataclasses.replace(PRESETS["demo"], bits=12, data_sha256=images.digest(), **changes)
+    split = cifar.split(images.labels, recipe.protocol, recipe.seed)
+    return dataclasses.replace(recipe, split_sha256=split.digest())
 
 
 def child(framework, name, *arguments, **options):

@@ -76,7 +76,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(small_suite):
     """One server for a module's tests; it must end well."""
-    server = Server("--run", small_suite)
+    server = Server(small_suite)
     yield server
     server.end(signal.SIGTERM)
 

@@ -46,7 +46,7 @@ def parent_of(pid):
 
 def kill_ray_process_above(driver, module):
     """Kill the process of Ray that started the training worker of ``module``."""
-    (worker,) = (pid for pid in descendants(driver.pid) if f"-m {module} train" in command_of(pid))
+    (worker,) = (pid for pid in descendants(driver.pid) if f"entry.py {module} train" in command_of(pid))
     ray_process = parent_of(worker)
     assert command_of(ray_process).startswith("ray::")
     os.kill(ray_process, signal.SIGKILL)

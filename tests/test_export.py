@@ -1,7 +1,10 @@
 """Exported models say what the network says, in every engine and for any number of images; folders are checked."""
 
 import json
+import os
+import pickle
 import shutil
+import zipfile
 from functools import partial
 
 import pytest
@@ -9,6 +12,7 @@ from PIL import Image
 
 from shared.cifar import class_name, load
 from shared.exported import open_onnx, read_manifest
+from shared.files import sha256_of
 from shared.pictures import read_pictures
 from shared.predictions import records
 from shared.runs import Run
@@ -53,8 +57,9 @@ def models(small_suite, tmp_path_factory):
 
 
 def infer(worker, model, files, **options):
+    trust = ["--trust"] if model.name == "torch-export" else []
     images = [word for file in files for word in ("--image", file)]
-    done = helpers.worker(worker, "infer", "--model", model, *images, "--json", **options)
+    done = helpers.worker(worker, "infer", "--model", model, *images, "--json", *trust, **options)
     return [json.loads(text) for text in done.stdout.splitlines()]
 
 
@@ -68,6 +73,37 @@ def check_same(found, expected):
                 key: reference[key] for key in ("image", "bits", "hex", "class", "label")
             }
             assert ours["probability"] == pytest.approx(reference["probability"], rel=1e-5)
+
+
+class Payload:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, canary):
+        self.canary = canary
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.canary}",)
+
+
+def test_a_model_that_is_a_program_is_run_only_on_trust(models, files, tmp_path):
+    """A stranger's archive, whole by its manifest, with a pickle as the inputs that it was traced with."""
+    folder, canary = shutil.copytree(models / "torch-export", tmp_path / "model"), tmp_path / "canary"
+    spoiled = tmp_path / "spoiled.pt2"
+    with zipfile.ZipFile(folder / "model.pt2") as source, zipfile.ZipFile(spoiled, "w") as target:
+        for name in source.namelist():
+            traced = "sample_inputs" in name
+            target.writestr(name, pickle.dumps(Payload(canary), 2) if traced else source.read(name))
+    os.replace(spoiled, folder / "model.pt2")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.pt2"] = sha256_of((folder / "model.pt2").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    words = ["infer", "--model", folder, "--image", files[0]]
+    done = helpers.worker("torch", *words, status=2)
+    assert f"{folder}: a torch-export model is a program" in done.stderr
+    assert "add --trust if you know who made it" in done.stderr
+    assert not canary.exists()
+    helpers.worker("torch", *words, "--trust", status=None)
+    assert canary.exists()  # it is what it was taken for
 
 
 @pytest.mark.parametrize("form", WORKERS)

@@ -193,8 +193,8 @@ def test_two_nodes_on_one_machine(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--devices", "0"], "--devices: expected at least 1, received 0"),
-        (["--nodes", "0"], "--nodes: expected at least 1, received 0"),
+        (["--devices", "0"], "--devices: expected a whole number from 1, received '0'"),
+        (["--nodes", "0"], "--nodes: expected a whole number from 1, received '0'"),
         (["--nodes", "2"], "received no MASTER_ADDR and no MASTER_PORT and no NODE_RANK"),
         (["--devices", "2", "--executor", "ray"], "expected 1 with --executor ray"),
     ],

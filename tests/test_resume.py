@@ -2,14 +2,21 @@
 
 import dataclasses
 import json
+import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
-from shared import cifar, weights
-from shared.checkpoint import read_checkpoint
+from compare.worker import default_python
+from shared import checkpoint, weights
+from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.errors import UserError
-from shared.recipe import PRESETS
+from shared.files import folder_lock
+from shared.opening import open_job
+from shared.progress import Progress
+from shared.ranks import ALONE
 from shared.runs import Run
 from tests import helpers
 
@@ -21,12 +28,8 @@ EPOCHS, BEGUN = 4, 3
 
 
 def recipe_of(epochs):
-    images = cifar.load(cifar.DIGITS)
     # the rate drops where the other goes on: it must take its rate from the recipe
-    recipe = dataclasses.replace(PRESETS["demo"], bits=12, epochs=epochs, eval_every=0, lr_drop_epoch=3)
-    recipe = dataclasses.replace(recipe, data_sha256=images.digest())
-    split = cifar.split(images.labels, recipe.protocol, recipe.seed)
-    return dataclasses.replace(recipe, split_sha256=split.digest())
+    return helpers.small_recipe(epochs=epochs, eval_every=0, lr_drop_epoch=3)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +132,126 @@ def test_training_needs_something_to_start_from(tmp_path):
     Run(tmp_path).prepare(recipe_of(EPOCHS))
     done = helpers.worker("paddle", "train", "--run", tmp_path, "--data", "digits", status=2)
     assert "expected --initial-weights or --resume-from" in done.stderr
+
+
+def test_run_folder_with_a_link_in_it_is_refused(framework, initial, tmp_path):
+    run = Run(tmp_path / "run")
+    run.prepare(recipe_of(EPOCHS))
+    (tmp_path / "elsewhere").mkdir()
+    run.resume_folder.symlink_to(tmp_path / "elsewhere")
+    words = ["train", "--run", run.folder, "--data", "digits", "--initial-weights", initial]
+    done = helpers.worker(framework, *words, status=2)
+    assert done.stderr.startswith(f"error: {run.resume_folder}: expected a folder, received a link to one")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.fixture
+def kept(initial, tmp_path):
+    """A prepared run whose state after two of four epochs is kept, the job that finds it, and where."""
+    run = Run(tmp_path / "run")
+    run.prepare(recipe_of(EPOCHS))
+    for epoch in (1, 2):
+        run.append_log({"epoch": epoch})
+    arrays, _ = weights.load(initial)
+    state = run.resume_folder / "last.safetensors"
+    checkpoint.save(state, Checkpoint(arrays, dict(arrays), 2, 0.005))
+    return open_job(run.folder, "digits", initial, None, "cpu", {}, Progress(), ALONE), state
+
+
+def write_log(job, *epochs):
+    job.run.log_file.write_text("".join(json.dumps({"epoch": epoch}) + "\n" for epoch in epochs))
+
+
+def change_state(**changes):
+    return lambda _, state: checkpoint.save(state, dataclasses.replace(read_checkpoint(state), **changes))
+
+
+@pytest.mark.parametrize("epochs", [(1, 2), (1, 2, 3), (1, 2, 3, 4)])
+def test_state_that_the_log_leads_up_to_is_gone_on_from(epochs, kept):
+    job, state = kept
+    write_log(job, *epochs)
+    assert job.state_or_start(state).epoch == 2
+    job.resume_after(2)
+    assert [record["epoch"] for record in job.run.log()] == [1, 2]
+
+
+SPOILED = {
+    "empty, after a loss of power": (lambda _, state: state.write_bytes(b""), "cannot be read"),
+    "zeros, after a loss of power": (lambda _, state: state.write_bytes(bytes(10**5)), "cannot be read"),
+    "cut": (lambda _, state: state.write_bytes(state.read_bytes()[:-9]), "cannot be read"),
+    "a link to nothing": (lambda _, state: (state.unlink(), state.symlink_to("none")), "cannot be read"),
+    "without momentum": (change_state(momentum=None), "cannot be read .*missing momentum"),
+    "more epochs than there are": (change_state(epoch=5), "expected 1 to 4 finished epochs"),
+    "no epoch": (change_state(epoch=0), "expected 1 to 4 finished epochs"),
+    "no log": (lambda job, _: job.run.log_file.unlink(), "does not hold the 2 epochs that were trained, but none"),
+    "an empty log": (lambda job, _: write_log(job), "does not hold the 2 epochs that were trained, but none"),
+    "a log without its beginning": (lambda job, _: write_log(job, 2, 3), "does not hold .* but 2"),
+    "a log without its end": (lambda job, _: write_log(job, 1), "does not hold .* but 1"),
+    "a log with an epoch twice": (lambda job, _: write_log(job, 1, 1, 2), "does not hold .* but 1, 1, 2"),
+    "a log out of order": (lambda job, _: write_log(job, 2, 1), "does not hold .* but 2, 1"),
+    "a log of zeros": (lambda job, _: job.run.log_file.write_bytes(bytes(99) + b"\n"), "cannot be read"),
+    "a log of something else": (lambda job, _: job.run.log_file.write_text("[]\n"), "cannot be read"),
+    "a log of letters": (lambda job, _: write_log(job, "1", "2"), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_state_that_cannot_be_gone_on_from_is_set_aside(how, kept, capsys):
+    job, state = kept
+    spoil, reason = SPOILED[how]
+    spoil(job, state)
+    assert job.state_or_start(state) is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(
+        f"{reason}.*; set aside as {state.parent}/set-aside-last.safetensors, and the run begins anew", line
+    )
+    assert not state.is_symlink()
+    assert [path.name for path in state.parent.iterdir()] == ["set-aside-last.safetensors"]
+    job.resume_after(0)
+    assert job.run.log() == []
+
+
+def test_state_of_a_run_that_began_elsewhere(kept):
+    """Its log begins after the checkpoint that it went on from."""
+    job, state = kept
+    write_log(job, 2)
+    began = dataclasses.replace(job, start=dataclasses.replace(read_checkpoint(state), epoch=1))
+    assert began.state_or_start(state).epoch == 2
+    write_log(job, 1, 2)
+    assert began.state_or_start(state).epoch == 2
+    write_log(job)
+    assert began.state_or_start(state).epoch == 1
+    assert not state.exists()
+
+
+def test_training_begins_anew_where_a_state_was_emptied(framework, runs, initial, tmp_path):
+    whole = runs[framework, BEGUN]
+    run = Run(tmp_path)
+    run.prepare(recipe_of(BEGUN))
+    run.resume_folder.mkdir()
+    name = {"torch": "last.ckpt", "paddle": "last.safetensors"}[framework]
+    (run.resume_folder / name).write_bytes(b"")
+    for record in whole.log()[:2]:
+        run.append_log(record)
+    words = ["train", "--run", tmp_path, "--data", "digits", "--initial-weights", initial]
+    done = helpers.worker(framework, *words)
+    assert f"set aside as {run.resume_folder}/set-aside-{name}, and the run begins anew" in done.stderr
+    helpers.check_same_numbers(run, whole)
+    assert not run.resume_folder.exists()
+
+
+def test_run_that_another_process_finishes_is_not_trained_again(framework, runs, initial, tmp_path):
+    """It waits for the lock that the other holds, and then finds the run finished."""
+    whole = runs[framework, BEGUN]
+    run = Run(tmp_path / "run")
+    run.prepare(recipe_of(BEGUN))
+    words = ["-m", f"{framework}_impl", "train", "--run", run.folder, "--data", "digits", "--initial-weights", initial]
+    with folder_lock(run.folder):
+        pipes = {"stderr": subprocess.PIPE, "text": True, "env": helpers.ENVIRONMENT, "cwd": helpers.PROJECT_ROOT}
+        process = subprocess.Popen([default_python(framework), *map(str, words)], **pipes)
+        for file in (run.log_file, run.codes_file, run.checkpoint_file, run.result_file):
+            shutil.copyfile(whole.folder / file.name, file)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "finished already: nothing is left to train" in errors
+    assert run.log() == whole.log()

@@ -28,7 +28,7 @@ def half_suite(small_suite, tmp_path_factory):
 
 
 def test_one_framework_alone_and_ctrl_c(browser, half_suite):
-    with serving("--run", half_suite) as server:
+    with serving(half_suite) as server:
         assert server.json("/search/0")["summary"].startswith("It says digit ")
         assert "PaddlePaddle is left out" in server.lines[0] or "PyTorch Lightning is left out" in server.lines[0]
         with page_of(browser, server.address) as (page, _, _):
@@ -44,7 +44,7 @@ def test_one_framework_alone_and_ctrl_c(browser, half_suite):
 
 
 def test_ended_while_it_starts(half_suite):
-    process = start("--run", half_suite)
+    process = start(half_suite)
     helpers.wait_until(lambda: children(process.pid))
     (worker,) = children(process.pid)
     process.send_signal(signal.SIGTERM)
@@ -54,7 +54,7 @@ def test_ended_while_it_starts(half_suite):
 
 
 def test_mistakes_are_one_line(half_suite):
-    done = helpers.run("compare/serve.py", "--run", half_suite, "--port", "0", "--bits", "48", status=2)
+    done = helpers.run("compare/serve.py", half_suite, "--port", "0", "--bits", "48", status=2)
     told = "expected a finished run --bits 48, found 12 bits with seed 2000; see benchmark.py --out"
     assert done.stderr == f"error: {half_suite}: {told}\n"
 
@@ -67,7 +67,7 @@ def test_mistakes_are_one_line(half_suite):
     ],
 )
 def test_what_cannot_be_served(half_suite, words, told):
-    arguments = build_parser().parse_args(["--run", str(half_suite), *words])
+    arguments = build_parser().parse_args([str(half_suite), *words])
     with pytest.raises(UserError, match=told), ExitStack() as stack:
         open_lookup(arguments, stack)
 
@@ -87,7 +87,7 @@ def test_missing_package_names_the_extra(half_suite, tmp_path):
         "import importlib.util as u\nfind = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'starlette' else find(name, *rest)\n"
     )
-    words = ["compare/serve.py", "--run", half_suite]
+    words = ["compare/serve.py", half_suite]
     assert "pip install '.[serve]'" in helpers.run(*words, status=2, environment={"PYTHONPATH": tmp_path}).stderr
 
 

@@ -12,6 +12,7 @@ from compare.worker import default_python
 from shared import weights
 from shared.codes import Codes
 from shared.runs import Run
+from shared.start import ENDS_WITH_STDIN
 from tests import helpers
 from tests.helpers import BLOCKING, check_same_numbers, wait_until
 
@@ -112,12 +113,12 @@ def test_cuda_without_a_gpu_is_refused(framework):
     assert "found none; use --device cpu" in helpers.worker(framework, "info", "--device", "cuda", status=2).stderr
 
 
-def start_training(framework, folder, initial, *options):
+def start_training(framework, folder, initial, **variables):
     words = [default_python(framework), "-m", f"{framework}_impl", "train", "--run", folder, "--data", "digits"]
-    words += ["--initial-weights", initial, *options]
+    words += ["--initial-weights", initial]
     return subprocess.Popen(
         list(map(str, words)),
-        env=helpers.ENVIRONMENT,
+        env=helpers.ENVIRONMENT | variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -159,7 +160,7 @@ def test_worker_ends_when_its_parent_is_gone(framework, small_suite, tmp_path):
     run = Run(tmp_path)
     run.prepare(Run(small_suite / framework / "bits12-seed2000").recipe())
     initial = small_suite / "init" / "bits12-seed2000.safetensors"
-    process = start_training(framework, tmp_path, initial, "--progress", "json")
+    process = start_training(framework, tmp_path, initial, **{ENDS_WITH_STDIN: "1"})
     wait_until(run.environment_file.exists)
     os.close(process.stdin.fileno())
     process.stdin = None

@@ -27,10 +27,10 @@ def main(words: list[str]) -> None:
     configure()
     for source, target, names in zip(words[::3], words[1::3], words[2::3], strict=True):
         checkpoint = read_checkpoint(Path(source), need_classifier=False)
-        if target.endswith(".ckpt"):
+        if target.lower().endswith(".ckpt"):
             write_lightning(Path(target), checkpoint, _recipe_of(checkpoint))
         else:
-            _save(_tensors(checkpoint.weights, spelled(names)), Path(target))
+            save_torch(_tensors(checkpoint.weights, spelled(names)), Path(target))
 
 
 def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
@@ -53,7 +53,7 @@ def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
         "lr_schedulers": [],
         "greedyhash": {name: value for name, value in checkpoint.facts().items() if isinstance(value, str)},
     }
-    _save(content, path)
+    save_torch(content, path)
 
 
 def _recipe_of(checkpoint: Checkpoint) -> Recipe:
@@ -104,9 +104,15 @@ def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
     return state
 
 
-def _save(content: dict, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+def save_torch(content: dict, path: Path) -> None:
+    """Write ``content`` atomically as ``torch.save`` does; UserError when it cannot be written."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # a full disk: PyTorch's own words are about its container
+                raise error.__context__ from None
+            raise
 
 
 if __name__ == "__main__":

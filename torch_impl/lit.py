@@ -1,7 +1,6 @@
 """Training with PyTorch Lightning: module, data module, and ``fit``."""
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,11 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from shared.files import remove
 from shared.job import Batch, Encoded, Job
 from torch_impl import convert
 from torch_impl.encode import encode_images
-from torch_impl.files import write_lightning
+from torch_impl.files import save_torch, write_lightning
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate
@@ -107,12 +107,10 @@ class JobProgressBar(ProgressBar):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target and renames; Lightning's own goes through the system's temporary folder."""
+    """Writes as this project writes all its files; Lightning's own goes through the system's temporary folder."""
 
     def save_checkpoint(self, checkpoint: dict, path: str | Path, storage_options: object | None = None) -> None:
-        temporary = f"{path}.tmp"
-        super().save_checkpoint(checkpoint, temporary, storage_options)
-        os.replace(temporary, path)
+        save_torch(checkpoint, Path(path))
 
 
 def fit(job: Job) -> None:
@@ -120,29 +118,28 @@ def fit(job: Job) -> None:
     images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
     module = LitGreedyHash(job, images)
     state = job.run.resume_folder / "last.ckpt"
-    if job.start and job.ranks.is_first and not state.exists():
-        write_lightning(state, job.start, job.recipe)
+    start = job.state_or_start(state)
+    if start and job.ranks.is_first and not state.exists():
+        write_lightning(state, start, job.recipe)
     job.ranks.gather("the state is written")
-    done = _finished_epochs(state)
+    done = start.epoch if start else 0
     job.resume_after(done)
     if done < job.recipe.epochs:
-        trainer = make_trainer(job, done)
-        trainer.fit(module, CifarDataModule(job, images), ckpt_path=state if done else None, weights_only=True)
+        trainer, data = make_trainer(job, done), CifarDataModule(job, images)
+        try:
+            trainer.fit(module, data, ckpt_path=state if done else None, weights_only=True)
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from error
     else:
         module.load_state_dict(torch.load(state, weights_only=True)["state_dict"])
     job.finish(module.encoded or job.encode(module.encode_images), state)
 
 
-def _finished_epochs(state: Path) -> int:
-    if not state.exists():
-        return 0
-    return torch.load(state, weights_only=True, mmap=True)["loops"]["fit_loop"]["epoch_progress"]["current"][
-        "processed"
-    ]
-
-
 def make_trainer(job: Job, done: int) -> lightning.Trainer:
     """A trainer that goes on after ``done`` epochs, together with the job's other ranks."""
+    metrics = f"after-epoch-{done}"
+    if job.ranks.is_first:
+        remove(job.run.lightning_folder / metrics)  # of a process that was killed in the epoch after
     state = ModelCheckpoint(job.run.resume_folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     return lightning.Trainer(
         accelerator="gpu" if job.device == "cuda" else "cpu",
@@ -152,7 +149,7 @@ def make_trainer(job: Job, done: int) -> lightning.Trainer:
         max_epochs=job.recipe.epochs,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
-        logger=CSVLogger(job.run.lightning_folder, name="", version=f"after-epoch-{done}"),
+        logger=CSVLogger(job.run.lightning_folder, name="", version=metrics),
         callbacks=[state, JobProgressBar()],
         plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         enable_model_summary=False,

@@ -6,6 +6,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import ModuleType
 
 from compare.execution import node
@@ -129,10 +130,14 @@ def _connect(address: str) -> ModuleType:
     own = {"include_dashboard": False, "object_store_memory": _LOCAL_STORE_BYTES} if address == LOCAL else {}
     # nodes find the project, like the interpreters, where this machine has it
     environment = {"env_vars": {"PYTHONPATH": str(PROJECT_ROOT)}}
+    here = Path.cwd()
     try:
+        os.chdir(PROJECT_ROOT)  # Ray's processes look for modules in the folder in which they are asked for
         ray.init(address, runtime_env=environment, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise UserError(f"--ray-address: expected a Ray cluster that answers, received {address} ({error})") from error
+    finally:
+        os.chdir(here)
     return ray
 
 

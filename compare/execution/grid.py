@@ -63,6 +63,8 @@ class Grid:
         if (out / SUITE_FILE).exists() and not anew:
             earlier = read_grid(out)
             grid = dataclasses.replace(joined([earlier, self]), label=self.label or earlier.label)
+            if grid == earlier:
+                return  # as new it would look like something to show
         write_json(out / SUITE_FILE, dataclasses.asdict(grid))
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from compare.execution.cells import Task
 from compare.worker import Worker
 from shared.errors import UserError, WorkerDied
-from shared.files import atomic_path, cache_folder
+from shared.files import atomic_path, cache_folder, remove
 from shared.progress import JsonProgress, Progress
 from shared.recipe import Recipe
 from shared.runs import Run
@@ -89,7 +88,7 @@ def _pack(task: Task) -> Files:
     folder = task.run.folder
     found = [file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
     files = {str(file.relative_to(folder)): file.read_bytes() for file in found}
-    shutil.rmtree(task.out)
+    remove(task.out)
     return files
 
 

@@ -4,25 +4,26 @@ import argparse
 import dataclasses
 import os
 import shlex
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 from compare.execution.follow import FollowingSuite
 from compare.execution.suite import Executor, Suite, read_backbone
-from compare.worker import NAMES, Worker
+from compare.worker import NAMES, Worker, side_by_side
 from shared import cifar
 from shared.arithmetic import Arithmetic
 from shared.cifar import Dataset
 from shared.download import fetch_cifar10
 from shared.errors import UserError, WorkerDied, printable
-from shared.files import make_folder
+from shared.files import check_links, check_writable
 from shared.identity import CIFAR10
 from shared.launch import check_counts, make_layout
 from shared.machine import num_threads
 from shared.progress import Progress
 from shared.recipe import PRESETS, Recipe
 from shared.runs import FRAMEWORKS, begun_runs
+from shared.work import check_memory
 
 # fields of the recipe that benchmark.py has an option for
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
@@ -37,19 +38,22 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
     for name, reason in unavailable.items():
         progress.note(f"{NAMES[name]} is left out: {reason}")
     recipe = chosen_recipe(arguments, preset)
-    for bits, seed in product(arguments.bits, arguments.seeds):
-        dataclasses.replace(recipe, bits=bits, seed=seed)  # refuses what is out of range
     devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)
         check_counts(arguments.devices, arguments.nodes, facts[name]["gpus"] if device == "cuda" else None)
+        if device == "cpu":
+            widest = dataclasses.replace(recipe, bits=max(arguments.bits))
+            check_memory(widest, arguments.devices, f"--devices {arguments.devices}")
     layout = make_layout(arguments.devices, arguments.nodes)
-    out = make_folder(arguments.out or Path("runs") / preset)
+    out = arguments.out or Path("runs") / preset
+    check_writable(out)
+    check_links(out)
     data = _data(arguments.data, preset, progress)
     recipe, dataset = with_data(recipe, data, arguments.label, progress)
     recipe = recipe if arguments.force else as_begun(recipe, out, arguments.label)
     recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
-    kind = FollowingSuite if layout.node else Suite
+    kind = partial(FollowingSuite, timeout=arguments.timeout) if layout.node else Suite
     return kind(
         out=out,
         recipe=recipe,
@@ -104,6 +108,14 @@ def as_begun(recipe: Recipe, out: Path, label: str) -> Recipe:
     return recipe
 
 
+def check_options(arguments: argparse.Namespace) -> None:
+    """Refuse what no preset could do, before a framework is started: UserError says what is out of range."""
+    make_layout(arguments.devices, arguments.nodes)
+    recipe = chosen_recipe(arguments, "paper" if arguments.preset == "auto" else arguments.preset)
+    for bits, seed in product(arguments.bits, arguments.seeds):
+        dataclasses.replace(recipe, bits=bits, seed=seed)
+
+
 def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
     counts = ("--devices", str(arguments.devices), "--nodes", str(arguments.nodes))
     return (*counts, "--deterministic") if arguments.deterministic else counts
@@ -115,22 +127,25 @@ def threads_of_run(arguments: argparse.Namespace) -> int:
 
 
 def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
-    python = getattr(arguments, f"{framework}_python")
-    threads = max(1, threads_of_run(arguments) // max(1, arguments.devices))
+    threads = max(1, threads_of_run(arguments) // arguments.devices)
+    worker = Worker(framework, getattr(arguments, f"{framework}_python"), threads)
     # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
-    return Worker(framework, os.path.abspath(python) if os.sep in python else python, threads)
+    python = os.path.abspath(worker.python) if os.sep in worker.python else worker.python
+    return dataclasses.replace(worker, python=python)
 
 
 def _probe(workers: list[Worker], executor: Executor) -> tuple[dict[str, dict], dict[str, str]]:
-    """What each usable framework says of itself, and why the others cannot be used."""
+    """What each usable framework says of itself, and why others cannot be used; UserError for one that was named."""
     facts, unavailable = {}, {}
-    with ThreadPoolExecutor() as pool:
-        futures = {worker.framework: pool.submit(executor.info, worker) for worker in workers}
-    for name, future in futures.items():
+    futures = side_by_side([partial(executor.info, worker) for worker in workers])
+    for worker, future in zip(workers, futures, strict=True):
         try:
-            facts[name] = future.result()
+            facts[worker.framework] = future.result()
         except (UserError, WorkerDied) as error:
-            unavailable[name] = str(error)
+            reason = str(error).replace("\n", " ")
+            if worker.named:
+                raise UserError(f"--{worker.framework}-python {worker.python} cannot be used: {reason}") from error
+            unavailable[worker.framework] = reason
     if not facts:
         raise UserError("no framework can be used: " + "; ".join(unavailable.values()))
     return facts, unavailable
@@ -145,8 +160,8 @@ def _choose_preset(choice: str, gpu: bool) -> str:
         if gpu
         else ", chosen because no framework sees a GPU"
     )
-    other = "demo" if preset == "paper" else "paper"
-    print(f"PRESET {preset.upper()}{reason}. For the other: python compare/benchmark.py --preset {other}", flush=True)
+    others = " or ".join(name for name in PRESETS if name != preset)
+    print(f"PRESET {preset.upper()}{reason}. For another: python compare/benchmark.py --preset {others}", flush=True)
     return preset
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -94,24 +95,26 @@ class Suite:
             )
 
     def run(self, executor: Executor, progress: Progress) -> None:
-        """Train and score every run that is not finished; what is finished is kept.
+        """Train and score every run that is not finished; what is finished is kept. The folder must be ``locked``.
 
         Raises UserError before any training when a run folder holds another recipe, and WorkerDied, when the others
         have ended, if a worker died.
         """
-        with folder_lock(self.out):
-            self._note_threads(progress)
-            for cell in self.cells:
-                self._prepare(cell)
-            self._grid().write(self.out, anew=self.force)
-            self._execute(self.cells, executor, progress)
+        self._note_threads(progress)
+        for cell in self.cells:
+            self._prepare(cell)
+        self._grid().write(self.out, anew=self.force)
+        self._execute(self.cells, executor, progress)
 
     def run_cell(self, cell: Cell, executor: Executor, progress: Progress) -> None:
-        """Train and score one run, while other processes may run other cells in the same folder; raises like run."""
-        with folder_lock(self.out, shared=True):
-            self._note_threads(progress)
-            self._prepare(cell)
-            self._execute([cell], executor, progress)
+        """Train and score one run; the folder must be ``locked``, if only against whole suites. Raises like ``run``."""
+        self._note_threads(progress)
+        self._prepare(cell)
+        self._execute([cell], executor, progress)
+
+    def locked(self, shared: bool = False) -> AbstractContextManager:
+        """Keeps other processes' suites out of the folder, and their single cells too unless ``shared``."""
+        return folder_lock(self.out, shared=shared)
 
     def _execute(self, cells: list[Cell], executor: Executor, progress: Progress) -> None:
         if died := executor.run(self._tasks(cells, progress), progress):
@@ -142,18 +145,32 @@ class Suite:
             if task.run.is_finished():
                 progress.note(f"{title} {cell.describe()}: kept, {summary(task.run)}")
                 continue
-            self._make_initial_weights(task)
+            self._make_initial_weights(task, progress)
             yield task
 
-    def _make_initial_weights(self, task: Task) -> None:
-        """Once per bit length and seed, also when several processes ask at once."""
+    def _make_initial_weights(self, task: Task, progress: Progress) -> None:
+        """Once per bit length and seed, also when several processes ask at once; a damaged file is made again."""
         recipe, path = task.run.recipe(), task.initial_weights
-        names = ("bits", "width", "backbone_sha256")
-        origin = {name: getattr(recipe, name) for name in names}
-        origin |= {"backbone_layers": list(recipe.backbone_layers), "seed": recipe.seed_of("weights")}
         with folder_lock(path.parent, wait_seconds=_SECONDS_TO_MAKE_WEIGHTS):
-            if not path.exists() or weights.load(path)[1] != origin:
-                weights.save(path, weights.initial_weights(recipe, self.backbone), origin)
+            if not has_initial_weights(path, recipe):
+                arrays = weights.initial_weights(recipe, self.backbone)
+                weights.save(path, arrays, _origin_of(recipe) | {"sha256": weights.digest(arrays)})
+
+
+def has_initial_weights(path: Path, recipe: Recipe) -> bool:
+    """Whether ``path`` holds the weights that a run of this recipe starts from, undamaged."""
+    try:
+        arrays, found = weights.load(path)
+    except UserError:
+        return False
+    return found == _origin_of(recipe) | {"sha256": weights.digest(arrays)}
+
+
+def _origin_of(recipe: Recipe) -> dict:
+    """What initial weights are a function of."""
+    names = ("bits", "width", "backbone_sha256")
+    origin = {name: getattr(recipe, name) for name in names}
+    return origin | {"backbone_layers": list(recipe.backbone_layers), "seed": recipe.seed_of("weights")}
 
 
 def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Recipe, weights.Arrays]:
@@ -190,5 +207,5 @@ def _imagenet(torch_worker: Worker) -> Path:
     path = cache_folder() / "alexnet-imagenet.safetensors"
     with missing_from_cache(path) as missing:
         if missing:
-            torch_worker.output_of("-m", "torch_impl.backbone", str(path))
+            torch_worker.output_of("torch_impl.backbone", str(path))
     return path

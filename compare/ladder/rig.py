@@ -1,14 +1,14 @@
 """What the ladder stands on: the requests, the two workers that answer them, and their answers."""
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from compare.ladder.faults import NO_FAULT, Fault
-from compare.worker import Worker
+from compare.worker import Worker, side_by_side
 from shared.probe import Arrays, Request
 from shared.randomness import dropout_mask, uniform_weights
 from shared.recipe import PRESETS, Recipe, hidden_units, parameters, pooled_units
@@ -77,8 +77,8 @@ class Rig:
 
     def ask(self, requests: dict[str, dict[str, tuple[Request, Arrays]]]) -> None:
         """Let each side answer its requests, side by side; answers are kept under (side, request name)."""
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda side: self._ask_one(side, requests[side]), requests))
+        for future in side_by_side([partial(self._ask_one, side, requests[side]) for side in requests]):
+            future.result()
 
     def of(self, side: str, request: str) -> Arrays:
         """One answer."""

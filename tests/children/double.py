@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from shared.job import Job
-from shared.launch import adopt_channel, make_layout, run_ranks
+from shared.launch import adopt_channel, make_layout, run_ranks, words_of
 from shared.opening import open_job
 from shared.progress import Progress
 from shared.ranks import ALONE, Ranks
@@ -76,6 +76,6 @@ elif devices == "1":
     train(ALONE)
 else:
     layout = make_layout(int(devices), 1)
-    words = ["-m", "tests.children.double", *sys.argv[1:], "--as-rank"]
+    words = words_of("tests.children.double", [*sys.argv[1:], "--as-rank"])
     with TemporaryDirectory() as scratch:
         run_ranks(parallel.commands(words, layout, "cpu", Path(scratch)), layout.devices, Progress())

@@ -1,0 +1,20 @@
+"""parent HOW LOG: starts the sleeper the way that a verb is started, and waits for it."""
+
+import sys
+from pathlib import Path
+
+from compare import worker
+from shared.errors import exit_status
+from shared.progress import Progress
+
+how, log = sys.argv[1:]
+worker.MODULES["torch"] = "tests.children.sleeper"
+started = worker.Worker("torch")
+WAYS = {
+    "run": lambda: started.run([], Path(log), Progress()),
+    "output": lambda: started.output_of_verb("info"),
+    "writer": lambda: started.output_of("tests.children.sleeper"),
+    "dialogue": lambda: started.dialogue([]).ask("question"),
+    "side by side": lambda: worker.side_by_side([started.info, started.info]),
+}
+sys.exit(exit_status(WAYS[how]))
