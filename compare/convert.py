@@ -184,7 +184,9 @@ def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
 def inspect(found: Checkpoint) -> str:
     """What ``--inspect`` prints."""
     unknown = "not in the file"
-    epoch, momentum = (printable(found.left_out.get(name, unknown), 300) for name in ("epoch", "momentum"))
+    epoch, momentum = (
+        printable(found.left_out.get(name, unknown) or "left out", 300) for name in ("epoch", "momentum")
+    )
     lines = [
         f"form       {found.form}",
         f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",

@@ -104,27 +104,20 @@ def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool =
     reading = read_names(content.tensors, where, key, content.preferred)
     arrays, kinds = _read(content.tensors, reading, content.turned, where)
     _check_shapes(arrays, content.turned, where)
-    beside = _beside(content, reading)
-    if strange := [name for name in beside if name in {reading.prefix + missing for missing in reading.missing}]:
-        received = beside[strange[0]] or "something else"
-        raise UserError(
-            f"{where}: {printable(strange[0], 100)}: expected a tensor, received {printable(received, 100)}"
-        )
+    beside = _beside(content, reading, where)
     if CLASSIFIER not in arrays and need_classifier:
         raise UserError(f"{where}: {TITLES[reading.family]}: {CLASSIFIER} is missing; {_MISSING_CLASSIFIER}")
     if bits is not None and arrays["hash.bias"].size != bits:
         raise UserError(f"{where}: expected {bits} bits, received {arrays['hash.bias'].size}")
-    left_out = dict(content.left_out)
-    momentum = None
-    if content.momentum:
-        try:
-            momentum, other_kinds = _momentum(content, reading, arrays, where)
-            kinds |= other_kinds
-        except _Unusable as error:
-            left_out["momentum"] = str(error)
+    momentum, left_out = None, beside | content.left_out
+    try:
+        momentum, kinds_of_momentum = _momentum(content, reading, arrays, where)
+        kinds |= kinds_of_momentum
+    except _Unusable as error:
+        left_out["momentum"] = str(error)
     facts = _checked_facts(content.facts, where)
     form = ", ".join(filter(None, [content.form, reading.describe(), describe_types(kinds)]))
-    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out | beside)
+    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out)
 
 
 class _Unusable(Exception):
@@ -142,8 +135,13 @@ def _read(tensors: Mapping[str, Stored], reading: Reading, turned: bool, where: 
     return found, kinds
 
 
-def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> tuple[Arrays, set[str]]:
-    """The momentum of every parameter of ``arrays``, and the types it had; _Unusable where the file holds another."""
+def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> tuple[Arrays | None, set[str]]:
+    """The momentum of every parameter of ``arrays``, if the file holds any, and the types it had.
+
+    _Unusable where it holds another.
+    """
+    if not content.momentum:
+        return None, set()
     try:
         theirs = read_names(content.momentum, where)
     except UserError as error:
@@ -160,8 +158,13 @@ def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) ->
     return momentum, kinds
 
 
-def _beside(content: Content, reading: Reading) -> dict[str, str]:
+def _beside(content: Content, reading: Reading, where: str) -> dict[str, str]:
+    """What lies beside the weights, and why it is of no use; UserError for what stands in a parameter's place."""
     left = unused_in(content.value, reading.names.values())
+    for name in (reading.prefix + missing for missing in reading.missing):
+        if name in left:
+            received = printable(left[name] or "something else", 100)
+            raise UserError(f"{where}: {printable(name, 100)}: expected a tensor, received {received}")
     return {name: why for name, why in left.items() if why or name not in content.told}
 
 
