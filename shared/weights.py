@@ -14,6 +14,7 @@ from shared.files import atomic_path, sha256_of
 from shared.names import TORCHVISION, layer_renamed
 from shared.randomness import uniform_weights
 from shared.recipe import DROPOUT_PROBABILITY, RELU_LAYERS, Parameter, Recipe, parameters
+from shared.schema import parse_json
 
 Arrays = dict[str, np.ndarray]
 
@@ -98,7 +99,7 @@ def _read(path: Path, wanted: Callable[[str], bool]) -> tuple[Arrays, dict]:
     try:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in filter(wanted, file.keys())}
-            metadata = json.loads((file.metadata() or {}).get("greedyhash", "{}"))
+            metadata = parse_json((file.metadata() or {}).get("greedyhash", "{}"), f"{path}: metadata")
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
