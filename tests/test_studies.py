@@ -11,6 +11,7 @@ from compare.execution.grid import Grid
 from compare.execution.studies import controls, families
 from compare.reporting.rerun import suite_commands
 from compare.table import write_table
+from compare.worker import Worker
 from shared.errors import UserError
 from shared.files import write_json
 from shared.recipe import SEEDED

@@ -91,4 +91,4 @@ def test_threads_stand_under_the_table(tmp_path, threads, words):
     plan(tmp_path, seeds=[1, 2])
     for seed, count in zip((1, 2), threads, strict=True):
         finish(tmp_path, dataclasses.replace(DEMO, seed=seed), "torch", 0.5, threads=count)
-    assert f"- PyTorch Lightning: a device{words}" in write_table(tmp_path)
+    assert f"- PyTorch Lightning: {words}" in write_table(tmp_path)
