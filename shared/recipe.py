@@ -13,6 +13,7 @@ from shared.code_forms import MAX_BITS
 from shared.errors import UserError, printable
 from shared.files import read_json, sha256_of
 from shared.protocols import DATASETS, PROTOCOLS
+from shared.schema import TEXT, checked, parse_json
 
 DROPOUT_PROBABILITY = 0.5
 # half the step from 12 to 24 bits in the paper
@@ -152,13 +153,9 @@ def read_recipe(path: Path) -> Recipe:
     return recipe_from_dict(read_json(path), where=str(path))
 
 
-def recipe_from_text(text: str, where: str) -> Recipe:
+def recipe_from_text(text: object, where: str) -> Recipe:
     """The recipe in the text of a recipe.json, wherever that is kept; raises like ``recipe_from_dict``."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: expected a recipe in JSON, received text that is none") from error
-    return recipe_from_dict(values, where)
+    return recipe_from_dict(parse_json(checked(text, TEXT, where), where), where)
 
 
 def recipe_from_dict(values: object, where: str) -> Recipe:

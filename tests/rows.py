@@ -3,6 +3,8 @@
 import dataclasses
 
 from compare.execution.grid import Grid
+from compare.execution.suite import Suite
+from compare.worker import Worker
 from shared.files import write_json
 from shared.recipe import PRESETS, RELU_LAYERS
 from shared.runs import AP, run_of
@@ -61,6 +63,13 @@ def finish(out, recipe, framework, score, *, precisions=None, threads=2, **chang
 def plan(out, bits=(12,), seeds=(2000,), frameworks=("paddle", "torch"), **changes):
     """Write suite.json; all lengths with the same seeds."""
     Grid({length: list(seeds) for length in bits}, list(frameworks), **changes).write(out, anew=True)
+
+
+def suite_with(out, recipe=PRESETS["demo"], threads=None, **changes):
+    workers = [Worker(name, threads=threads) for name in ("paddle", "torch")]
+    places = {"devices": {}, "unavailable": {}, "dataset": None, "data": "digits", "backbone": {}, "force": False}
+    grid = {"bits": [12], "seeds": [2000, 7]}
+    return Suite(out=out, recipe=recipe, workers=workers, **(grid | places | changes))
 
 
 def cells(text):

@@ -133,7 +133,9 @@ def test_a_damaged_recipe_is_named(values, message):
         recipe_from_dict(values(dataclasses.asdict(PRESETS["demo"])), "r.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "nonsense", "[" * 200_000, '{"bits": ' + "9" * 5000 + "}"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "nonsense", "[" * 200_000, '{"bits": ' + "9" * 5000 + "}", '{"width": NaN}', ["{}"], {}, 5, None]
+)
 def test_a_text_that_is_no_recipe_is_named(text):
     with pytest.raises(UserError, match=r"^w\.safetensors: "):
         recipe_from_text(text, "w.safetensors")

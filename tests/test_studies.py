@@ -9,15 +9,14 @@ from compare.evidence.spread import bootstrap_queries, noise_floor
 from compare.evidence.variance import components
 from compare.execution.grid import Grid
 from compare.execution.studies import controls, families
-from compare.execution.suite import Suite
 from compare.reporting.rerun import suite_commands
 from compare.table import write_table
 from compare.worker import Worker
 from shared.errors import UserError
 from shared.files import write_json
-from shared.recipe import PRESETS, SEEDED
+from shared.recipe import SEEDED
 from tests import helpers
-from tests.rows import PAPER, cells, finish, plan
+from tests.rows import PAPER, cells, finish, plan, suite_with
 
 RECIPE = dataclasses.replace(PAPER, bits=12, epochs=3)
 TORCH = (0.50, 0.52, 0.51, 0.55)
@@ -30,13 +29,6 @@ def finish_pairs(out, seeds, **settings):
         recipe = dataclasses.replace(RECIPE, seed=seed, **settings)
         finish(out, recipe, "torch", TORCH[seed])
         finish(out, recipe, "paddle", TORCH[seed] + DIFFERENCES[seed])
-
-
-def suite_with(tmp_path, recipe=PRESETS["demo"], threads=None, **changes):
-    workers = [Worker(name, threads=threads) for name in ("paddle", "torch")]
-    places = {"devices": {}, "unavailable": {}, "dataset": None, "data": "digits", "backbone": {}, "force": False}
-    grid = {"bits": [12], "seeds": [2000, 7]}
-    return Suite(out=tmp_path, recipe=recipe, workers=workers, **(grid | places | changes))
 
 
 def test_suites_of_several_machines_make_one_table(tmp_path):
