@@ -81,6 +81,7 @@ def _report(error: BaseException) -> int:
             raise error
     with suppress(OSError):
         print("\n".join(lines), file=sys.stderr)
+    with suppress(OSError):
         _flush(sys.stderr)
     return status
 

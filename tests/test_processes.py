@@ -43,9 +43,17 @@ def children_of(pid):
 
 
 def start_parent(how, folder):
+    """The parent, and the numbers of its workers once they are asleep."""
     words = [sys.executable, "-m", "tests.children.parent", how, folder / "log"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
+    environment = helpers.ENVIRONMENT | {"SLEEPERS": str(folder)}
+    process = subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=environment, **pipes)
+
+    def sleepers():
+        return {int(name) for name in os.listdir(folder) if name.isdecimal()}
+
+    wait_until(lambda: len(sleepers()) == (2 if how == "side by side" else 1))
+    return process, sleepers()
 
 
 @pytest.mark.parametrize(
@@ -57,11 +65,9 @@ def start_parent(how, folder):
     ],
 )
 def test_a_worker_ends_with_its_parent(how, number, tmp_path):
-    """Whatever way it was started: it is in its imports, or busy, and reads no question."""
-    process = start_parent(how, tmp_path)
-    workers = 2 if how == "side by side" else 1
-    wait_until(lambda: len(children_of(process.pid)) == workers)
-    sleepers = children_of(process.pid)
+    """Whatever way it was started: it is busy, and neither reads nor writes."""
+    process, sleepers = start_parent(how, tmp_path)
+    assert all(map(is_running, sleepers))
     process.send_signal(number)
     process.communicate()
     assert process.returncode == -number
@@ -70,9 +76,7 @@ def test_a_worker_ends_with_its_parent(how, number, tmp_path):
 
 @pytest.mark.parametrize("how", ["run", "output", "dialogue", "side by side"])
 def test_ctrl_c_ends_the_workers_at_once(how, tmp_path):
-    process = start_parent(how, tmp_path)
-    wait_until(lambda: children_of(process.pid))
-    sleepers = children_of(process.pid)
+    process, sleepers = start_parent(how, tmp_path)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130

@@ -1,9 +1,9 @@
-"""sleeper: says that it is there and sleeps, in the place of a worker's module."""
+"""sleeper: says that it is there, leaves a file in $SLEEPERS named by its number, and sleeps as a busy worker does."""
 
 import os
-import sys
 import time
+from pathlib import Path
 
-print(os.getpid(), file=sys.stderr, flush=True)
 print("{}", flush=True)
+(Path(os.environ["SLEEPERS"]) / str(os.getpid())).touch()
 time.sleep(60)
