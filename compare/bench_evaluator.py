@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from shared.average_precision import average_precision
-from shared.counting import Side, distance_counts, popcount_pass
+from shared.counting import Side, distance_counts
 from shared.errors import exit_status
 from shared.files import PROJECT_ROOT
+from shared.hamming import popcount_pass
 from shared.machine import cpu_info, num_threads, numpy_simd
 from shared.packing import pack_codes
 from shared.retrieval import Retrieval, evaluate
