@@ -40,7 +40,7 @@ def average_precision(
 
 def _some_queries(items: np.ndarray, relevant: np.ndarray, topk: int | None, denominator: str) -> AveragePrecision:
     # queries of one code and label have the same counts
-    groups = group_rows(np.concatenate([items, relevant], axis=1).astype(np.uint64))
+    groups = group_rows(np.concatenate([items, relevant], axis=1, dtype=np.uint64, casting="unsafe"))
     scores = _different_queries(items[groups.first], relevant[groups.first], topk, denominator)
     return AveragePrecision(*(score[groups.of_row] for score in scores))
 

@@ -21,11 +21,13 @@ class Groups(NamedTuple):
 def group_rows(rows: np.ndarray, most: int | None = None) -> Groups | None:
     """The groups of equal rows of uint64 (N, W), N < 2**31; None as soon as there are more than ``most``."""
     most = len(rows) if most is None else most
-    table = np.full(2 ** int(2 * most).bit_length(), -1, np.int32)  # at most half full
+    table = np.full(2 ** (2 * most - 1).bit_length(), -1, np.int32)  # at most half full
     first, sizes = np.empty((2, most), np.int64)
     of_row = np.empty(len(rows), np.uint32)
     count = _group(np.ascontiguousarray(rows), table, first, sizes, of_row)
-    return None if count < 0 else Groups(first[:count], sizes[:count], of_row)
+    if count < 0:
+        return None
+    return Groups(first[:count].copy(), sizes[:count].copy(), of_row)  # without what was reserved for more
 
 
 def group_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
