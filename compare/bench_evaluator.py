@@ -74,14 +74,13 @@ def seconds(work: Callable[[], object]) -> float:
 def _report(data: Data, rounds: int) -> None:
     words = _packed(data)
     first = seconds(partial(_warm_up, words, _BITS))
-    contenders = {
-        "published loop": partial(published_loop, *data),
-        "all scores and curves": partial(_all_scores, words, _BITS),
-        "expected, best, worst": partial(_three_scores, words, _BITS),
-        "bare XOR, popcount, histogram": partial(_bare_pass, words, _BITS),
+    measures = {
+        "published loop": partial(seconds, partial(published_loop, *data)),
+        _NO_SIMD: partial(_in_process, "loop", "random", _ITEMS, simd=False),
+        "all scores and curves": partial(seconds, partial(_all_scores, words, _BITS)),
+        "expected, best, worst": partial(seconds, partial(_three_scores, words, _BITS)),
+        "bare XOR, popcount, histogram": partial(seconds, partial(_bare_pass, words, _BITS)),
     }
-    measures = {name: partial(seconds, work) for name, work in contenders.items()}
-    measures[_NO_SIMD] = partial(_in_process, "loop", "random", _ITEMS, simd=False)
     measured = _in_turn(measures, rounds)
     medians = {name: statistics.median(values) for name, values in measured.items()}
     print(f"\n{QUERIES} queries x {_ITEMS} items x {_BITS} bits, medians of {rounds}")
@@ -102,10 +101,10 @@ def _report_codes(rounds: int) -> None:
     print(" " * 22 + "".join(f"{heading:>14}" for heading in headings))
     for name, bits in (("random", 48), ("random", 64), ("trained-like", 48), ("trained-like", 12)):
         words = _packed(_SAMPLES[name](_ITEMS, bits))
-        works = {work.__name__: partial(work, words, bits) for work in (_all_scores, _three_scores, _bare_pass)}
         _warm_up(words, bits)
-        measured = _in_turn({name: partial(seconds, work) for name, work in works.items()}, rounds)
-        every, three, bare = (statistics.median(values) for values in measured.values())
+        works = (_all_scores, _three_scores, _bare_pass)
+        measures = {work.__name__: partial(seconds, partial(work, words, bits)) for work in works}
+        every, three, bare = (statistics.median(values) for values in _in_turn(measures, rounds).values())
         label, times = f"{name}, {bits} bits", f"{every:14.4f}{three:14.4f}{bare:14.4f}"
         ratios = f"{every / bare:14.2f}{three / bare:14.2f}"
         print(f"{label:22}{len(np.unique(words[2])):14,}{times}{ratios}", flush=True)

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from shared import hamming
-from shared.grouping import group_rows, label_words
+from shared.grouping import Groups, group_rows, label_words
 from shared.machine import num_threads
 
 _BLOCK = 2**16  # items: their words stay in a second-level cache for all queries
 _PAIRS = 2**22  # most queries x different labels compared at once
 _QUERIES = 32  # in a thread's hands at once
 _REPEATED = 4  # times on average that a code with its label must be there: grouping costs less than it saves
+_FINER = 2  # times the groups that are worth it to pass over whole stretches of items
 
 Advance = Callable[[int], None]
 
@@ -121,9 +122,10 @@ def stable_sums(
         if block.equal is None:
             hamming.add_items_in_order(*state, block.words, block.label_of_item, relevance)
         else:
-            hamming.add_groups_in_order(*state, *block.equal, relevance)
+            hamming.add_groups_in_order(*state, *equal, relevance)
 
     for block in _blocks(database):
+        equal = block.equal and _by_stretch(block)
         _for_all_queries(different, block, add, advance)
     return StableSums(*(array[different.of_query] for array in sums))
 
@@ -156,18 +158,23 @@ def _blocks(database: Side) -> Iterator[_Block]:
 
 def _equal_items(words: np.ndarray, label: np.ndarray) -> _Equal | None:
     """Items with one code and one label; None where these are so many that to count by item costs no more."""
-    most = len(words) // _REPEATED
-    begins = np.flatnonzero(np.append(True, label[1:] != label[:-1]))
-    groups = None
-    if len(begins) <= most:  # ordered by class
-        stretch = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(label)))
-        groups = group_rows(np.column_stack([words, stretch.astype(np.uint64)]), most)
-    if groups is None:
-        begins = begins[:1]
-        groups = group_rows(np.column_stack([words, label]), most)
-    if groups is None:
-        return None
-    begins = np.append(begins, len(label))
+    groups = group_rows(np.column_stack([words, label]), len(words) // _REPEATED)
+    return groups and _equal(words, label, groups, [0, len(words)])
+
+
+def _by_stretch(block: _Block) -> _Equal:
+    """The equal items of every stretch of one label, if the block is well enough ordered by label for few of them."""
+    label, most = block.label_of_item, min(_FINER * len(block.equal.sizes), len(block.words) // _REPEATED)
+    begins = np.flatnonzero(label[1:] != label[:-1]) + 1
+    if len(begins) >= most:
+        return block.equal
+    stretch = np.zeros(len(label), np.uint64)
+    stretch[begins] = 1
+    groups = group_rows(np.column_stack([block.words, np.cumsum(stretch)]), most)
+    return block.equal if groups is None else _equal(block.words, label, groups, [0, *begins, len(label)])
+
+
+def _equal(words: np.ndarray, label: np.ndarray, groups: Groups, begins: list[int]) -> _Equal:
     bounds = np.array([begins, np.searchsorted(groups.first, begins)])
     return _Equal(words[groups.first], label[groups.first], groups.sizes, groups.of_row, bounds)
 
