@@ -1,6 +1,6 @@
 """How fast the evaluator is, beside the published codes' loop and beside a bare pass over the same data, in one run.
 
-python compare/bench_evaluator.py                 CIFAR-10 (I) size, then up to ten million items from a file; a minute
+python compare/bench_evaluator.py                 CIFAR-10 (I) size, then up to ten million items from a file; minutes
 """
 
 import runpy
@@ -17,23 +17,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
+from compare.code_samples import QUERIES, Data, synthetic, trained_like, write_random, write_trained_like
 from shared.average_precision import average_precision
-from shared.counting import Side, distance_counts, popcount_pass
+from shared.counting import Side, distance_counts
 from shared.errors import exit_status
 from shared.files import PROJECT_ROOT
+from shared.hamming import popcount_pass
 from shared.machine import cpu_info, num_threads, numpy_simd
 from shared.options import Parser, whole
 from shared.packing import pack_codes
 from shared.retrieval import Retrieval, evaluate
 
-_QUERIES, _ITEMS, _BITS = 1000, 59_000, 48
-_FLIPPED = 0.15  # of the bits of a class's code, item by item
-Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_ITEMS, _BITS = 59_000, 48
+_LARGE_BITS = 64
+_NO_SIMD = "published loop, no SIMD sort"
+_SAMPLES = {"random": synthetic, "trained-like": trained_like}
+_FILES = {"random": write_random, "trained-like": write_trained_like}
 
 
 def main() -> None:
@@ -43,23 +48,15 @@ def main() -> None:
     # how the whole measures a part in a process of its own
     parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--items", type=whole(10), default=_ITEMS, help=argparse.SUPPRESS)
+    parser.add_argument("--codes", choices=_SAMPLES, default="random", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        print(_PARTS[arguments.part](arguments.items))
+        print(_PARTS[arguments.part](arguments.codes, arguments.items))
         return
-    data = synthetic(_ITEMS, _BITS)
     print(f"{cpu_info().get('model name', 'processor')}, {num_threads()} threads, NumPy {np.__version__}", flush=True)
-    _report(data, arguments.rounds)
+    _report(synthetic(_ITEMS, _BITS), arguments.rounds)
+    _report_codes(arguments.rounds)
     _report_large(arguments.rounds)
-
-
-def synthetic(items: int, bits: int) -> Data:
-    """Query codes, query labels, database codes and labels: ten classes, class after class as in CIFAR-10 (I)."""
-    generator = np.random.RandomState(0)
-    centres = generator.rand(10, bits) > 0.5
-    labels = [np.repeat(np.arange(10), count // 10) for count in (_QUERIES, items)]
-    codes = [centres[label] ^ (generator.rand(len(label), bits) < _FLIPPED) for label in labels]
-    return codes[0], labels[0], codes[1], labels[1]
 
 
 def published_loop(query_codes: np.ndarray, query_labels: np.ndarray, codes: np.ndarray, labels: np.ndarray) -> float:
@@ -82,51 +79,79 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def _report(data: Data, rounds: int) -> None:
-    words = pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
-    contenders = {
-        "published loop": lambda: published_loop(*data),
-        "published loop, no SIMD sort": None,
-        "all scores and curves": lambda: _all_scores(words, _BITS),
-        "expected, best, worst": lambda: _three_scores(words, _BITS),
-        "bare XOR, popcount, histogram": lambda: _bare_pass(words, _BITS),
+    words = _packed(data)
+    first = seconds(partial(_warm_up, words, _BITS))
+    measures = {
+        "published loop": partial(seconds, partial(published_loop, *data)),
+        _NO_SIMD: partial(_in_process, "loop", "random", _ITEMS, simd=False),
+        "all scores and curves": partial(seconds, partial(_all_scores, words, _BITS)),
+        "expected, best, worst": partial(seconds, partial(_three_scores, words, _BITS)),
+        "bare XOR, popcount, histogram": partial(seconds, partial(_bare_pass, words, _BITS)),
     }
-    first = seconds(contenders["all scores and curves"])
-    _three_scores(words, _BITS), _bare_pass(words, _BITS)
-    measured: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, work in contenders.items():
-            measured[name].append(seconds(work) if work else _in_process("loop", _ITEMS, simd=False))
+    measured = _in_turn(measures, rounds)
     medians = {name: statistics.median(values) for name, values in measured.items()}
-    print(f"\n{_QUERIES} queries x {_ITEMS} items x {_BITS} bits, medians of {rounds}")
+    print(f"\n{QUERIES} queries x {_ITEMS} items x {_BITS} bits, medians of {rounds}")
     print(f"{'':32}{'seconds':>9}{'spread':>17}{'loop /':>9}{'no SIMD /':>11}{'/ bare':>8}")
     for name, median in medians.items():
         spread = f"{min(measured[name]):.4f}-{max(measured[name]):.4f}"
-        ratios = [medians[loop] / median for loop in ("published loop", "published loop, no SIMD sort")]
+        ratios = [medians[loop] / median for loop in ("published loop", _NO_SIMD)]
         bare = median / medians["bare XOR, popcount, histogram"]
         print(f"{name:32}{median:>9.4f}{spread:>17}{ratios[0]:>9.1f}{ratios[1]:>11.1f}{bare:>8.2f}", flush=True)
     print(f"first call, with compiling or loading what was compiled: {first:.2f} s")
-    print(f"memory beyond the inputs: {_in_process('memory', _ITEMS):.0f} MB")
+    print(f"memory beyond the inputs: {_in_process('memory', 'random', _ITEMS):.0f} MB")
+
+
+def _report_codes(rounds: int) -> None:
+    """What it is worth that codes repeat: scores beside a bare pass over every pair of the same codes."""
+    print(f"\n{QUERIES} queries x {_ITEMS} items, seconds, medians of {rounds}")
+    headings = ("codes", "all scores", "three mAPs", "bare pass", "all / bare", "three / bare")
+    print(" " * 22 + "".join(f"{heading:>14}" for heading in headings))
+    for name, bits in (("random", 48), ("random", 64), ("trained-like", 48), ("trained-like", 12)):
+        words = _packed(_SAMPLES[name](_ITEMS, bits))
+        _warm_up(words, bits)
+        works = (_all_scores, _three_scores, _bare_pass)
+        measures = {work.__name__: partial(seconds, partial(work, words, bits)) for work in works}
+        every, three, bare = (statistics.median(values) for values in _in_turn(measures, rounds).values())
+        label, times = f"{name}, {bits} bits", f"{every:14.4f}{three:14.4f}{bare:14.4f}"
+        ratios = f"{every / bare:14.2f}{three / bare:14.2f}"
+        print(f"{label:22}{len(np.unique(words[2])):14,}{times}{ratios}", flush=True)
 
 
 def _report_large(rounds: int) -> None:
-    print(f"\n{_QUERIES} queries x items x 64 bits, all scores; in memory: with every point of the curves")
-    for items in (62_500, 250_000, 1_000_000):
-        data = synthetic(items, 64)
-        words = pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
-        taken = statistics.median(seconds(lambda words=words: _all_scores(words, 64)) for _ in range(rounds))
-        _print_large(items, "in memory", taken, _in_process("memory", items))
-    for items in (1_000_000, 10_000_000):
-        taken = statistics.median(_in_process("mapped-time", items) for _ in range(3))
-        _print_large(items, "memory-mapped", taken, _in_process("mapped", items))
+    print(f"\n{QUERIES} queries x items x {_LARGE_BITS} bits, all scores; in memory: with every point of the curves")
+    for name, sample in _SAMPLES.items():
+        for items in (62_500, 250_000, 1_000_000):
+            words = _packed(sample(items, _LARGE_BITS))
+            taken = statistics.median(seconds(partial(_all_scores, words, _LARGE_BITS)) for _ in range(rounds))
+            _print_large(name, items, "in memory", taken, _in_process("memory", name, items))
+        for items in (1_000_000, 10_000_000):
+            taken = statistics.median(_in_process("mapped-time", name, items) for _ in range(3))
+            _print_large(name, items, "memory-mapped", taken, _in_process("mapped", name, items))
 
 
-def _print_large(items: int, where: str, taken: float, megabytes: float) -> None:
-    pairs = _QUERIES * items / taken / 1e9
+def _print_large(name: str, items: int, where: str, taken: float, megabytes: float) -> None:
+    pairs = QUERIES * items / taken / 1e9
     whole = "in the whole process" if where == "memory-mapped" else "beyond the inputs"
-    print(
-        f"{items:>12,} {where:14}{taken:>9.3f} s{pairs:>7.2f} thousand million pairs/s{megabytes:>6.0f} MB {whole}",
-        flush=True,
-    )
+    taken_by = f"{taken:>9.3f} s{pairs:>7.2f} thousand million pairs/s"
+    print(f"{name:13}{items:>12,} {where:14}{taken_by}{megabytes:>6.0f} MB {whole}", flush=True)
+
+
+def _packed(data: Data) -> Data:
+    return pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
+
+
+def _warm_up(words: Data, bits: int) -> None:
+    """Compile, or load what was compiled, for codes of this kind, different ones and equal ones."""
+    for some in ([array[:100] for array in words], [np.repeat(array[:1], 100, axis=0) for array in words]):
+        _all_scores(some, bits)
+        _three_scores(some, bits)
+        _bare_pass(some, bits)
+
+
+def _in_turn(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """What each measures, round by round."""
+    measured = [[measure() for measure in measures.values()] for _ in range(rounds)]
+    return dict(zip(measures, map(list, zip(*measured, strict=True)), strict=True))
 
 
 def _all_scores(words: Data, bits: int) -> Retrieval:
@@ -148,57 +173,47 @@ def _bare_pass(words: Data, bits: int) -> None:
         list(pool.map(lambda part: popcount_pass(counts[part], queries[part], database), parts))
 
 
-def _in_process(part: str, items: int, simd: bool = True) -> float:
+def _in_process(part: str, codes: str, items: int, simd: bool = True) -> float:
     """A part measured in a fresh process, whose NumPy may have to sort without vector extensions."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT)}
     if not simd:
         environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(numpy_simd())
-    command = [sys.executable, "-W", "ignore", "compare/bench_evaluator.py", "--part", part, "--items", str(items)]
+    command = [sys.executable, "-W", "ignore", "compare/bench_evaluator.py"]
+    command += ["--part", part, "--codes", codes, "--items", str(items)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def _loop_seconds(items: int) -> float:
-    data = synthetic(items, _BITS)
+def _loop_seconds(codes: str, items: int) -> float:
+    data = _SAMPLES[codes](items, _BITS)
     return seconds(lambda: published_loop(*data))
 
 
-def _memory_megabytes(items: int) -> float:
+def _memory_megabytes(codes: str, items: int) -> float:
     """How far the process's resident memory rises while all scores are computed."""
-    data = synthetic(items, _BITS)
-    words = pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
-    _all_scores(tuple(array[:100] for array in words), _BITS)  # what is compiled is not counted
+    words = _packed(_SAMPLES[codes](items, _BITS))
+    _warm_up(words, _BITS)
     before = _resident()
     return _peak(lambda: _all_scores(words, _BITS)) - before
 
 
-def _mapped_megabytes(items: int) -> float:
+def _mapped_megabytes(codes: str, items: int) -> float:
     """The whole process's peak while it scores a database in memory-mapped files."""
-    return _with_mapped(items, _peak)
+    return _with_mapped(codes, items, _peak)
 
 
-def _mapped_seconds(items: int) -> float:
-    return _with_mapped(items, seconds)
+def _mapped_seconds(codes: str, items: int) -> float:
+    return _with_mapped(codes, items, seconds)
 
 
-def _with_mapped(items: int, measure: Callable[[Callable[[], object]], float]) -> float:
-    queries, query_labels, _, _ = synthetic(10, 64)
+def _with_mapped(codes: str, items: int, measure: Callable[[Callable[[], object]], float]) -> float:
+    queries, query_labels, _, _ = _packed(_SAMPLES[codes](10, _LARGE_BITS))
     with tempfile.TemporaryDirectory() as folder:
-        codes, labels = Path(folder) / "codes.npy", Path(folder) / "labels.npy"
-        _write_database(codes, labels, items)
-        mapped = [np.load(file, mmap_mode="r") for file in (codes, labels)]
-        evaluate(pack_codes(queries), query_labels, *(array[:100] for array in mapped))
-        return measure(lambda: evaluate(pack_codes(queries), query_labels, *mapped).other_scores())
-
-
-def _write_database(codes: Path, labels: Path, items: int) -> None:
-    generator = np.random.RandomState(1)
-    words = np.lib.format.open_memmap(codes, "w+", np.uint64, (items, 1))
-    classes = np.lib.format.open_memmap(labels, "w+", np.uint8, (items,))
-    for start in range(0, items, 1_000_000):
-        part = slice(start, min(start + 1_000_000, items))
-        words[part] = generator.randint(0, 2**64, (part.stop - start, 1), np.uint64)
-        classes[part] = generator.randint(0, 10, part.stop - start)
+        files = Path(folder) / "codes.npy", Path(folder) / "labels.npy"
+        _FILES[codes](*files, items)
+        mapped = [np.load(file, mmap_mode="r") for file in files]
+        _warm_up((queries, query_labels, *mapped), _LARGE_BITS)
+        return measure(lambda: evaluate(queries, query_labels, *mapped).other_scores())
 
 
 def _peak(work: Callable[[], object]) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.bench_evaluator import synthetic
+from compare.code_samples import synthetic
 from compare.convert import write as write_checkpoint
 from compare.throughput_table import Contestant, Measured
 from compare.worker import Worker

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma
 
+from shared.grouping import group_rows
+
 DENOMINATORS = ("found", "all", "min")
 _CELLS_AT_ONCE = 2**20
 
@@ -37,6 +39,13 @@ def average_precision(
 
 
 def _some_queries(items: np.ndarray, relevant: np.ndarray, topk: int | None, denominator: str) -> AveragePrecision:
+    # queries of one code and label have the same counts
+    groups = group_rows(np.concatenate([items, relevant], axis=1, dtype=np.uint64, casting="unsafe"))
+    scores = _different_queries(items[groups.first], relevant[groups.first], topk, denominator)
+    return AveragePrecision(*(score[groups.of_row] for score in scores))
+
+
+def _different_queries(items: np.ndarray, relevant: np.ndarray, topk: int | None, denominator: str) -> AveragePrecision:
     sums = _group_sums(items, relevant)
     total = relevant.sum(axis=1)
     if topk is None:

@@ -1,7 +1,7 @@
 """Items and relevant items at every Hamming distance: all that a ranking under ties depends on.
 
-Compiled kernels, one thread per slice of the queries; every query is counted by one thread in one order, so the
-number of threads changes nothing. The database is read block by block and may be memory-mapped.
+The codes of a trained network repeat, so equal items are counted together, and equal queries once. The database is
+read block by block and may be memory-mapped; a block of codes that hardly repeat is counted item by item.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic, overload
 
+from shared import hamming
+from shared.grouping import Groups, group_rows, label_words
 from shared.machine import num_threads
 
-_BLOCK = 2**16  # items: their words stay in a second-level cache for all queries, and uint16 numbers their labels
+_BLOCK = 2**16  # items: their words stay in a second-level cache for all queries
 _PAIRS = 2**22  # most queries x different labels compared at once
 _QUERIES = 32  # in a thread's hands at once
+_REPEATED = 4  # times on average that a code with its label must be there: grouping costs less than it saves
+_FINER = 2  # times the groups that are worth it to pass over whole stretches of items
 
 Advance = Callable[[int], None]
 
@@ -39,7 +41,31 @@ class _Block(NamedTuple):
     start: int
     words: np.ndarray
     labels: np.ndarray  # one of each different label
-    label_of_item: np.ndarray  # uint16 (items,), a position in ``labels``
+    label_of_item: np.ndarray  # (items,), a position in ``labels``
+    equal: "_Equal | None"  # None where codes hardly repeat
+
+
+class _Equal(NamedTuple):
+    """Equal items of a block: ``words`` (groups, W), ``labels`` (groups,), ``sizes`` (groups,), ``group_of`` (items,).
+
+    ``bounds`` int64 (2, stretches + 1): the first item and the first group of each stretch of the block; the items of a
+    group all lie in one stretch.
+    """
+
+    words: np.ndarray
+    labels: np.ndarray
+    sizes: np.ndarray
+    group_of: np.ndarray
+    bounds: np.ndarray
+
+
+class _Queries(NamedTuple):
+    """Each different query once, those of one label side by side."""
+
+    side: Side
+    first: np.ndarray  # (different,): the position among all queries
+    of_query: np.ndarray  # (queries,): a position among the different ones
+    sizes: np.ndarray  # (different,): how many queries it stands for
 
 
 def distance_counts(
@@ -51,19 +77,24 @@ def distance_counts(
     ``leave_out`` int64 (queries,) is a position in the database that is not counted for this query; -1 for none.
     ``advance`` is called with numbers of finished query-item pairs.
     """
-    counts = np.zeros((len(queries.words), 2, bits + 1), np.int64)
+    different = _different(queries)
+    counts = np.zeros((len(different.first), 2, bits + 1), np.int64)
 
     def count(rows: slice, relevance: np.ndarray) -> None:
-        _count(counts[rows], queries.words[rows], words, bounds, relevance)
+        state = (counts[rows], different.side.words[rows])
+        if block.equal is None:
+            hamming.count_items(*state, *by_label, relevance)
+        else:
+            hamming.count_groups(*state, *block.equal[:3], relevance)
 
     for block in _blocks(database):
-        # items with one label side by side: a whole stretch is relevant to a query, or none of it
-        words = block.words[np.argsort(block.label_of_item, kind="stable")]
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(block.label_of_item, minlength=len(block.labels)))])
-        _for_all_queries(queries, block, count, advance)
+        by_label = _by_label(block) if block.equal is None else ()
+        _for_all_queries(different, block, count, advance)
+    counts[:, 0] += counts[:, 1]
+    items, relevant = counts[different.of_query, 0], counts[different.of_query, 1]
     if leave_out is not None:
-        _take_out(counts, queries, database, leave_out)
-    return counts.sum(axis=1), counts[:, 1]
+        _take_out(items, relevant, queries, database, leave_out)
+    return items, relevant
 
 
 def stable_sums(
@@ -79,18 +110,24 @@ def stable_sums(
 
     ``items`` and ``relevant`` are the queries' ``distance_counts``.
     """
-    seen, found = (np.cumsum(count, axis=1) - count for count in (items, relevant))
-    sums = StableSums(np.zeros(len(items)), np.zeros(len(items), np.int64))
-    nobody = np.full(len(items), -1)
-    leave_out = nobody if leave_out is None else leave_out
+    leave_out = np.full(len(items), -1) if leave_out is None else leave_out
+    different = _different(queries, leave_out)
+    first, side = different.first, different.side
+    seen, found = (np.cumsum(count[first], axis=1) - count[first] for count in (items, relevant))
+    sums = StableSums(np.zeros(len(first)), np.zeros(len(first), np.int64))
 
     def add(rows: slice, relevance: np.ndarray) -> None:
-        state = (seen[rows], found[rows], *(array[rows] for array in sums), leave_out[rows] - block.start)
-        _add_in_order(*state, topk, queries.words[rows], block.words, block.label_of_item, relevance)
+        own = leave_out[first[rows]] - block.start
+        state = (seen[rows], found[rows], *(array[rows] for array in sums), own, topk, side.words[rows])
+        if block.equal is None:
+            hamming.add_items_in_order(*state, block.words, block.label_of_item, relevance)
+        else:
+            hamming.add_groups_in_order(*state, *equal, relevance)
 
     for block in _blocks(database):
-        _for_all_queries(queries, block, add, advance)
-    return sums
+        equal = block.equal and _by_stretch(block)
+        _for_all_queries(different, block, add, advance)
+    return StableSums(*(array[different.of_query] for array in sums))
 
 
 def relevance_of(query_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -100,115 +137,77 @@ def relevance_of(query_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return query_labels.astype(np.float32) @ labels.astype(np.float32).T > 0
 
 
+def _different(queries: Side, *others: np.ndarray) -> _Queries:
+    """The queries that differ in code, label or one of the ``others``, int64 (queries,) each."""
+    label = group_rows(label_words(queries.labels)).of_row
+    order = np.argsort(label, kind="stable")
+    columns = np.column_stack([queries.words, label, *(array.astype(np.uint64) for array in others)])
+    groups = group_rows(columns[order])
+    first, of_query = order[groups.first], np.empty(len(order), np.int64)
+    of_query[order] = groups.of_row
+    return _Queries(Side(queries.words[first], queries.labels[first]), first, of_query, groups.sizes)
+
+
 def _blocks(database: Side) -> Iterator[_Block]:
     for start in range(0, len(database.words), _BLOCK):
         words, labels = (np.ascontiguousarray(array[start : start + _BLOCK]) for array in database)
-        different, label_of_item = np.unique(labels, axis=0, return_inverse=True)
-        yield _Block(start, words, different, label_of_item.astype(np.uint16))
+        different = group_rows(label_words(labels))
+        label = different.of_row
+        yield _Block(start, words, labels[different.first], label, _equal_items(words, label))
+
+
+def _equal_items(words: np.ndarray, label: np.ndarray) -> _Equal | None:
+    """Items with one code and one label; None where these are so many that to count by item costs no more."""
+    groups = group_rows(np.column_stack([words, label]), len(words) // _REPEATED)
+    return groups and _equal(words, label, groups, [0, len(words)])
+
+
+def _by_stretch(block: _Block) -> _Equal:
+    """The equal items of every stretch of one label, if the block is well enough ordered by label for few of them."""
+    label, most = block.label_of_item, min(_FINER * len(block.equal.sizes), len(block.words) // _REPEATED)
+    begins = np.flatnonzero(label[1:] != label[:-1]) + 1
+    if len(begins) >= most:
+        return block.equal
+    stretch = np.zeros(len(label), np.uint64)
+    stretch[begins] = 1
+    groups = group_rows(np.column_stack([block.words, np.cumsum(stretch)]), most)
+    return block.equal if groups is None else _equal(block.words, label, groups, [0, *begins, len(label)])
+
+
+def _equal(words: np.ndarray, label: np.ndarray, groups: Groups, begins: list[int]) -> _Equal:
+    bounds = np.array([begins, np.searchsorted(groups.first, begins)])
+    return _Equal(words[groups.first], label[groups.first], groups.sizes, groups.of_row, bounds)
+
+
+def _by_label(block: _Block) -> tuple[np.ndarray, np.ndarray]:
+    """The items' words, those of one label side by side, and where each label begins: int64 (labels + 1,)."""
+    # sixteen bits are sorted by counting
+    words = block.words[np.argsort(block.label_of_item.astype(np.uint16), kind="stable")]
+    return words, np.concatenate([[0], np.cumsum(np.bincount(block.label_of_item, minlength=len(block.labels)))])
 
 
 def _for_all_queries(
-    queries: Side, block: _Block, work: Callable[[slice, np.ndarray], None], advance: Advance | None
+    queries: _Queries, block: _Block, work: Callable[[slice, np.ndarray], None], advance: Advance | None
 ) -> None:
+    side, sizes = queries.side, queries.sizes
     many = max(_QUERIES, _PAIRS // len(block.labels) // _QUERIES * _QUERIES)
     with ThreadPoolExecutor(num_threads()) as pool:
-        for start in range(0, len(queries.words), many):
-            relevance = relevance_of(queries.labels[start : start + many], block.labels).astype(np.uint8)
+        for start in range(0, len(sizes), many):
+            relevance = relevance_of(side.labels[start : start + many], block.labels).astype(np.uint8)
             starts = range(0, len(relevance), _QUERIES)
             parts = [slice(first, min(first + _QUERIES, len(relevance))) for first in starts]
             rows = [slice(start + part.start, start + part.stop) for part in parts]
-            for part, _ in zip(parts, pool.map(work, rows, [relevance[part] for part in parts]), strict=True):
+            for row, _ in zip(rows, pool.map(work, rows, [relevance[part] for part in parts]), strict=True):
                 if advance:
-                    advance((part.stop - part.start) * len(block.words))
+                    advance(int(sizes[row].sum()) * len(block.words))
 
 
-def _take_out(counts: np.ndarray, queries: Side, database: Side, leave_out: np.ndarray) -> None:
+def _take_out(items: np.ndarray, relevant: np.ndarray, queries: Side, database: Side, leave_out: np.ndarray) -> None:
     (rows,) = np.nonzero(leave_out >= 0)
-    items = leave_out[rows]
-    different = np.ascontiguousarray(queries.words[rows] ^ database.words[items])
+    own = leave_out[rows]
+    different = np.ascontiguousarray(queries.words[rows] ^ database.words[own])
     distance = np.unpackbits(different.view(np.uint8), axis=1).sum(axis=1, dtype=np.int64)
-    pairs = zip(queries.labels[rows], database.labels[items], strict=True)
-    relevant = [int(relevance_of(query[None], item[None]).item()) for query, item in pairs]
-    counts[rows, relevant, distance] -= 1
-
-
-_compile = njit(nogil=True, cache=True, boundscheck=False)
-
-
-@intrinsic
-def _popcount(typing_context, word):  # noqa: ARG001 - numba prescribes the signatures
-    def code(context, builder, signature, arguments):  # noqa: ARG001
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), code
-
-
-def _distance(one: np.ndarray, other: np.ndarray) -> int:
-    """The Hamming distance of two words, or of two codes of many words; compiled callers get ``_compiled_distance``."""
-    return int(np.unpackbits(np.atleast_1d(one ^ other).view(np.uint8)).sum())
-
-
-@overload(_distance)
-def _compiled_distance(one, other):  # noqa: ARG001 - numba prescribes the signature
-    def between_words(one, other):
-        return _popcount(one ^ other)
-
-    def between_codes(one, other):
-        distance = np.uint64(0)
-        for word in range(len(one)):
-            distance += _popcount(one[word] ^ other[word])
-        return distance
-
-    return between_words if isinstance(one, types.Integer) else between_codes
-
-
-@_compile
-def _count(counts, queries, database, bounds, relevance):
-    for row in range(len(queries)):
-        for label in range(len(bounds) - 1):
-            histogram, items = counts[row, relevance[row, label]], database[bounds[label] : bounds[label + 1]]
-            if database.shape[1] == 1:
-                _tally(histogram, queries[row, 0], items.reshape(-1))
-            else:
-                _tally(histogram, queries[row], items)
-
-
-@_compile
-def _tally(histogram, query, database):
-    for item in range(len(database)):
-        histogram[_distance(query, database[item])] += 1
-
-
-@_compile
-def _add_in_order(seen, found, precisions, hits, leave_out, topk, queries, database, labels, relevance):
-    for row in range(len(queries)):
-        gap = leave_out[row] if 0 <= leave_out[row] < len(database) else len(database)
-        for part in (slice(0, gap), slice(gap + 1, len(database))):
-            items, state = database[part], (seen[row], found[row], topk, labels[part], relevance[row])
-            if database.shape[1] == 1:
-                total, number = _add_precisions(queries[row, 0], items.reshape(-1), *state)
-            else:
-                total, number = _add_precisions(queries[row], items, *state)
-            precisions[row] += total
-            hits[row] += number
-
-
-@_compile
-def _add_precisions(query, database, seen, found, topk, labels, relevance):
-    total, number = 0.0, 0
-    for item in range(len(database)):
-        distance = _distance(query, database[item])
-        seen[distance] += 1
-        if relevance[labels[item]]:
-            found[distance] += 1
-            if seen[distance] <= topk:
-                total += found[distance] / seen[distance]
-                number += 1
-    return total, number
-
-
-@_compile
-def popcount_pass(counts, queries, database):
-    """Nothing but distances and their histogram: int64 (Q, 65) from uint64 (Q,) and (N,); what speed is measured by."""
-    for row in range(len(queries)):
-        _tally(counts[row], queries[row], database)
+    pairs = zip(queries.labels[rows], database.labels[own], strict=True)
+    items[rows, distance] -= 1
+    related = [relevance_of(query[None], item[None]).item() for query, item in pairs]
+    relevant[rows, distance] -= np.array(related, np.int64)

@@ -5,9 +5,12 @@ over the queries: expectations over the order within ties where the order matter
 A query without a relevant item has precision and recall 0 throughout.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from shared.grouping import group_values
 
 _LEVELS = 10  # recall 0, 0.1, ... 1
 
@@ -75,15 +78,16 @@ def rank_curve(items: np.ndarray, relevant: np.ndarray, ranks: np.ndarray) -> Pr
     density = _ratio(relevant, items)
     share = _ratio(density, relevant.sum(axis=1, keepdims=True))
     after = np.cumsum(items, axis=1)
-    found, recall = (_polygon(after - items, after, slope, ranks) / len(items) for slope in (density, share))
+    corners, place = group_values(np.concatenate([after - items, after], axis=None))
+    found, recall = (_polygon(corners, place, slope, ranks) / len(items) for slope in (density, share))
     return PrecisionRecall(found / ranks, recall)
 
 
-def precision_at(items: np.ndarray, relevant: np.ndarray, k: int) -> float:
-    """Expected precision of the first ``k`` items; places beyond the end of the ranking hold nothing relevant."""
-    after = np.cumsum(items, axis=1)
-    slots = np.clip(k - (after - items), 0, items)
-    return float((_ratio(relevant, items) * slots).sum(axis=1).mean() / k)
+def precision_at(items: np.ndarray, relevant: np.ndarray, ranks: Sequence[int]) -> list[float]:
+    """Expected precision after each of ``ranks``; places beyond the end of the ranking hold nothing relevant."""
+    before, density = np.cumsum(items, axis=1) - items, _ratio(relevant, items)
+    found = ((density * np.clip(rank - before, 0, items)).sum(axis=1).mean() for rank in ranks)
+    return [float(expected / rank) for expected, rank in zip(found, ranks, strict=True)]
 
 
 def ranks_to_report(length: int) -> list[int]:
@@ -107,9 +111,11 @@ def _by_radius(items: np.ndarray, relevant: np.ndarray) -> tuple[np.ndarray, np.
     return _ratio(found, np.cumsum(items, axis=1)), _ratio(found, found[:, -1:])
 
 
-def _polygon(starts: np.ndarray, stops: np.ndarray, slope: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The sum, at the places ``at``, of ramps that rise by ``slope`` between ``starts`` and ``stops``."""
-    corners, place = np.unique(np.concatenate([starts, stops], axis=None), return_inverse=True)
+def _polygon(corners: np.ndarray, place: np.ndarray, slope: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The sum, at the places ``at``, of ramps that rise by ``slope`` between two of ``corners``, which are sorted.
+
+    ``place``: the corner at which each begins, then the corner at which each ends.
+    """
     change = np.bincount(place, np.concatenate([slope, -slope], axis=None))
     heights = np.concatenate([[0.0], np.cumsum(np.cumsum(change)[:-1] * np.diff(corners))])
     return np.interp(at, corners, heights)

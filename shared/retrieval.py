@@ -87,7 +87,7 @@ class Retrieval:
     def precision_at(self) -> dict[int, float]:
         """Expected precision of the first 1, 5, 10, 50, ... items."""
         ranks = curves.ranks_to_report(int(self.items.sum(axis=1).max()))
-        return {rank: curves.precision_at(self.items, self.relevant, rank) for rank in ranks}
+        return dict(zip(ranks, curves.precision_at(self.items, self.relevant, ranks), strict=True))
 
     @cached_property
     def within_radius_2(self) -> WithinRadius:

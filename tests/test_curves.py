@@ -52,12 +52,12 @@ def test_rank_curve_is_the_mean_over_tie_orders(seed):
     precision, recall = curves.rank_curve(items, relevant, np.arange(1, 31))
     np.testing.assert_allclose(precision, (found / np.arange(1, 31)).mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(recall, (found / totals).mean(axis=0), atol=1e-12)
-    for rank in (1, 7, 30):
-        assert curves.precision_at(items, relevant, rank) == pytest.approx(precision[rank - 1], abs=1e-12)
+    for rank, value in zip((1, 7, 30), curves.precision_at(items, relevant, (1, 7, 30)), strict=True):
+        assert value == pytest.approx(precision[rank - 1], abs=1e-12)
 
 
 def test_places_beyond_the_ranking_hold_nothing():
-    assert curves.precision_at(np.array([[2, 2]]), np.array([[2, 0]]), 8) == 2 / 8
+    assert curves.precision_at(np.array([[2, 2]]), np.array([[2, 0]]), [8]) == [2 / 8]
 
 
 def test_ranks_to_report():
