@@ -6,19 +6,22 @@ import json
 import os
 import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from compare.serving.app import MAX_BYTES
+from compare.serving.uploads import MAX_BYTES
 from shared.cifar import load
 from shared.codes import Codes
 from shared.packing import unpack_codes
 from shared.runs import run_of
 from tests import helpers
+from tests.costly import tiled_tiff
 from tests.servers import FRAMEWORKS, picture
 from tests.test_predict import stored
 
@@ -220,6 +223,19 @@ def test_hundred_at_once(server):
         assert (answer["image"], answer["summary"]) == (str(number), expected["summary"])
         for name in FRAMEWORKS:
             check_same(answer["frameworks"][name], expected["frameworks"][name] | {"image": str(number)})
+
+
+def test_costly_picture_and_silent_visitors_while_others_are_answered(server):
+    costly, upload = tiled_tiff(100_000), stored(picture(4)).read()
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        refused = pool.submit(server.json, "/search?name=x.tif", costly, 422)
+        for _ in range(600):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        started = time.monotonic()
+        assert len(server.json("/search", upload)["frameworks"]) == len(FRAMEWORKS)
+        assert server.json("/search/0")["true"] == "digit 0"
+        assert time.monotonic() - started < 5
+        assert "x.tif: expected a picture that can be decoded within 5 seconds" in refused.result()["error"]
 
 
 def test_killed_worker_is_replaced(server):
