@@ -52,7 +52,8 @@ def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
             missing[framework] = str(error)
     if not sides:
         raise UserError("; ".join(f"{NAMES[name]}: {reason}" for name, reason in missing.items()))
-    return Lookup(bits, seed, dataset, first.codes.index[: first.codes.num_queries], sides, missing)
+    queries = first.codes.index[: first.codes.num_queries]
+    return Lookup(first.recipe.preset, bits, seed, dataset, queries, sides, missing)
 
 
 def _open_runs(arguments: argparse.Namespace) -> dict[str, FinishedRun]:
