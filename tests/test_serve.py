@@ -105,7 +105,7 @@ def test_queries_are_answered_as_their_codes_are_stored(server, codes):
     for place in (0, 77, 499):
         number = int(codes[FRAMEWORKS[0]].index[place])
         answer = server.json(f"/search/{number}")
-        assert answer["true"] == f"digit {codes[FRAMEWORKS[0]].labels[place]}"
+        assert (answer["image"], answer["true"]) == (f"digits[{number}]", f"digit {codes[FRAMEWORKS[0]].labels[place]}")
         check_nearest(answer, codes)
         for name in FRAMEWORKS:
             assert int(answer["frameworks"][name]["hex"], 16) == codes[name].codes[place, 0]

@@ -101,8 +101,8 @@ def _choose_preset(choice: str, gpu: bool) -> str:
         if gpu
         else ", chosen because no framework sees a GPU"
     )
-    other = "demo" if preset == "paper" else "paper"
-    print(f"PRESET {preset.upper()}{reason}. For the other: python compare/benchmark.py --preset {other}", flush=True)
+    others = " or ".join(name for name in PRESETS if name != preset)
+    print(f"PRESET {preset.upper()}{reason}. Others: python compare/benchmark.py --preset {others}", flush=True)
     return preset
 
 

@@ -12,7 +12,7 @@ from compare.reporting.codes import NEAREST
 from compare.search.neighbours import RunIndex
 from compare.serving.answering import Answerer
 from compare.worker import NAMES
-from shared.cifar import Dataset, class_name
+from shared.cifar import Dataset, class_name, image_name
 from shared.packing import pack_codes
 
 
@@ -89,7 +89,7 @@ class Lookup:
 
     async def search_own(self, number: int) -> dict:
         """``search`` for an image of the data set, whose class is known."""
-        found = await self.search(f"image {number}", self.dataset.pixels[number])
+        found = await self.search(image_name(self.dataset.name, number), self.dataset.pixels[number])
         return found | {"true": self._class(self.dataset.labels[number])}
 
     async def search(self, name: str, pixels: np.ndarray) -> dict:
