@@ -5,10 +5,12 @@ from compare.reporting import curves
 from compare.reporting import more_figures as more
 from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
+from compare.reporting.differences import differences
 from compare.reporting.grid import retrieval_grid
 from compare.reporting.kept_facts import facts_by_length
 from compare.reporting.rerun import rerun_command
 from compare.reporting.studies_text import NOISE_TITLE
+from compare.reporting.table_text import PUBLISHED_TITLE
 from compare.reporting.verdict import gather_evidence, verdict
 from compare.worker import NAMES
 
@@ -27,8 +29,10 @@ def content(material: Material) -> dict:
         "recipe": material.recipe,
         "names": NAMES,
         "noise_title": NOISE_TITLE,
+        "published_title": PUBLISHED_TITLE,
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
+        "differences": differences(material),
         "training": _training(material),
         "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
         "ladder": more.ladder(material.align) if material.align else None,
@@ -47,10 +51,15 @@ def content(material: Material) -> dict:
 
 
 def _training(material: Material) -> list[Picture]:
-    """Loss and mAP of every length, and the rate, which all lengths share."""
-    begun = [bits for bits in material.lengths if any(m.log for m in material.members if m.cell.bits == bits)]
-    pictures = [draw(material, bits) for draw in (curves.loss_curves, curves.map_curves) for bits in begun]
-    return [*pictures, *(curves.rate_curve(material, bits) for bits in begun[:1])]
+    """Loss and mAP of every length, and the learning rate, which all lengths share; one epoch makes no curve."""
+    pictures = [
+        draw(material, bits)
+        for name, draw in (("loss", curves.loss_curves), ("map", curves.map_curves))
+        for bits in material.lengths
+        if curves.points_of(material, bits, name) > 1
+    ]
+    drawn = [bits for bits in material.lengths if curves.points_of(material, bits, "lr") > 1]
+    return [*pictures, *(curves.learning_rate_curve(material, bits) for bits in drawn[:1])]
 
 
 def _environments(material: Material) -> dict[str, dict[str, str]]:
