@@ -3,7 +3,6 @@
 from compare.figures import house_style
 from compare.reporting import curves
 from compare.reporting import more_figures as more
-from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
 from compare.reporting.differences import differences
 from compare.reporting.grid import retrieval_grid
@@ -33,7 +32,7 @@ def content(material: Material) -> dict:
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
         "differences": differences(material),
-        "training": _training(material),
+        "training": curves.training(material),
         "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
         "ladder": more.ladder(material.align) if material.align else None,
         "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
@@ -48,18 +47,6 @@ def content(material: Material) -> dict:
         "environments": _environments(material),
         "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.recipe],
     }
-
-
-def _training(material: Material) -> list[Picture]:
-    """Loss and mAP of every length, and the learning rate, which all lengths share; one epoch makes no curve."""
-    pictures = [
-        draw(material, bits)
-        for name, draw in (("loss", curves.loss_curves), ("map", curves.map_curves))
-        for bits in material.lengths
-        if curves.points_of(material, bits, name) > 1
-    ]
-    drawn = [bits for bits in material.lengths if curves.points_of(material, bits, "lr") > 1]
-    return [*pictures, *(curves.learning_rate_curve(material, bits) for bits in drawn[:1])]
 
 
 def _environments(material: Material) -> dict[str, dict[str, str]]:

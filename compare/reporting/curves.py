@@ -92,6 +92,18 @@ def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: l
         axes.errorbar(places, middle, errors, label=NAMES[framework], capsize=4, elinewidth=1.2, **{**style, "lw": 1.2})
 
 
+def training(material: Material) -> list[Picture]:
+    """Loss and mAP of every length, and the learning rate, which all lengths share; one value makes no curve."""
+    pictures = [
+        draw(material, bits)
+        for name, draw in (("loss", loss_curves), ("map", map_curves))
+        for bits in material.lengths
+        if _points(material, bits, name) > 1
+    ]
+    drawn = [bits for bits in material.lengths if _points(material, bits, "lr") > 1]
+    return [*pictures, *(learning_rate_curve(material, bits) for bits in drawn[:1])]
+
+
 def loss_curves(material: Material, bits: int) -> Picture:
     """Mean training loss of every epoch."""
     figure, axes, words = _epochs(material, bits, "loss", "train_loss", ylabel="training loss")
@@ -116,7 +128,7 @@ def learning_rate_curve(material: Material, bits: int) -> Picture:
     return Picture("learning_rate", figure, f"Learning rate, {bits} bits", alt)
 
 
-def points_of(material: Material, bits: int, name: str) -> int:
+def _points(material: Material, bits: int, name: str) -> int:
     """How many epochs of a run, at most, have a value of this name."""
     return max((sum(name in record for record in member.log) for member in _begun(material, bits)), default=0)
 
