@@ -39,14 +39,15 @@ def answer(*sides):
 @pytest.mark.parametrize(
     ("torch", "paddle", "told"),
     [
-        ({0: 67, 2: 5}, {0: 17}, "apart. Ties decide which are nearest: 67 and 17 items at distance 0."),
-        ({0: 67}, {3: 17}, "Ties decide which are nearest: 67 items at distance 0 and 17 items at distance 3."),
-        ({0: 4, 1: 20}, {3: 17}, "Ties decide which are nearest in PaddlePaddle: 17 items at distance 3."),
+        ({0: 67, 2: 5}, {0: 17}, "apart. Ties decide 10 and 10 of the 10 nearest: 67 and 17 items at distance 0."),
+        ({0: 67}, {3: 17}, "10 and 10 of the 10 nearest: 67 items at distance 0 and 17 at distance 3."),
+        ({0: 4, 1: 20}, {3: 17}, "6 and 10 of the 10 nearest: 20 items at distance 1 and 17 at distance 3."),
+        ({0: 10, 1: 20}, {3: 17}, "Ties decide 10 of PaddlePaddle's 10 nearest: 17 items at distance 3."),
         ({0: 10, 1: 9}, {0: 3, 1: 7, 2: 5}, "apart; they share 10 of the 10 nearest."),
-        ({0: 9, 1: 2}, {0: 9, 1: 1, 2: 5}, "apart; they share 10 of the 10 nearest, the last of which ties decide."),
+        ({0: 5, 1: 9}, {0: 9, 1: 1, 2: 5}, "apart; they share 10 of the 10 nearest, the last of which ties decide."),
         ({0: 3, 1: 2}, {0: 5}, "they share 5 of the 5 nearest."),
     ],
-    ids=["all tied", "at two distances", "in one alone", "no ties", "the last", "fewer than ten"],
+    ids=["all tied", "at two distances", "more than half", "in one alone", "no ties", "the last", "fewer than ten"],
 )
 def test_summary_says_where_ties_decide(torch, paddle, told):
     found = answer(side("torch", torch), side("paddle", paddle))
@@ -59,5 +60,5 @@ def test_summary_says_where_ties_decide(torch, paddle, told):
 
 def test_summary_of_one_framework():
     assert answer(side("torch", {0: 10, 1: 5}))["summary"] == "It says class 1."
-    told = "It says class 1. Ties decide which are nearest: 12 items at distance 1."
+    told = "It says class 1. Ties decide 10 of the 10 nearest: 12 items at distance 1."
     assert answer(side("torch", {1: 12}))["summary"] == told

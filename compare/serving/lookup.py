@@ -139,18 +139,20 @@ def _summary(answers: list[dict], apart: int, bits: int) -> str:
 
 
 def _ties(answers: list[dict]) -> str:
-    """A sentence where all of an answer's nearest are as far away as others that are not among them.
+    """A sentence where ties decide more than half of what an answer calls nearest.
 
-    >>> both = [{"nearest": [{"distance": 0}], "tied": many} for many in (67, 17)]
-    >>> _ties(both)
-    ' Ties decide which are nearest: 67 and 17 items at distance 0.'
+    >>> zero, one = {"distance": 0}, {"distance": 1}
+    >>> _ties([{"nearest": [zero, zero], "tied": 67}, {"nearest": [zero, one], "tied": 17}])
+    ' Ties decide 2 and 1 of the 2 nearest: 67 items at distance 0 and 17 at distance 1.'
     """
-    tied = [one for one in answers if one["tied"] and one["nearest"][0]["distance"] == one["nearest"][-1]["distance"]]
-    if not tied:
+    tied = [answer for answer in answers if answer["tied"]]
+    last = [answer["nearest"][-1]["distance"] for answer in tied]
+    places = [sum(hit["distance"] == end for hit in one["nearest"]) for one, end in zip(tied, last, strict=True)]
+    count = len(answers[0]["nearest"])
+    if not any(2 * many > count for many in places):
         return ""
-    items: dict[int, list[str]] = {}
-    for answer in tied:
-        items.setdefault(answer["nearest"][0]["distance"], []).append(str(answer["tied"]))
-    groups = " and ".join(f"{' and '.join(many)} items at distance {distance}" for distance, many in items.items())
-    where = f" in {tied[0]['name']}" if len(tied) < len(answers) else ""
-    return f" Ties decide which are nearest{where}: {groups}."
+    whose = f"{tied[0]['name']}'s" if len(tied) < len(answers) else "the"
+    items = [f"{one['tied']}{' items' * (not at)} at distance {last[at]}" for at, one in enumerate(tied)]
+    if len(set(last)) == 1:
+        items = [f"{' and '.join(str(one['tied']) for one in tied)} items at distance {last[0]}"]
+    return f" Ties decide {' and '.join(map(str, places))} of {whose} {count} nearest: {' and '.join(items)}."
