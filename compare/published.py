@@ -8,17 +8,16 @@ from shared.recipe import PRESETS, RELU_LAYERS, Recipe
 
 _REFERENCE = PROJECT_ROOT / "results" / "reference"
 _BITS = ("12", "24", "32", "48")
+PAPER = "paper"
+_PORTS = {
+    "published PyTorch": "paddle_greedyhash: PyTorch rerun",
+    "published Paddle": "paddle_greedyhash: Paddle 2.2.2",
+}
 # heading -> (source, selection) in published_map.csv
-_COLUMNS = {
-    "paper": [("paper (Su et al., NeurIPS 2018)", "as published")],
-    "published PyTorch: last / best": [
-        ("paddle_greedyhash: PyTorch rerun", "last epoch (50)"),
-        ("paddle_greedyhash: PyTorch rerun", "best epoch"),
-    ],
-    "published Paddle: last / best": [
-        ("paddle_greedyhash: Paddle 2.2.2", "last epoch (50)"),
-        ("paddle_greedyhash: Paddle 2.2.2", "best epoch"),
-    ],
+_COLUMNS = {PAPER: ("paper (Su et al., NeurIPS 2018)", "as published")} | {
+    f"{name} {kind}": (source, selection)
+    for name, source in _PORTS.items()
+    for kind, selection in (("last", "last epoch (50)"), ("best", "best epoch"))
 }
 _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
 # what may differ between a run and the published ones: bookkeeping, and how often the run is scored
@@ -53,10 +52,7 @@ def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
         return {}
     if recipe.epochs == PRESETS["paper"].epochs:
         rows = {(row["source"], row["selection"]): row for row in _read("published_map.csv")}
-        return {
-            heading: {int(bits): " / ".join(rows[key][bits] for key in keys) for bits in _BITS}
-            for heading, keys in _COLUMNS.items()
-        }
+        return {heading: {int(bits): rows[key][bits] for bits in _BITS} for heading, key in _COLUMNS.items()}
     curves = [row for row in _read("published_curves.csv") if int(row["epoch"]) == recipe.epochs]
     return {
         f"{heading} at epoch {recipe.epochs}": {
@@ -67,11 +63,10 @@ def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
 
 
 def published_last(recipe: Recipe) -> dict[str, dict[int, float]]:
-    """Label -> {bits: mAP after the last epoch}, the first number of each of ``published_columns``' cells."""
-    columns = published_columns(recipe)
+    """Label -> {bits: mAP after the last epoch}."""
+    last = {name: cells for name, cells in published_columns(recipe).items() if not name.endswith(" best")}
     return {
-        heading.split(":")[0]: {bits: float(cell.split(" / ")[0]) for bits, cell in cells.items()}
-        for heading, cells in columns.items()
+        name.removesuffix(" last"): {bits: float(cell) for bits, cell in cells.items()} for name, cells in last.items()
     }
 
 

@@ -18,12 +18,24 @@ import pandas as pd
 from compare.evidence.gather import Gathered, gather
 from compare.evidence.pairs import paired_differences
 from compare.reporting.studies_text import NOISE_TITLE, noise_rows, query_notes, variance_tables
-from compare.reporting.table_text import alignment_note, markdown, table_cells, table_notes, verdicts
+from compare.reporting.table_text import (
+    PUBLISHED_TITLE,
+    alignment_note,
+    collapse_notes,
+    environment_notes,
+    markdown,
+    number_notes,
+    published_cells,
+    recipe_notes,
+    table_cells,
+    verdicts,
+)
 from shared.errors import exit_status
 from shared.files import check_links, make_folder, write_json, write_text
 from shared.options import Parser
 from shared.runs import Run
 
+_EMPTY = {"table": [], "published": [], "notes": {}, "noise": [], "variance": []}
 _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")
 
 
@@ -45,7 +57,7 @@ def write_table(*outs: Path, into: Path | None = None) -> str:
     check_links(folder)
     rows = pd.DataFrame([_row(run) for run in gathered.runs])
     write_text(folder / "table.csv", rows.to_csv(index=False))
-    content = _content(gathered, rows) if gathered.runs else {"table": [], "notes": [], "noise": [], "variance": []}
+    content = _content(gathered, rows) if gathered.runs else _EMPTY
     write_json(folder / "table.json", content | {"runs": json.loads(rows.to_json(orient="records"))})
     text = _text(content) if gathered.runs else "No run is finished yet."
     write_text(folder / "table.md", text + "\n")
@@ -53,24 +65,31 @@ def write_table(*outs: Path, into: Path | None = None) -> str:
 
 
 def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
-    """The cells and the sentences; ``variance`` holds a title, rows and a sentence for each length."""
-    recipe = gathered.runs[0].recipe()
+    """The cells and the sentences: ``notes`` by group, ``variance`` with title, rows and a sentence for each length."""
+    recipe, grid = gathered.runs[0].recipe(), gathered.grid
     differences = paired_differences(run.result() for run in gathered.runs)
+    published = published_cells(rows, recipe, grid.bits)
+    several = any(len(seeds) > 1 for seeds in grid.seeds.values())
+    alignment = alignment_note(gathered.alignments)
     return {
-        "table": table_cells(rows, recipe, gathered.grid.bits, differences),
-        "notes": [
-            *table_notes(gathered.grid, gathered.runs, recipe),
-            *verdicts(differences, recipe.margin, gathered.grid),
-            *query_notes(gathered),
-            alignment_note(gathered.alignments),
-        ],
+        "table": table_cells(rows, recipe, grid.bits, differences),
+        "published": published,
+        "notes": {
+            "Numbers": [*number_notes(recipe, several, bool(published)), *collapse_notes(gathered.runs)],
+            "Data and recipe": recipe_notes(grid, recipe),
+            "Verdict": [*verdicts(differences, recipe.margin, grid), *query_notes(gathered), alignment],
+            "Environment": environment_notes(grid, gathered.runs),
+        },
         "noise": noise_rows(gathered, differences),
         "variance": variance_tables(gathered, differences),
     }
 
 
 def _text(content: dict) -> str:
-    parts = [markdown(content["table"]), "\n".join(f"- {note}" for note in content["notes"])]
+    parts = [markdown(content["table"])]
+    if content["published"]:
+        parts += [PUBLISHED_TITLE, markdown(content["published"])]
+    parts += [f"{group}:\n" + "\n".join(f"- {note}" for note in notes) for group, notes in content["notes"].items()]
     if content["noise"]:
         parts += [NOISE_TITLE, markdown(content["noise"])]
     for study in content["variance"]:

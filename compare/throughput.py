@@ -23,7 +23,7 @@ import numpy as np
 
 from compare import surroundings
 from compare.figures import save_figure
-from compare.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, markdown, notes, table
+from compare.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, heading, markdown, notes, table
 from compare.worker import NAMES, Dialogue, Worker, add_python_options
 from shared import cifar, weights
 from shared.arithmetic import PRECISIONS
@@ -87,7 +87,7 @@ def main() -> None:
 
 def _write(measured: Measured, out: Path) -> None:
     rows, remarks = table(measured), notes(measured)
-    text = markdown(rows) + "\n\n" + "\n".join(f"- {note}" for note in remarks)
+    text = "\n\n".join([f"{heading(measured)}.", markdown(rows), "\n".join(f"- {note}" for note in remarks)])
     save_figure(figure(measured), out / "throughput")
     write_text(out / "throughput.md", text + "\n")
     write_json(out / "throughput.json", {"table": rows, "notes": remarks, **measured.as_json()})
@@ -137,7 +137,7 @@ def _contestants(
     """The workers that can be measured, with the seconds that each took to be ready."""
     found, reasons = {}, []
     for name in FRAMEWORKS:
-        progress.note(f"starting {NAMES[name]}, with this project's settings and as it comes")
+        progress.note(f"starting {NAMES[name]}, with this project's settings and with its defaults")
         try:
             for tuned in (True, False):
                 dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])

@@ -43,13 +43,13 @@ _ROWS = (
 
 
 class Contestant(NamedTuple):
-    """A framework with this project's speed settings, or as it comes."""
+    """A framework with this project's speed settings, or with its default settings."""
 
     framework: str
     tuned: bool
 
     def __str__(self) -> str:
-        return NAMES[self.framework] + ("" if self.tuned else " as it comes")
+        return NAMES[self.framework] + ("" if self.tuned else ", default settings")
 
 
 @dataclass
@@ -116,7 +116,7 @@ def _row(measured: Measured, phase: str, label: str, unit: str) -> dict[str, str
     row["Paddle / PyTorch"] = _ratio(torch, paddle)
     for name, short in _SHORT.items():
         plain = measured.of(name, phase, tuned=False) if phase in PLAIN_PHASES else []
-        row[f"{short} / as it comes"] = _ratio(plain, measured.of(name, phase))
+        row[f"{short} / defaults"] = _ratio(plain, measured.of(name, phase))
     for name, short in _SHORT.items():
         row[f"{short} / ceiling"] = _share(measured, name, phase)
     return row
@@ -160,8 +160,8 @@ def _operations(measured: Measured, phase: str) -> int:
     return an_image * measured.batch(phase)
 
 
-def surroundings(measured: Measured, framework: str) -> tuple[float, float]:
-    """Seconds of training and encoding, and of everything else, in one run of the recipe on CIFAR-10 (I)."""
+def other_costs(measured: Measured, framework: str) -> tuple[float, float]:
+    """Seconds of training and encoding, and of other costs, in one run of the recipe on CIFAR-10 (I)."""
 
     def seconds(phase: str) -> float:
         return median(measured.of(framework, phase))
@@ -174,14 +174,20 @@ def surroundings(measured: Measured, framework: str) -> tuple[float, float]:
     return main, states + sum(map(seconds, ("start", "encoder", "codes", "score")))
 
 
+def heading(measured: Measured) -> str:
+    """What stands above the table: where its numbers are from, and under what load."""
+    return (
+        "Speed by phase, both frameworks in turn in one session; the machine's load average before: "
+        f"{measured.load_before:.1f}"
+    )
+
+
 def notes(measured: Measured) -> list[str]:
     """What the table means, and the facts that its numbers depend on."""
     recipe = measured.recipe
     return [
-        "Medians of measurements in turn, in one run [smallest, largest]; ratios compare speeds: above 1 the one named "
-        "first is faster. As it comes: the framework with the same threads, without this project's speed settings "
-        "(GREEDYHASH_UNTUNED=1).",
-        f"Other work on the machine shows here: its load average was {measured.load_before:.1f} before.",
+        "Medians [smallest, largest] of measurements in turn; ratios of speeds: above 1 the one named first is faster. "
+        "defaults: the framework with the same threads, without this project's speed settings (GREEDYHASH_UNTUNED=1).",
         f"{recipe.input_px} px, AlexNet width x{recipe.width:g}, {recipe.bits} bits, {recipe.precision}, batch "
         f"{recipe.batch_size} in training and {BATCH_SIZE} in encoding, {recipe.dropout} dropout masks.",
         *(_environment_note(measured, name) for name in measured.frameworks),
@@ -189,7 +195,7 @@ def notes(measured: Measured) -> list[str]:
         f"matrix products ({', '.join(_product(measured, name) for name in measured.frameworks)}).",
         f"Arithmetic: {_giga(training_flops(recipe))} GFLOP an image in training, {_giga(encoding_flops(recipe))} in "
         f"encoding; a training step moves at least {training_bytes(recipe) / 1e9:.2f} GB.",
-        *(_surroundings_note(measured, name) for name in measured.frameworks),
+        *(_other_costs_note(measured, name) for name in measured.frameworks),
     ]
 
 
@@ -209,11 +215,11 @@ def _giga(value: float) -> str:
     return _number(value / 1e9)
 
 
-def _surroundings_note(measured: Measured, framework: str) -> str:
-    main, rest = surroundings(measured, framework)
+def _other_costs_note(measured: Measured, framework: str) -> str:
+    main, rest = other_costs(measured, framework)
     return (
         f"{NAMES[framework]}: a run of {measured.recipe.epochs} epochs on CIFAR-10 (I) takes {main:.0f} s of training "
-        f"and encoding at these rates, and {rest:.1f} s of everything else, {rest / (main + rest):.1%} of the whole."
+        f"and encoding at these rates, and {rest:.1f} s of other costs, {rest / (main + rest):.1%} of the whole."
     )
 
 
@@ -232,7 +238,7 @@ def markdown(rows: list[dict[str, str]]) -> str:
 def figure(measured: Measured) -> Figure:
     """Training and encoding rates of both frameworks, with and without this project's settings."""
     bars = [(name, tuned) for name in measured.frameworks for tuned in (False, True)]
-    labels = [f"{_SHORT[name]}\n{'here' if tuned else 'as it comes'}" for name, tuned in bars]
+    labels = [f"{_SHORT[name]}\n{'tuned' if tuned else 'defaults'}" for name, tuned in bars]
     with house_style():
         drawn = Figure(figsize=(6.4, 3.2), layout="constrained")
         for axes, phase, title in zip(drawn.subplots(1, 2), PLAIN_PHASES, ("training", "encoding"), strict=True):

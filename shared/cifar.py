@@ -51,6 +51,11 @@ def class_name(dataset: str, label: int, class_names: Sequence[str] = ()) -> str
     return printable(known[label], 100) if known else f"{'digit' if dataset == DIGITS else 'class'} {label}"
 
 
+def image_name(dataset: str, number: int) -> str:
+    """What an image of the data set of this name is called, wherever it is named: "cifar10[31337]"."""
+    return f"{dataset}[{number}]"
+
+
 def image_size(dataset: str) -> tuple[int, int] | None:
     """Height and width of the images of the data set of this name; None for one that is known by its path alone."""
     return {CIFAR10.name: CIFAR10.size, DIGITS: (_DIGITS_SIDE, _DIGITS_SIDE)}.get(dataset)

@@ -11,7 +11,7 @@ import numpy as np
 from shared import cifar
 from shared.arithmetic import Arithmetic
 from shared.checkpoint import open_checkpoint, with_classifier
-from shared.cifar import Dataset, image_size
+from shared.cifar import Dataset, image_name, image_size
 from shared.errors import UserError, printable
 from shared.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
 from shared.names import CLASSIFIER
@@ -89,7 +89,7 @@ def _predict(arguments: argparse.Namespace, load: Load) -> None:
         images, index = _unlabelled(recipe, pixels), np.arange(len(pixels))
     else:
         images, index = _indexed(recipe, arguments)
-        names = [printable(f"{_data(recipe, arguments.data)}[{i}]") for i in index]
+        names = [image_name(recipe.dataset, i) for i in index]
     if len(index):
         found = _Trained(recipe, arrays, load, arguments.device).records(images, index, names)
         if arguments.index:

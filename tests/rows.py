@@ -73,5 +73,7 @@ def suite_with(out, recipe=PRESETS["demo"], threads=None, **changes):
 
 
 def cells(text):
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    """The first table of a text."""
+    lines = text[text.index("|") :].split("\n\n")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]

@@ -55,3 +55,10 @@ def test_named_files_exist(name):
     named = set(re.findall(r"\b((?:compare|tests|shared|torch_impl|paddle_impl|results)/[\w/.-]+\.\w+)", text_of(name)))
     assert len(named) > 10
     assert not [file for file in named if not (PROJECT_ROOT / file).exists()]
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_pictures_given_to_commands_are_in_the_repository(name):
+    given = re.findall(r"(?:--image |--data-binary @)(\S+)", "".join(blocks(text_of(name))))
+    assert len(given) > 2
+    assert not [file for file in given if not (PROJECT_ROOT / file).exists()]

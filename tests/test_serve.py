@@ -6,19 +6,22 @@ import json
 import os
 import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from compare.serving.app import MAX_BYTES
+from compare.serving.uploads import MAX_BYTES
 from shared.cifar import load
 from shared.codes import Codes
 from shared.packing import unpack_codes
 from shared.runs import run_of
 from tests import helpers
+from tests.costly import tiled_tiff
 from tests.servers import FRAMEWORKS, picture
 from tests.test_predict import stored
 
@@ -45,11 +48,13 @@ def files_of_every_kind():
 
 
 def nearest_by_counting(codes, bits):
-    """Image index and distance of the ten nearest, at one distance by position."""
+    """Image index and distance of the ten nearest, at one distance by position; how many compete for the last place."""
     items = unpack_codes(codes.codes, codes.bits)[codes.num_queries :]
     distance = (items != (np.array(list(bits)) == "1")).sum(axis=1)
     order = np.argsort(distance, kind="stable")[:10]
-    return list(zip(codes.index[codes.num_queries :][order].tolist(), distance[order].tolist(), strict=True))
+    nearest = list(zip(codes.index[codes.num_queries :][order].tolist(), distance[order].tolist(), strict=True))
+    last = distance[order[-1]]
+    return nearest, int((distance == last).sum()) if (distance <= last).sum() > 10 else 0
 
 
 def check_same(found, expected):
@@ -62,7 +67,8 @@ def check_nearest(answer, codes):
     for name in FRAMEWORKS:
         said = answer["frameworks"][name]
         hits = said["nearest"]
-        assert [(hit["index"], hit["distance"]) for hit in hits] == nearest_by_counting(codes[name], said["bits"])
+        found = [(hit["index"], hit["distance"]) for hit in hits], said["tied"]
+        assert found == nearest_by_counting(codes[name], said["bits"])
         labels = load("digits").labels
         assert [hit["label"] for hit in hits] == [labels[hit["index"]] for hit in hits]
         assert [hit["class"] for hit in hits] == [f"digit {hit['label']}" for hit in hits]
@@ -99,7 +105,7 @@ def test_queries_are_answered_as_their_codes_are_stored(server, codes):
     for place in (0, 77, 499):
         number = int(codes[FRAMEWORKS[0]].index[place])
         answer = server.json(f"/search/{number}")
-        assert answer["true"] == f"digit {codes[FRAMEWORKS[0]].labels[place]}"
+        assert (answer["image"], answer["true"]) == (f"digits[{number}]", f"digit {codes[FRAMEWORKS[0]].labels[place]}")
         check_nearest(answer, codes)
         for name in FRAMEWORKS:
             assert int(answer["frameworks"][name]["hex"], 16) == codes[name].codes[place, 0]
@@ -220,6 +226,19 @@ def test_hundred_at_once(server):
         assert (answer["image"], answer["summary"]) == (str(number), expected["summary"])
         for name in FRAMEWORKS:
             check_same(answer["frameworks"][name], expected["frameworks"][name] | {"image": str(number)})
+
+
+def test_costly_picture_and_silent_visitors_while_others_are_answered(server):
+    costly, upload = tiled_tiff(100_000), stored(picture(4)).read()
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        refused = pool.submit(server.json, "/search?name=x.tif", costly, 422)
+        for _ in range(600):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        started = time.monotonic()
+        assert len(server.json("/search", upload)["frameworks"]) == len(FRAMEWORKS)
+        assert server.json("/search/0")["true"] == "digit 0"
+        assert time.monotonic() - started < 5
+        assert "x.tif: expected a picture that can be decoded within 5 seconds" in refused.result()["error"]
 
 
 def test_killed_worker_is_replaced(server):

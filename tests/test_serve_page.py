@@ -2,7 +2,7 @@
 
 import pytest
 
-from compare.serving.app import MAX_BYTES
+from compare.serving.uploads import MAX_BYTES
 from tests.browser import page_of
 from tests.servers import FRAMEWORKS, picture
 from tests.test_predict import stored

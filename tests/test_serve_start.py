@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from compare.serve import build_parser, choose_runs, listen, open_lookup
+from compare.serve import build_parser
 from compare.serving.app import is_loopback
+from compare.serving.opening import choose_runs, open_lookup
+from compare.serving.server import listen
 from shared.errors import UserError
 from shared.recipe import PRESETS
 from shared.runs import run_of

@@ -48,7 +48,7 @@ def test_the_command_merges(tmp_path):
     finish_pairs(tmp_path / "b", (2,))
     done = helpers.run("compare/table.py", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "merged")
     assert done.stdout == (tmp_path / "merged/table.md").read_text()
-    assert "+0.0007 +- 0.0025 (n=3)" in done.stdout
+    assert "+0.0007 +- 0.0025 | 3 |" in done.stdout
 
 
 def test_a_cell_that_two_suites_have_is_refused(tmp_path):
@@ -74,7 +74,7 @@ def test_a_smaller_command_does_not_bring_the_verdict_forward(tmp_path):
     text = write_table(tmp_path)
     assert "Seeds: 0, 1, 2, 3, 4, 5." in text
     assert "12 bits: 3 of 6 planned pairs are finished" in text
-    assert "Data: cifar10, a copy" in text
+    assert "- cifar10, a copy (SHA-256" in text
 
 
 def test_each_length_has_the_seeds_planned_for_it(tmp_path):
@@ -130,12 +130,11 @@ def test_noise_floor_is_each_run_beside_itself(tmp_path):
     finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=9), "torch", 0.9)  # of no run of the suite
     table = write_table(tmp_path).split("Noise floor (A/A)")[1]
     still, moving = cells(table)
-    assert still["control"] == "PyTorch Lightning, 1 beside 2 threads"
-    assert (still["n"], still["sd"], still["frameworks' sd / this sd"]) == ("3", "0.0000", "-")
+    assert still["control"] == "PyTorch Lightning, 1 vs 2 threads"
+    assert (still["n"], still["sd"], still["sd ratio"]) == ("3", "0.0000", "-")
     assert (
         moving
-        == {"control": "PyTorch Lightning, its own dropout beside the shared masks"}
-        | noise_floor(steps, DIFFERENCES).cells()
+        == {"control": "PyTorch Lightning, native dropout vs shared masks"} | noise_floor(steps, DIFFERENCES).cells()
     )
 
 
@@ -157,7 +156,7 @@ def test_families_share_the_base_run(tmp_path):
         for seed, value in enumerate(values, 1):
             recipe = dataclasses.replace(RECIPE, seed=seed, seeded=(part,))
             finish(tmp_path / "variance" / part, recipe, "torch", value)
-    text = write_table(tmp_path).split("Where the spread of mAP at 12 bits comes from")[1]
+    text = write_table(tmp_path).split("Variance components of mAP at 12 bits")[1]
     families_with_base = {part: (0.5, *values) for part, values in maps.items()}
     expected = components(families_with_base, (0.001, -0.002, 0.002), (0.5, 0.53, 0.51))
     assert cells(text) == expected.cells()
@@ -172,8 +171,7 @@ def test_one_pair_of_checkpoints_over_its_queries(tmp_path):
         finish(tmp_path, recipe, "torch", 0.4, precisions=torch)
         finish(tmp_path, recipe, "paddle", 0.425, precisions=paddle)
     text = write_table(tmp_path)
-    assert f"- Paddle - PyTorch, 12 bits, seed 3, {bootstrap_queries(paddle, torch).sentence()}." in text
-    assert "seed 4, this pair" not in text
+    assert f"95 % intervals; seed 3: 12 bits {bootstrap_queries(paddle, torch).text()}. Evaluation noise only" in text
 
 
 def test_controls_differ_in_threads_and_in_dropout_alone(tmp_path):
@@ -206,8 +204,8 @@ def test_families_vary_one_part_in_one_framework(tmp_path):
 def test_a_suite_with_its_studies(tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--frameworks", "paddle")
     text = helpers.benchmark("--out", tmp_path, *options, "--control", "--variance", "--cell-cpus", "1").stdout
-    noise, variance = text.split("Noise floor (A/A)")[1].split("Where the spread of mAP")
-    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 beside ", "its own d"]
+    noise, variance = text.split("Noise floor (A/A)")[1].split("Variance components of mAP")
+    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 vs 1 th", "native dr"]
     assert [row["source"] for row in cells(variance)] == [*SEEDED, "all seeds together"]
     assert all(row["n"] == "2" for row in cells(variance))
     assert len({row["sd of mAP"] for row in cells(variance)}) > 1  # the families do not vary the same thing

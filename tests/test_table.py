@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import json
+from itertools import product
 
 import pandas as pd
 import pytest
@@ -20,39 +22,57 @@ def test_paper_protocol_stands_beside_the_published_numbers(tmp_path):
     for bits, torch, paddle in ((12, 0.771, 0.78), (48, 0.82, 0.815)):
         finish(tmp_path, dataclasses.replace(PAPER, bits=bits), "torch", torch)
         finish(tmp_path, dataclasses.replace(PAPER, bits=bits), "paddle", paddle)
-    assert cells(write_table(tmp_path)) == [
+    text = write_table(tmp_path)
+    assert cells(text) == [
         {
             "bits": "12",
+            "Paddle - PyTorch": "+0.0090",
+            "PyTorch mAP": "0.7710",
+            "PyTorch ties": "0.7610-0.7810",
+            "PyTorch best": "0.7760",
+            "Paddle mAP": "0.7800",
+            "Paddle ties": "0.7700-0.7900",
+            "Paddle best": "0.7850",
             "paper": "0.774",
-            "published PyTorch: last / best": "0.779 / 0.789",
-            "published Paddle: last / best": "0.796 / 0.798",
-            "this PyTorch Lightning, argsort: last / best": "0.7730 / 0.7770",
-            "this PaddlePaddle, argsort: last / best": "0.7820 / 0.7860",
-            "this PyTorch Lightning: last [ties] / best": "0.7710 [0.7610, 0.7810] / 0.7760",
-            "this PaddlePaddle: last [ties] / best": "0.7800 [0.7700, 0.7900] / 0.7850",
-            "Paddle - PyTorch, last": "+0.0090",
         },
         {
             "bits": "48",
+            "Paddle - PyTorch": "-0.0050",
+            "PyTorch mAP": "0.8200",
+            "PyTorch ties": "0.8100-0.8300",
+            "PyTorch best": "0.8250",
+            "Paddle mAP": "0.8150",
+            "Paddle ties": "0.8050-0.8250",
+            "Paddle best": "0.8200",
             "paper": "0.822",
-            "published PyTorch: last / best": "0.822 / 0.824",
-            "published Paddle: last / best": "0.818 / 0.819",
-            "this PyTorch Lightning, argsort: last / best": "0.8220 / 0.8260",
-            "this PaddlePaddle, argsort: last / best": "0.8170 / 0.8210",
-            "this PyTorch Lightning: last [ties] / best": "0.8200 [0.8100, 0.8300] / 0.8250",
-            "this PaddlePaddle: last [ties] / best": "0.8150 [0.8050, 0.8250] / 0.8200",
-            "Paddle - PyTorch, last": "-0.0050",
         },
     ]
+    published = cells(text.split("Published implementations")[1])
+    assert published == json.loads((tmp_path / "table.json").read_text())["published"]
+    assert published[0] == {
+        "bits": "12",
+        "published PyTorch last": "0.779",
+        "published PyTorch best": "0.789",
+        "published Paddle last": "0.796",
+        "published Paddle best": "0.798",
+        "PyTorch argsort last": "0.7730",
+        "PyTorch argsort best": "0.7770",
+        "Paddle argsort last": "0.7820",
+        "Paddle argsort best": "0.7860",
+    }
+    assert published[1]["published Paddle best"] == "0.819"
 
 
 def test_shorter_run_stands_beside_the_published_curves_at_its_epoch(tmp_path):
     plan(tmp_path)
     finish(tmp_path, dataclasses.replace(PAPER, preset="cpu", epochs=5, eval_every=0, bits=12), "torch", 0.7)
-    row = cells(write_table(tmp_path))[0]
-    assert row["published PyTorch at epoch 5"] == "0.718"
-    assert row["published Paddle at epoch 5"] == "0.700"
-    assert row["this PaddlePaddle: last [ties] / best"] == row["Paddle - PyTorch, last"] == "-"
+    text = write_table(tmp_path)
+    (row,), (published,) = cells(text), cells(text.split("Published implementations")[1])
+    assert published["published PyTorch at epoch 5"] == "0.718"
+    assert published["published Paddle at epoch 5"] == "0.700"
+    assert row["Paddle mAP"] == row["Paddle ties"] == row["Paddle - PyTorch"] == "-"
+    assert row["PyTorch mAP"] == "0.7000"
+    assert not {"paper", "PyTorch best"} & row.keys()  # nothing but the last epoch is scored
 
 
 @pytest.mark.parametrize(
@@ -72,8 +92,9 @@ def test_any_departure_from_the_protocol_hides_the_published_numbers(tmp_path, c
     plan(tmp_path)
     finish(tmp_path, recipe, "torch", 0.7)
     text = write_table(tmp_path)
-    assert not any("published" in heading or heading == "paper" for heading in cells(text)[0])
-    assert f"No published numbers here: this is not the published protocol ({next(iter(change))} differ)" in text
+    assert "paper" not in cells(text)[0]
+    assert "Published implementations" not in text
+    assert f"No published numbers: not the published protocol ({next(iter(change))} differ)" in text
 
 
 def test_seeds_are_averaged_and_paired(tmp_path):
@@ -86,8 +107,9 @@ def test_seeds_are_averaged_and_paired(tmp_path):
             finish(tmp_path, recipe, "paddle", paddle)
     text = write_table(tmp_path)
     row = cells(text)[0]
-    assert row["this PyTorch Lightning: last [ties] / best"].startswith("0.7200 +- 0.0200 (n=3) [0.7100, 0.7300] / ")
-    assert row["Paddle - PyTorch, last"] == "+0.0150 +- 0.0071 (n=2)"  # seed 3 has no partner
+    assert (row["PyTorch mAP"], row["PyTorch ties"]) == ("0.7200 +- 0.0200 (n=3)", "0.7100-0.7300")
+    assert (row["Paddle - PyTorch"], row["n"]) == ("+0.0150 +- 0.0071", "2")  # seed 3 has no partner
+    assert row["Paddle mAP"] == "0.7250 +- 0.0212"
     assert "1 of 3 runs not finished" in text
     assert "- 12 bits: 2 of 3 planned pairs are finished, so far +0.0150 on average; the verdict waits" in text
     assert "interval" not in text
@@ -100,6 +122,18 @@ def test_regenerates_byte_for_byte(small_suite):
         (small_suite / name).unlink()
     write_table(small_suite)
     assert [(small_suite / name).read_bytes() for name in names] == before
+
+
+@pytest.mark.parametrize("seeds", [[2000], [1, 2, 3]])
+def test_table_of_a_suite_fits_a_terminal(tmp_path, seeds):
+    plan(tmp_path, seeds=seeds)
+    recipe = dataclasses.replace(PAPER, preset="cpu", dataset="custom", bits=12)
+    for seed, framework in product(seeds, ("torch", "paddle")):
+        finish(tmp_path, dataclasses.replace(recipe, seed=seed, eval_every=0), framework, 0.7)
+    lines = write_table(tmp_path).splitlines()
+    assert max(len(line) for line in lines if line.startswith("|")) <= 120
+    groups = [line for line in lines if line.endswith(":") and not line.startswith(("-", "|"))]
+    assert groups == ["Numbers:", "Data and recipe:", "Verdict:", "Environment:"]
 
 
 def test_csv_has_one_row_per_run(tmp_path):
@@ -151,7 +185,7 @@ def test_no_verdict_from_one_seed(tmp_path):
     plan(tmp_path)
     for framework, score in (("torch", 0.5), ("paddle", 0.509)):
         finish(tmp_path, dataclasses.replace(PAPER, bits=12), framework, score)
-    words = "No verdict: one seed a length does not say how far seeds scatter (--seeds); margin 0.01."
+    words = "No verdict: one seed per length shows no spread (--seeds); equivalence margin 0.01."
     assert words in write_table(tmp_path)
 
 
@@ -171,7 +205,8 @@ def test_verdict_over_seeds_is_that_of_the_paired_differences(tmp_path):
     assert (
         "- Paddle - PyTorch: not shown to be within 0.005 at every length (equivalent: 12 bits; different: 24" in text
     )
-    assert cells(text)[1]["Paddle - PyTorch, last"] == "+0.0201 +- 0.0006 (n=4)"
+    row = cells(text)[1]
+    assert (row["Paddle - PyTorch"], row["n"]) == ("+0.0201 +- 0.0006", "4")
 
 
 @pytest.mark.parametrize("margin", ["0", "1"])

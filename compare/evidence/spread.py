@@ -42,9 +42,9 @@ class NoiseFloor:
             "n": str(self.n),
             "sd": f"{self.sd:.4f}",
             "95 % interval": self.sd_interval.text(".4f"),
-            "mean size": f"{self.mean_absolute:.4f}",
-            "frameworks' sd / this sd": f"{self.ratio:.2f}" if known else "-",
-            "95 % interval of it": self.ratio_interval.text(".2f") if known else "-",
+            "mean abs. difference": f"{self.mean_absolute:.4f}",
+            "sd ratio": f"{self.ratio:.2f}" if known else "-",
+            "95 % interval of ratio": self.ratio_interval.text(".2f") if known else "-",
         }
 
     def sentence(self) -> str:
@@ -104,12 +104,9 @@ class QueryBootstrap:
     mean: float
     interval: Interval
 
-    def sentence(self) -> str:
-        return (
-            f"this pair of checkpoints: {self.mean:+.4f} over {self.queries} queries, 95 % bootstrap interval "
-            f"{self.interval.text()} over the choice of queries; evaluation noise alone: another training run may "
-            "differ by more"
-        )
+    def text(self) -> str:
+        """ "-0.0004 [-0.0063, +0.0057]"."""
+        return f"{self.mean:+.4f} {self.interval.text()}"
 
 
 def bootstrap_queries(ap_a: Sequence[float], ap_b: Sequence[float], seed: int = 0) -> QueryBootstrap:

@@ -161,7 +161,7 @@ def _choose_preset(choice: str, gpu: bool) -> str:
         else ", chosen because no framework sees a GPU"
     )
     others = " or ".join(name for name in PRESETS if name != preset)
-    print(f"PRESET {preset.upper()}{reason}. For another: python compare/benchmark.py --preset {others}", flush=True)
+    print(f"PRESET {preset.upper()}{reason}. Others: python compare/benchmark.py --preset {others}", flush=True)
     return preset
 
 

@@ -3,12 +3,13 @@
 from compare.figures import house_style
 from compare.reporting import curves
 from compare.reporting import more_figures as more
-from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
+from compare.reporting.differences import differences
 from compare.reporting.grid import retrieval_grid
 from compare.reporting.kept_facts import facts_by_length
 from compare.reporting.rerun import rerun_command
 from compare.reporting.studies_text import NOISE_TITLE
+from compare.reporting.table_text import PUBLISHED_TITLE
 from compare.reporting.verdict import gather_evidence, verdict
 from compare.worker import NAMES
 
@@ -27,9 +28,11 @@ def content(material: Material) -> dict:
         "recipe": material.recipe,
         "names": NAMES,
         "noise_title": NOISE_TITLE,
+        "published_title": PUBLISHED_TITLE,
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
-        "training": _training(material),
+        "differences": differences(material),
+        "training": curves.training(material),
         "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
         "ladder": more.ladder(material.align) if material.align else None,
         "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
@@ -44,13 +47,6 @@ def content(material: Material) -> dict:
         "environments": _environments(material),
         "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.recipe],
     }
-
-
-def _training(material: Material) -> list[Picture]:
-    """Loss and mAP of every length, and the rate, which all lengths share."""
-    begun = [bits for bits in material.lengths if any(m.log for m in material.members if m.cell.bits == bits)]
-    pictures = [draw(material, bits) for draw in (curves.loss_curves, curves.map_curves) for bits in begun]
-    return [*pictures, *(curves.rate_curve(material, bits) for bits in begun[:1])]
 
 
 def _environments(material: Material) -> dict[str, dict[str, str]]:

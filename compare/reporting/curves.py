@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from compare.figures import BLUE, GREEN, GREY, ORANGE, PINK
 from compare.published import published_curves, published_last
@@ -36,6 +37,12 @@ class Picture:
     alt: str
 
 
+# between the runs of two seeds at one length
+_SEED_STEP = 0.025
+# numbers that differ by less than this are not told apart by an axis
+_LEAST_MAP, _LEAST_LOSS = 0.05, 0.05
+
+
 def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes."""
     figure = Figure(figsize=size, layout="constrained")
@@ -46,22 +53,36 @@ def map_by_length(material: Material) -> Picture:
     """The last mAP at every length, with the interval that ties leave open, and the published values."""
     figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(material.lengths)}
-    for framework, shift in (("torch", -0.08), ("paddle", 0.08)):
+    words = []
+    for framework, shift in (("torch", -0.1), ("paddle", 0.1)):
         own = [member for member in material.finished if member.cell.framework == framework]
         _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
-    words = [f"{_name(m)} {m.cell.bits} bits {m.result['map_last']['expected']:.4f}" for m in material.finished]
+        words += [_mean_of(framework, bits, [m for m in own if m.cell.bits == bits]) for bits in place]
+    words = [text for text in words if text]
     for label, scores in (published_last(material.recipe) if material.recipe else {}).items():
         known = [bits for bits in material.lengths if bits in scores]
         style = _PUBLISHED[label.split(" at epoch")[0]]
         axes.plot([place[bits] for bits in known], [scores[bits] for bits in known], label=label, **style)
         words += [f"{label} {bits} bits {scores[bits]:.3f}" for bits in known]
     axes.set_xticks(list(place.values()), list(map(str, place)))
-    axes.margins(x=0.12)
-    axes.legend()
+    axes.set_xlim(-0.5, len(place) - 0.5)
+    _widen(axes, _LEAST_MAP)
+    figure.legend(loc="outside upper center", ncols=2)
     return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words))
 
 
+def _mean_of(framework: str, bits: int, members: list[Member]) -> str:
+    scores = [member.result["map_last"]["expected"] for member in members]
+    if not scores:
+        return ""
+    count = f" (mean of {len(scores)} seeds)" if len(scores) > 1 else ""
+    return f"{NAMES[framework]} {bits} bits {np.mean(scores):.4f}{count}"
+
+
 def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: list[float]) -> None:
+    """Side by side where several runs share a place, which is the middle of theirs."""
+    ranks = [places[:at].count(place) - (places.count(place) - 1) / 2 for at, place in enumerate(places)]
+    places = [place + _SEED_STEP * rank for place, rank in zip(places, ranks, strict=True)]
     scores = [member.result["map_last"] for member in members]
     middle = np.array([score["expected"] for score in scores])
     ends = np.array([[score["worst"], score["best"]] for score in scores]).reshape(-1, 2).T
@@ -71,31 +92,64 @@ def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: l
         axes.errorbar(places, middle, errors, label=NAMES[framework], capsize=4, elinewidth=1.2, **{**style, "lw": 1.2})
 
 
+def training(material: Material) -> list[Picture]:
+    """Loss and mAP of every length, and the learning rate, which all lengths share; one value makes no curve."""
+    pictures = [
+        draw(material, bits)
+        for name, draw in (("loss", loss_curves), ("map", map_curves))
+        for bits in material.lengths
+        if _points(material, bits, name) > 1
+    ]
+    drawn = [bits for bits in material.lengths if _points(material, bits, "lr") > 1]
+    return [*pictures, *(learning_rate_curve(material, bits) for bits in drawn[:1])]
+
+
 def loss_curves(material: Material, bits: int) -> Picture:
     """Mean training loss of every epoch."""
-    figure, axes = new_figure(xlabel="epoch", ylabel="training loss")
-    words = [_draw_log(axes, member, "loss") for member in _begun(material, bits)]
-    _draw_published(axes, material, bits, "train_loss")
-    axes.legend()
+    figure, axes, words = _epochs(material, bits, "loss", "train_loss", ylabel="training loss")
+    _widen(axes, _LEAST_LOSS)
     return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", words))
 
 
 def map_curves(material: Material, bits: int) -> Picture:
     """The mAP of every scored epoch."""
-    figure, axes = new_figure(xlabel="epoch", ylabel="mAP")
-    words = [_draw_log(axes, member, "map") for member in _begun(material, bits)]
-    _draw_published(axes, material, bits, "map")
-    axes.legend()
+    figure, axes, words = _epochs(material, bits, "map", "map", ylabel="mAP")
+    _widen(axes, _LEAST_MAP)
     return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", words))
 
 
-def rate_curve(material: Material, bits: int) -> Picture:
+def learning_rate_curve(material: Material, bits: int) -> Picture:
     """The learning rate that the optimisers held, which is the same at every length."""
-    figure, axes = new_figure(xlabel="epoch", ylabel="learning rate", yscale="log")
-    words = [_draw_log(axes, member, "lr") for member in _begun(material, bits)]
-    _draw_published(axes, material, bits, "lr")
+    figure, axes, words = _epochs(material, bits, "lr", "lr", ylabel="learning rate", yscale="log")
+    low, high = axes.get_ylim()
+    if high < 10 * low:
+        axes.set_ylim(low / 3, high * 3)
+    alt = _sentence("Learning rate in the last epoch", words)
+    return Picture("learning_rate", figure, f"Learning rate, {bits} bits", alt)
+
+
+def _points(material: Material, bits: int, name: str) -> int:
+    """How many epochs of a run, at most, have a value of this name."""
+    return max((sum(name in record for record in member.log) for member in _begun(material, bits)), default=0)
+
+
+def _epochs(material: Material, bits: int, name: str, published: str, **axes_of: str) -> tuple[Figure, Axes, list[str]]:
+    """A figure with a line per run over the epochs, and the runs' last values in words."""
+    figure, axes = new_figure(xlabel="epoch", **axes_of)
+    words = [_draw_log(axes, member, name) for member in _begun(material, bits)]
+    _draw_published(axes, material, bits, published)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
-    return Picture("rate", figure, f"Learning rate, {bits} bits", _sentence("Rate in the last epoch", words))
+    return figure, axes, words
+
+
+def _widen(axes: Axes, least: float) -> None:
+    """Let the y axis span ``least`` at least, lest it magnify rounding; it does not begin below 0."""
+    low, high = axes.get_ylim()
+    missing = least - (high - low)
+    if missing > 0:
+        low = max(0.0, low - missing / 2)
+        axes.set_ylim(low, max(high + missing / 2, low + least))
 
 
 def precision_recall(material: Material, bits: int, facts: LengthFacts) -> Picture:

@@ -101,7 +101,7 @@ def _noise(suites: list[PublishedSuite]) -> str:
     found = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
     if not found:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
-    return f"**Noise** of one framework, beside which {_ASKED} must be read: {'; '.join(found)}."
+    return f"**Noise** of one framework, to be compared with {_ASKED}: {'; '.join(found)}."
 
 
 def _seed_noise(suite: PublishedSuite) -> str:
@@ -119,7 +119,7 @@ def _seed_noise(suite: PublishedSuite) -> str:
 
 def _control_noise(suite: PublishedSuite) -> str:
     texts = [
-        f"{NAMES[name]} {kind} mean size {np.mean(np.abs(values)):.4f} (n = {len(values)})"
+        f"{NAMES[name]} {kind} mean abs. difference {np.mean(np.abs(values)):.4f} (n = {len(values)})"
         for kind in CONTROLS
         for name, values in control_differences(suite.gathered, kind).items()
     ]

@@ -15,15 +15,22 @@ from shared.errors import UserError
 from shared.opening import load_data
 from shared.recipe import NUM_CLASSES
 
+_K = str(NEAREST)
+
 
 @dataclass(frozen=True)
 class RetrievalGrid:
-    """``found`` framework -> rankings of the same queries; ``problem`` says why there is no picture."""
+    """``found`` framework -> rankings of the same queries; ``problem`` says why there is no picture.
+
+    ``overall`` framework -> precision of the first ten over all ``queries``, expected over random order within ties.
+    """
 
     bits: int
     seed: int
     found: dict[str, list[Ranking]]
     class_names: dict[int, str]
+    overall: dict[str, float]
+    queries: int
     picture: Picture | None = None
     problem: str = ""
 
@@ -31,6 +38,14 @@ class RetrievalGrid:
     def precision(self) -> dict[str, str]:
         """ "97 of 100" right, by framework."""
         return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.found.items()}
+
+    @property
+    def summary(self) -> str:
+        """How many of the items shown are right, beside precision over all queries."""
+        shown = "; ".join(f"{NAMES[name]} {count}" for name, count in self.precision.items())
+        text = f"Of the items shown, those of the query's class: {shown}."
+        overall = "; ".join(f"{NAMES[name]} {value:.4f}" for name, value in self.overall.items())
+        return f"{text} Precision@{NEAREST} over all {self.queries:,} queries: {overall}." if overall else text
 
 
 def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
@@ -42,7 +57,11 @@ def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> Retriev
     member = material.finished_run(next(iter(shown.of)), bits, shown.seed)
     recipe = member.recipe
     names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
-    grid = RetrievalGrid(bits, member.cell.seed, {name: own.rankings for name, own in shown.of.items()}, names)
+    found = {name: own.rankings for name, own in shown.of.items()}
+    scores = {name: material.finished_run(name, bits, shown.seed).result["retrieval"] for name in found}
+    overall = {name: score["precision_at"][_K] for name, score in scores.items() if _K in score["precision_at"]}
+    queries = member.result["retrieval"]["queries"]
+    grid = RetrievalGrid(bits, member.cell.seed, found, names, overall, queries)
     try:
         return dataclasses.replace(grid, picture=_picture(grid, _images(member)))
     except UserError as error:
@@ -64,8 +83,7 @@ def _picture(grid: RetrievalGrid, pixels: np.ndarray) -> Picture:
     rankings = next(iter(grid.found.values()))
     names = [grid.class_names[ranking.label] for ranking in rankings]
     figure = tile_figure(names, [pixels[ranking.index] for ranking in rankings], blocks)
-    words = "; ".join(f"{NAMES[name]} {count}" for name, count in grid.precision.items())
-    alt = f"Of the {NEAREST} nearest items of each query, those of the query's class: {words}. Listed below."
+    alt = f"{grid.summary} Listed below."
     return Picture("retrieval_grid", figure, f"The {NEAREST} nearest items, {grid.bits} bits", alt)
 
 

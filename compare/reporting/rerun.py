@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from compare.evidence.gather import Gathered
 from compare.execution.planning import RECIPE_OPTIONS
+from shared.identity import CIFAR10
 from shared.recipe import PRESETS, RELU_LAYERS, Recipe
 from shared.runs import FRAMEWORKS
 
@@ -14,8 +15,10 @@ def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
 
     PATH and FILE stand in it for images and weights that only their owner has.
     """
-    cell = f"{framework}:{recipe.bits}:{recipe.seed}"
-    return _command(recipe, [recipe.bits], [recipe.seed], environment, ["--cell", cell])
+    more = ["--cell", f"{framework}:{recipe.bits}:{recipe.seed}"]
+    # a copy must be called one, and a run alone shows its label nowhere
+    more += ["--label", CIFAR10.title] if recipe.dataset == CIFAR10.name else []
+    return _command(recipe, [recipe.bits], [recipe.seed], environment, more)
 
 
 def suite_commands(gathered: Gathered) -> list[str]:
@@ -28,11 +31,17 @@ def suite_commands(gathered: Gathered) -> list[str]:
     more = [] if set(grid.frameworks) == set(FRAMEWORKS) else ["--frameworks", *grid.frameworks]
     more += ["--control"] if any(gathered.controls.values()) else []
     more += ["--variance"] if any(gathered.families.values()) else []
-    more += ["--label", grid.label] if grid.label else []
+    more += ["--label", _label(first.recipe(), grid.label)] if grid.label else []
     lengths: dict[tuple[int, ...], list[int]] = {}
     for bits in grid.bits:
         lengths.setdefault(tuple(grid.seeds[bits]), []).append(bits)
     return [_command(first.recipe(), bits, seeds, environment, more) for seeds, bits in lengths.items()]
+
+
+def _label(recipe: Recipe, label: str) -> str:
+    """``label``, naming the data set where it was known without: earlier versions went by the number of images."""
+    is_named = recipe.dataset != CIFAR10.name or CIFAR10.called.search(label)
+    return label if is_named else CIFAR10.label(label)
 
 
 def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environment: Mapping, more: list[str]) -> str:

@@ -17,16 +17,23 @@ from compare.worker import NAMES
 from shared.runs import Run, threads_of
 
 NOISE_TITLE = (
-    "Noise floor (A/A): a framework's mAP minus its own in a run that differs in what should not matter, over all "
-    "lengths and seeds, and how much more widely the frameworks' differences scatter."
+    "Noise floor (A/A): each framework against itself, over all lengths and seeds. sd ratio: sd of Paddle - PyTorch "
+    "over this sd."
 )
 
 
 def query_notes(gathered: Gathered) -> list[str]:
-    """For every length, one pair of checkpoints over other choices of queries."""
-    found = {bits: first_pair_over_queries(gathered, bits) for bits in gathered.grid.bits}
+    """How far one pair of checkpoints of each length depends on the choice of queries."""
+    texts: dict[int, list[str]] = {}
+    for bits in gathered.grid.bits:
+        if pair := first_pair_over_queries(gathered, bits):
+            texts.setdefault(pair[0], []).append(f"{bits} bits {pair[1].text()}")
+    if not texts:
+        return []
+    seeds = "; ".join(f"seed {seed}: {', '.join(lengths)}" for seed, lengths in texts.items())
     return [
-        f"Paddle - PyTorch, {bits} bits, seed {pair[0]}, {pair[1].sentence()}." for bits, pair in found.items() if pair
+        f"Bootstrap over the queries, one pair of checkpoints per length, 95 % intervals; {seeds}. Evaluation noise "
+        "only: another training run may differ by more."
     ]
 
 
@@ -54,19 +61,19 @@ def _variance_table(gathered: Gathered, bits: int, differences: Differences) -> 
     pairs, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
     found = components(families, *(values if len(values) > 1 else [] for values in (pairs, together)))
     names = sorted({NAMES[run.folder.parent.name] for runs in gathered.families.values() for run in runs})
-    title = f"Where the spread of mAP at {bits} bits comes from: one source varies at a time ({', '.join(names)})."
+    title = f"Variance components of mAP at {bits} bits: one source varies at a time ({', '.join(names)})."
     return {
         "title": title,
         "rows": found.cells(),
-        "sentence": f"{found.sentence()[0].upper()}{found.sentence()[1:]}. A split has its own queries, so its part "
-        "holds the choice of queries, too.",
+        "sentence": f"{found.sentence()[0].upper()}{found.sentence()[1:]}. A split has its own queries: its "
+        "component includes the choice of queries.",
     }
 
 
 def _control(gathered: Gathered, kind: str) -> str:
     if kind == "dropout":
-        return "its own dropout beside the shared masks"
-    return f"{_threads(gathered.controls[kind])} beside {_threads(gathered.runs)} threads"
+        return "native dropout vs shared masks"
+    return f"{_threads(gathered.controls[kind])} vs {_threads(gathered.runs)} threads"
 
 
 def _threads(runs: Iterable[Run]) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from compare.evidence.pairs import decidable, single, waiting
 from compare.evidence.stats import overall
 from compare.execution.grid import Grid
-from compare.published import departures, published_columns
+from compare.published import PAPER, departures, published_columns
 from compare.worker import NAMES
 from shared.codes import collapse_text
 from shared.errors import printable
@@ -13,97 +13,133 @@ from shared.protocols import PROTOCOLS
 from shared.recipe import NUM_CLASSES, RELU_LAYERS, Recipe
 from shared.runs import Run, threads_of
 
-_OURS = {framework: f"this {NAMES[framework]}: last [ties] / best" for framework in ("torch", "paddle")}
-_ARGSORT = {framework: f"this {NAMES[framework]}, argsort: last / best" for framework in ("torch", "paddle")}
-_DIFFERENCE = "Paddle - PyTorch, last"
+_SHORT = {"torch": "PyTorch", "paddle": "Paddle"}
+_DIFFERENCE, _PAIRS = "Paddle - PyTorch", "n"
 _NOTHING = "-"
+PUBLISHED_TITLE = "Published implementations, and ours with ties in the order of argsort, as they have them (mAP):"
 
 
 def table_cells(
     rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int], differences: dict[int, dict[int, float]]
 ) -> list[dict[str, str]]:
-    """A row a length: heading -> text. ``rows`` are those of table.csv, ``differences`` the paired ones."""
-    published = published_columns(recipe)
-    return [
-        {"bits": str(bits)}
-        | {heading: values.get(bits, _NOTHING) for heading, values in published.items()}
-        | (_argsort_cells(rows[rows.bits == bits]) if published else {})
-        | _own_cells(rows[rows.bits == bits])
-        | {_DIFFERENCE: _mean(pd.Series(differences.get(bits, {}), dtype=float), sign="+")}
-        for bits in sorted({*planned_bits, *rows.bits.tolist()})
-    ]
+    """A row a length: heading -> text, the difference first. ``rows`` are those of table.csv.
 
-
-def _argsort_cells(rows: pd.DataFrame) -> dict[str, str]:
-    """Scores by the rule of the published ports, to stand beside theirs."""
-    by_framework = {heading: rows[rows.framework == framework] for framework, heading in _ARGSORT.items()}
-    return {
-        heading: f"{_mean(own.map_argsort_last)} / {_mean(own.map_argsort_best)}" if len(own) else _NOTHING
-        for heading, own in by_framework.items()
-    }
-
-
-def _own_cells(rows: pd.DataFrame) -> dict[str, str]:
-    cells = {}
-    for framework, heading in _OURS.items():
-        own = rows[rows.framework == framework]
-        ties = f"[{own.map_last_ties_worst.mean():.4f}, {own.map_last_ties_best.mean():.4f}]"
-        cells[heading] = f"{_mean(own.map_last)} {ties} / {_mean(own.map_best)}" if len(own) else _NOTHING
+    ``differences``: bits -> seed -> Paddle - PyTorch.
+    """
+    cells = []
+    several = len(rows) > 0 and bool(rows.groupby(["framework", "bits"]).size().max() > 1)
+    for bits in _lengths(rows, planned_bits):
+        pairs = pd.Series(differences.get(bits, {}), dtype=float)
+        row = {"bits": str(bits), _DIFFERENCE: _mean(pairs, sign="+")}
+        row |= {_PAIRS: str(len(pairs))} if several else {}
+        for framework in _SHORT:
+            own = rows[(rows.bits == bits) & (rows.framework == framework)]
+            row |= _scores(framework, own, len(pairs), with_best=recipe.eval_every not in (0, recipe.epochs))
+        cells.append(row | {name: of.get(bits, _NOTHING) for name, of in _paper(recipe).items()})
     return cells
 
 
+def published_cells(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) -> list[dict[str, str]]:
+    """The published implementations beside ours by their rule for ties; no rows where the protocol is another."""
+    published = {name: of for name, of in published_columns(recipe).items() if name != PAPER}
+    return [
+        {"bits": str(bits)}
+        | {name: of.get(bits, _NOTHING) for name, of in published.items()}
+        | {name: _mean(values) for name, values in _by_argsort(rows[rows.bits == bits]).items()}
+        for bits in _lengths(rows, planned_bits)
+        if published
+    ]
+
+
+def _lengths(rows: pd.DataFrame, planned_bits: list[int]) -> list[int]:
+    return sorted({*planned_bits, *rows.bits.tolist()})
+
+
+def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
+    return {name: of for name, of in published_columns(recipe).items() if name == PAPER}
+
+
+def _scores(framework: str, own: pd.DataFrame, pairs: int, with_best: bool) -> dict[str, str]:
+    """A framework's mAP, with the number of runs if it is not that of ``pairs``, its tie range and best epoch."""
+    name = _SHORT[framework]
+    ties = f"{own.map_last_ties_worst.mean():.4f}-{own.map_last_ties_best.mean():.4f}" if len(own) else _NOTHING
+    count = f" (n={len(own)})" if len(own) > 1 and len(own) != pairs else ""
+    cells = {f"{name} mAP": f"{_mean(own.map_last)}{count}", f"{name} ties": ties}
+    return cells | ({f"{name} best": f"{_mean(own.map_best)}"} if with_best else {})
+
+
+def _by_argsort(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {
+        f"{name} argsort {kind}": rows[rows.framework == framework][f"map_argsort_{kind}"]
+        for framework, name in _SHORT.items()
+        for kind in ("last", "best")
+    }
+
+
 def _mean(values: pd.Series, sign: str = "") -> str:
+    """ "0.7713", of several with their standard deviation."""
     if values.empty:
         return _NOTHING
     mean = format(values.mean(), f"{sign}.4f")
-    return mean if len(values) == 1 else f"{mean} +- {values.std():.4f} (n={len(values)})"
+    return mean if len(values) == 1 else f"{mean} +- {values.std():.4f}"
 
 
-def table_notes(grid: Grid, runs: list[Run], recipe: Recipe) -> list[str]:
-    """What the numbers are, and how they were made."""
+def number_notes(recipe: Recipe, several: bool, with_published: bool) -> list[str]:
+    """What the numbers of the table are."""
+    spread = " +-: standard deviation over n seeds." if several else ""
+    best = " best: best-scoring epoch, selected on the queries." if recipe.eval_every not in (0, recipe.epochs) else ""
+    notes = [
+        "mAP over the full database ranking by Hamming distance, last epoch, expectation over random tie order. "
+        f"ties: from worst to best tie order.{best}{spread}"
+    ]
+    if departures(recipe):
+        return [*notes, f"No published numbers: not the published protocol ({', '.join(departures(recipe))} differ)."]
+    if with_published:
+        notes.append(
+            "paper: Su et al., NeurIPS 2018. published: tables and logs of paddle_greedyhash, one run each "
+            "(results/reference/). argsort: ours with ties in the order of NumPy's default sort, as published; it "
+            "depends on the processor."
+        )
+    return notes
+
+
+def collapse_notes(runs: list[Run]) -> list[str]:
+    """A line for each run whose codes cannot tell the classes apart."""
+    return list(filter(None, map(_collapse_note, runs)))
+
+
+def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
+    """Data, settings and start of the runs."""
     rule = PROTOCOLS[recipe.protocol]
     return [
-        "last: after the last epoch (the headline). best: the best scored epoch, chosen on the queries themselves.",
-        "mAP over the whole database ranking by Hamming distance, expected over random order within ties; "
-        "[ties]: the last epoch's under the worst and under the best order.",
-        _published_note(recipe),
-        f"Data: {', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), "
-        f"protocol {recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, "
-        f"database = {rule.database}.",
-        f"Recipe: preset {recipe.preset}, {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD "
+        f"{', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), protocol "
+        f"{recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, database {rule.database}.",
+        f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
-        f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, penalty {recipe.penalty_weight:g}, "
+        f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
         f"scored {_when_scored(recipe)}.",
-        f"Start: {start(recipe)}; the same weights, split and batch order for both frameworks.",
+        f"Initial weights: {start(recipe)}; the same in both frameworks, as are split and batch order. "
         f"Seeds: {_seeds(grid)}.",
-        *(_framework_note(name, grid, runs) for name in _OURS),
-        *filter(None, map(_collapse_note, runs)),
     ]
+
+
+def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:
+    """What each framework ran on, or why it did not."""
+    return [_framework_note(name, grid, runs) for name in _SHORT]
 
 
 def verdicts(differences: dict[int, dict[int, float]], margin: float, grid: Grid) -> list[str]:
     """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
     texts = [f"{note}." for note in waiting(differences, grid)]
     if single(differences, grid):
-        texts.append(f"No verdict: one seed a length does not say how far seeds scatter (--seeds); margin {margin:g}.")
+        texts.append(f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {margin:g}.")
     judged = decidable(differences, grid)
     if judged:
         found = overall(judged, margin)
         texts += [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
         texts += [f"Paddle - PyTorch: {found.sentence()}."] if len(judged) > 1 else []
     return texts
-
-
-def _published_note(recipe: Recipe) -> str:
-    differing = departures(recipe)
-    if differing:
-        return f"No published numbers here: this is not the published protocol ({', '.join(differing)} differ)."
-    return (
-        "Published: paper = Su et al., NeurIPS 2018; PyTorch and Paddle = tables and logs of paddle_greedyhash, one "
-        "run each, ties as the sort routine left them (results/reference/). argsort: ours by that rule (NumPy's "
-        "default sort, which differs between processors; best: its own best epoch)."
-    )
 
 
 def start(recipe: Recipe) -> str:
@@ -174,7 +210,7 @@ def plural(epochs: int) -> str:
 
 
 def alignment_note(ladders: list[str]) -> str:
-    """The verdicts of the alignment ladders that were climbed."""
+    """The verdicts of the alignment ladders that were run."""
     return f"Alignment: {'; '.join(ladders)}." if ladders else "Alignment: not checked (compare/align.py)."
 
 

@@ -13,7 +13,7 @@ from shared.runs import FRAMEWORKS
 class Evidence:
     """``differences``: bits -> Paddle - PyTorch of the last mAP, one number per seed that both finished.
 
-    ``aligned`` is None where no ladder was climbed; ``ladder`` is its verdict in words. ``conclusion`` is what a
+    ``aligned`` is None where no ladder was run; ``ladder`` is its verdict in words. ``conclusion`` is what a
     statistical test over the seeds concludes; it takes the place of the caution that stands there for one seed.
     ``comparable``: whether the runs make one table.
     """
@@ -73,7 +73,7 @@ def verdict(evidence: Evidence) -> str:
 
 def _ladder(evidence: Evidence) -> str:
     if evidence.aligned is None:
-        return "The alignment ladder was not climbed, so nothing here shows that both frameworks compute the same thing"
+        return "The alignment ladder was not run, so nothing here shows that both frameworks compute the same thing"
     if not evidence.aligned:
         return f"The two frameworks do NOT compute the same thing ({evidence.ladder})"
     return "Both frameworks compute the same thing as far as every rung of the alignment ladder can tell"
@@ -83,18 +83,18 @@ def _measured(differences: dict[int, list[float]]) -> str:
     means = {bits: sum(values) / len(values) for bits, values in differences.items()}
     if len(means) == 1:
         ((bits, mean),) = means.items()
-        return f"after training, PaddlePaddle's mAP is PyTorch Lightning's {_signed(mean)} at {bits} bits"
+        return f"Paddle - PyTorch in mAP after training: {_signed(mean)} at {bits} bits"
     low, high = (choose(means, key=means.get) for choose in (min, max))
     return (
-        f"after training, PaddlePaddle's mAP differs from PyTorch Lightning's by {_signed(means[low])} ({low} bits) "
-        f"to {_signed(means[high])} ({high} bits)"
+        f"Paddle - PyTorch in mAP after training: {_signed(means[low])} ({low} bits) to {_signed(means[high])} "
+        f"({high} bits)"
     )
 
 
 def _caution(evidence: Evidence) -> str:
     if evidence.conclusion:
         return evidence.conclusion
-    return "that is one seed, and one seed gives no verdict on whether the two are equivalent on average"
+    return "one seed gives no verdict on whether the two are equivalent on average"
 
 
 def _signed(value: float) -> str:

@@ -59,6 +59,11 @@ class CodeIndex:
         order = np.lexsort((position, distance))
         return Neighbours(*(np.take_along_axis(values, order, axis=1) for values in (position, distance)))
 
+    def count_at(self, words: np.ndarray, radius: int) -> int:
+        """How many items are exactly ``radius`` from a query, uint64 (ceil(bits/64),)."""
+        (query,) = _octets(words[None])
+        return sum(len(_positions_at(query, block, radius)) for block in blocks(_stored_octets(self._flat)))
+
     def _first_at(self, query: np.ndarray, radius: int, many: int) -> np.ndarray:
         """The first ``many`` positions exactly ``radius`` from the query uint8 (bytes,): int64 (many,)."""
         found, start = np.zeros(0, np.int64), 0

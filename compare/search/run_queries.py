@@ -12,7 +12,7 @@ from compare.reporting.data import data_of
 from compare.search.hits import Database, Query, check_numbers
 from compare.search.neighbours import index_codes
 from compare.worker import Worker
-from shared.cifar import Dataset, class_name, image_size
+from shared.cifar import Dataset, class_name, image_name, image_size
 from shared.codes import Codes
 from shared.errors import UserError
 from shared.opening import load_data
@@ -79,7 +79,7 @@ class FinishedRun:
         return read_pictures(files, image_size(self.recipe.dataset) or self.dataset.pixels.shape[1:3])
 
     def _name(self, number: int) -> str:
-        return f"{self.recipe.dataset}[{number}]"
+        return image_name(self.recipe.dataset, number)
 
     def _encoded(self, number: int, at: int) -> Query:
         codes, itself = self.codes, max(at - self.codes.num_queries, -1)

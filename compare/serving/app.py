@@ -1,16 +1,11 @@
 """The pages of ``compare/serve.py`` as an ASGI application: limits, routes and what is said when something is wrong."""
 
-import asyncio
 import contextlib
 import ipaddress
 import re
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from io import BytesIO
 from pathlib import Path
 
-import anyio
 import jinja2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,17 +17,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from compare.serving.answering import Unavailable
+from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.lookup import Lookup
+from compare.serving.uploads import MAX_BYTES, Uploads
 from compare.worker import NAMES
 from shared.errors import UserError
-from shared.pictures import FORMATS, read_picture
+from shared.pictures import FORMATS
 
-MAX_BYTES = 10 * 2**20
-MAX_PIXELS = 40_000_000
 _MAX_NAME = 100
-_SECONDS_TO_UPLOAD = 30.0
-# what uploads may take in memory is this many times MAX_BYTES
-_UPLOADS_AT_ONCE = 16
+_MOST_UPLOADED = 16 * MAX_BYTES
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _FILES = {"report.css": "text/css", "serve.css": "text/css", "serve.js": "text/javascript"}
 _POLICY = (
@@ -64,6 +57,7 @@ def make_app(lookup: Lookup, host: str) -> ASGIApp:
     failures = {
         HTTPException: lambda _, error: _failure(error.status_code, error.detail, error.headers),
         Unavailable: lambda _, error: _failure(503, str(error), {"retry-after": "5"}),
+        TooCostly: lambda _, error: _failure(422, str(error)),
         ClientDisconnect: lambda *_: Response(status_code=400),
         Exception: lambda *_: _failure(500, "expected an answer, but the server failed; its terminal says why"),
     }
@@ -82,9 +76,7 @@ def is_loopback(host: str) -> bool:
 class _Pages:
     def __init__(self, lookup: Lookup) -> None:
         self._lookup, self._version = lookup, lookup.dataset.digest()[:12]
-        self._room = asyncio.Semaphore(_UPLOADS_AT_ONCE)
-        # one, since read_picture's filter of warnings is the process's, and a picture may take 15 bytes a pixel
-        self._decoder = ThreadPoolExecutor(1)
+        self._uploads, self._decoders = Uploads(_MOST_UPLOADED), Decoders(lookup.size)
         templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
         )
@@ -93,8 +85,8 @@ class _Pages:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self._decoders.start()
         yield
-        self._decoder.shutdown(cancel_futures=True)
 
     async def home(self, _: Request) -> Response:
         return HTMLResponse(self._home, headers={"cache-control": "no-cache"})
@@ -121,11 +113,9 @@ class _Pages:
 
     async def search(self, request: Request) -> Response:
         name = request.query_params.get("name", "")[:_MAX_NAME] or "picture"
-        async with self._room:
-            picture = BytesIO(await _read_body(request))
-            decode = partial(read_picture, picture, name, self._lookup.size)
+        async with self._uploads.body(request) as picture:
             try:
-                pixels = await asyncio.get_running_loop().run_in_executor(self._decoder, decode)
+                pixels = await self._decoders.decode(picture, name)
             except UserError as error:
                 raise HTTPException(415, _without_form(str(error), request)) from error
         return _json(await self._lookup.search(name, pixels))
@@ -136,27 +126,6 @@ class _Pages:
         if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > last:
             raise HTTPException(404, f"expected the number of an image, 0 to {last}, received {text[:_MAX_NAME]}")
         return int(text)
-
-
-async def _read_body(request: Request) -> bytes:
-    """The request's body, given up as soon as it is too large or takes too long."""
-    too_large = HTTPException(413, f"expected at most {MAX_BYTES // 2**20} MB, received more; make the picture smaller")
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > MAX_BYTES:
-        raise too_large
-    body = bytearray()
-    try:
-        with anyio.fail_after(_SECONDS_TO_UPLOAD):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise too_large
-    except TimeoutError as error:
-        expected = f"expected the whole picture within {_SECONDS_TO_UPLOAD:.0f} seconds"
-        raise HTTPException(408, f"{expected}, received {len(body)} bytes; try again") from error
-    if not body:
-        raise HTTPException(422, "expected a picture as the body of the request, received nothing; choose a file")
-    return bytes(body)
 
 
 def _without_form(text: str, request: Request) -> str:

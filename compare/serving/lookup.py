@@ -12,7 +12,7 @@ from compare.reporting.codes import NEAREST
 from compare.search.neighbours import RunIndex
 from compare.serving.answering import Answerer
 from compare.worker import NAMES
-from shared.cifar import Dataset
+from shared.cifar import Dataset, image_name
 from shared.packing import pack_codes
 
 
@@ -30,16 +30,23 @@ class Side:
         return NAMES[self.framework]
 
     async def answer(self, name: str, pixels: np.ndarray) -> dict:
-        """What ``predict`` says of an image uint8 (height, width, 3), and ``nearest``; raises Unavailable."""
+        """What ``predict`` says of an image uint8 (height, width, 3), ``nearest`` and ``tied``; raises Unavailable."""
         record = await asyncio.wrap_future(self.answerer.submit(name, pixels))
-        return record | {"nearest": await asyncio.to_thread(self._nearest, record["bits"])}
+        return record | await asyncio.to_thread(self._nearest, record["bits"])
 
-    def _nearest(self, bits: str) -> list[dict]:
-        """At one distance, items stand by their position in the database."""
-        position, distance = self.database.codes.nearest(pack_codes(np.array([list(bits)]) == "1"), NEAREST)
+    def _nearest(self, bits: str) -> dict:
+        """At one distance, items stand by their position in the database.
+
+        ``tied``: how many items are as far away as the last one, if not all of them are among the nearest; else 0.
+        """
+        words = pack_codes(np.array([list(bits)]) == "1")
+        position, distance = self.database.codes.nearest(words, NEAREST)
         index, labels = self.database.index[position[0]], self.database.labels[position[0]]
         places = zip(index.tolist(), labels.tolist(), distance[0].tolist(), strict=True)
-        return [{"index": i, "label": label, "distance": how_far} for i, label, how_far in places]
+        nearest = [{"index": i, "label": label, "distance": how_far} for i, label, how_far in places]
+        farthest = nearest[-1]["distance"]
+        there, shown = self.database.codes.count_at(words[0], farthest), sum(distance[0] == farthest)
+        return {"nearest": nearest, "tied": there if there > shown else 0}
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Lookup:
     ``queries`` int64 (Q,) are the images that lie in no database.
     """
 
+    preset: str
     bits: int
     seed: int
     dataset: Dataset
@@ -81,7 +89,7 @@ class Lookup:
 
     async def search_own(self, number: int) -> dict:
         """``search`` for an image of the data set, whose class is known."""
-        found = await self.search(f"image {number}", self.dataset.pixels[number])
+        found = await self.search(image_name(self.dataset.name, number), self.dataset.pixels[number])
         return found | {"true": self._class(self.dataset.labels[number])}
 
     async def search(self, name: str, pixels: np.ndarray) -> dict:
@@ -94,7 +102,7 @@ class Lookup:
         }
         seen = f"data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}"
         differing = [place for place in range(self.bits) if len({answer["bits"][place] for answer in answers}) > 1]
-        summary = _summary(answers, len(differing), self.bits)
+        summary = _summary([*frameworks.values()], len(differing), self.bits)
         return {"image": name, "true": None, "seen": seen, "summary": summary, "differing": differing} | {
             "frameworks": frameworks
         }
@@ -112,14 +120,39 @@ def _png(pixels: np.ndarray) -> bytes:
 def _summary(answers: list[dict], apart: int, bits: int) -> str:
     """In words, how far two frameworks agree; of one, what it says.
 
-    >>> near = [{"index": 1}, {"index": 2}]
-    >>> _summary([{"class": "cat", "nearest": near}, {"class": "dog", "nearest": near[1:]}], 3, 12)
+    >>> near = [{"index": 1, "distance": 0}, {"index": 2, "distance": 3}]
+    >>> both = {"class": "cat", "nearest": near, "tied": 0}, {"class": "dog", "nearest": near[1:], "tied": 0}
+    >>> _summary(both, 3, 12)
     'They disagree: cat and dog. Their codes are 3 of 12 bits apart; they share 1 of the 2 nearest.'
     """
     classes = [answer["class"] for answer in answers]
+    ties = _ties(answers)
     if len(answers) == 1:
-        return f"It says {classes[0]}."
+        return f"It says {classes[0]}.{ties}"
     says = f"Both say {classes[0]}" if len(set(classes)) == 1 else f"They disagree: {' and '.join(classes)}"
+    codes = f"{says}. Their codes are {apart} of {bits} bits apart"
+    if ties:
+        return f"{codes}.{ties}"
     shared = set.intersection(*({hit["index"] for hit in answer["nearest"]} for answer in answers))
-    near = f"they share {len(shared)} of the {len(answers[0]['nearest'])} nearest"
-    return f"{says}. Their codes are {apart} of {bits} bits apart; {near}."
+    cut = ", the last of which ties decide" if any(answer["tied"] for answer in answers) else ""
+    return f"{codes}; they share {len(shared)} of the {len(answers[0]['nearest'])} nearest{cut}."
+
+
+def _ties(answers: list[dict]) -> str:
+    """A sentence where ties decide more than half of what an answer calls nearest.
+
+    >>> zero, one = {"distance": 0}, {"distance": 1}
+    >>> _ties([{"nearest": [zero, zero], "tied": 67}, {"nearest": [zero, one], "tied": 17}])
+    ' Ties decide 2 and 1 of the 2 nearest: 67 items at distance 0 and 17 at distance 1.'
+    """
+    tied = [answer for answer in answers if answer["tied"]]
+    last = [answer["nearest"][-1]["distance"] for answer in tied]
+    places = [sum(hit["distance"] == end for hit in one["nearest"]) for one, end in zip(tied, last, strict=True)]
+    count = len(answers[0]["nearest"])
+    if not any(2 * many > count for many in places):
+        return ""
+    whose = f"{tied[0]['name']}'s" if len(tied) < len(answers) else "the"
+    items = [f"{one['tied']}{' items' * (not at)} at distance {last[at]}" for at, one in enumerate(tied)]
+    if len(set(last)) == 1:
+        items = [f"{' and '.join(str(one['tied']) for one in tied)} items at distance {last[0]}"]
+    return f" Ties decide {' and '.join(map(str, places))} of {whose} {count} nearest: {' and '.join(items)}."

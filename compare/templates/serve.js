@@ -70,6 +70,11 @@ function side(framework, said, answer) {
   part(".bits").replaceChildren(...groups(said.bits, new Set(answer.differing)));
   part(".hex").textContent = said.hex;
   part("ol").append(...said.nearest.map((item) => hit(item, answer.true)));
+  if (said.tied) {
+    const distance = said.nearest.at(-1).distance;
+    part(".ties").textContent = `${said.tied} items are at distance ${distance}; shown are the first in database order.`;
+    part(".ties").hidden = false;
+  }
   return article;
 }
 

@@ -1,0 +1,167 @@
+"""What the figures of a report say: the verdict seed by seed, and axes that show no more than there is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from compare.evidence.stats import paired
+from compare.figures import save_figure
+from compare.reporting.codes import code_facts
+from compare.reporting.curves import loss_curves, map_by_length, training
+from compare.reporting.data import read_suite
+from compare.reporting.differences import differences
+from shared.codes import Codes
+from shared.packing import pack_codes
+from shared.recipe import PRESETS, RELU_LAYERS
+from shared.runs import run_of
+from tests.rows import finish, plan
+
+RECIPE = dataclasses.replace(PRESETS["cpu"], bits=12, epochs=3, eval_every=1, dataset="custom")
+SCATTER = {1: 0.001, 2: -0.002, 3: 0.0015}
+
+
+def finish_pairs(out, scatter, bits=12):
+    for seed, difference in scatter.items():
+        for framework in ("torch", "paddle"):
+            score = 0.5 + 0.05 * seed + (difference if framework == "paddle" else 0)
+            finish(out, dataclasses.replace(RECIPE, bits=bits, seed=seed), framework, score)
+
+
+def lines(picture, label):
+    (axes,) = picture.figure.axes
+    return [line for line in axes.lines if line.get_label() == label]
+
+
+def test_figure_of_the_verdict(tmp_path):
+    plan(tmp_path, seeds=SCATTER)
+    finish_pairs(tmp_path, SCATTER)
+    picture, verdict = differences(read_suite(tmp_path)), paired([*SCATTER.values()], RECIPE.margin)
+    assert lines(picture, "one seed")[0].get_xdata() == pytest.approx([*SCATTER.values()])
+    assert lines(picture, "90 % interval")[0].get_xdata() == pytest.approx(verdict.interval90)
+    assert lines(picture, "mean")[0].get_xdata() == pytest.approx(verdict.mean)
+    (band,) = picture.figure.axes[0].patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-RECIPE.margin, RECIPE.margin))
+    assert verdict.sentence() in picture.alt
+
+
+def test_figure_of_the_verdict_waits_for_the_last_seed(tmp_path):
+    plan(tmp_path, seeds=[*SCATTER, 4])
+    finish_pairs(tmp_path, SCATTER)
+    picture = differences(read_suite(tmp_path))
+    assert len(lines(picture, "one seed")[0].get_xdata()) == 3
+    assert lines(picture, "90 % interval") == lines(picture, "mean") == []
+    assert "12 bits: 3 seeds so far" in picture.alt
+
+
+def test_one_seed_has_no_figure_of_the_verdict(tmp_path):
+    plan(tmp_path, bits=[12, 24], seeds=[1])
+    for bits in (12, 24):
+        finish_pairs(tmp_path, {1: 0.001}, bits)
+    assert differences(read_suite(tmp_path)) is None
+
+
+def log(out, framework, scores, seed=1):
+    for epoch, score in enumerate(scores, 1):
+        scored = {"map": {"expected": score}} if score else {}
+        run_of(out, framework, 12, seed).append_log({"epoch": epoch, "loss": 1.0, "lr": 1e-3, **scored})
+
+
+def curves(out):
+    return {picture.name: picture.figure.axes[0] for picture in training(read_suite(out))}
+
+
+def suite(out, scores):
+    plan(out, seeds=[1])
+    finish_pairs(out, {1: 0.0})
+    for framework in ("torch", "paddle"):
+        log(out, framework, scores)
+
+
+@pytest.mark.parametrize(
+    ("scores", "drawn"),
+    [
+        ([0.5], set()),
+        ([None, None, 0.5], {"loss-12", "learning_rate"}),
+        ([None, 0.4, 0.5], {"loss-12", "map-12", "learning_rate"}),
+    ],
+    ids=["one epoch", "one score", "two scores"],
+)
+def test_one_point_draws_no_curve(tmp_path, scores, drawn):
+    suite(tmp_path, scores)
+    assert curves(tmp_path).keys() == drawn
+
+
+def test_axes_magnify_no_rounding_and_count_epochs(tmp_path):
+    suite(tmp_path, [0.97, 0.9700001, 0.9700002])
+    for name, axes in curves(tmp_path).items():
+        low, high = axes.get_ylim()
+        assert high > 5 * low if name == "learning_rate" else high - low >= 0.05
+        assert all(tick == int(tick) for tick in axes.get_xticks()), name
+
+
+@pytest.mark.parametrize("score", [0.0, 0.0001, 0.5, 0.9999, 1.0])
+@pytest.mark.parametrize("frameworks", [("torch",), ("torch", "paddle")])
+def test_length_keeps_its_tick(tmp_path, frameworks, score):
+    plan(tmp_path, frameworks=frameworks)
+    exact = {"expected": score, "worst": score, "best": score, "stable": score, "argsort": score}
+    for framework in frameworks:
+        finish(tmp_path, RECIPE, framework, score, map_last=exact)
+    axes = map_by_length(read_suite(tmp_path)).figure.axes[0]
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["12"]
+    assert left < axes.get_xticks()[0] < right
+    assert high - low >= 0.05 - 1e-12
+    assert low <= score <= high
+
+
+def test_runs_of_several_seeds_stand_side_by_side(tmp_path):
+    plan(tmp_path, bits=[12, 24], seeds=[1, 2, 3])
+    for bits in (12, 24):
+        finish_pairs(tmp_path, SCATTER, bits)
+    picture = map_by_length(read_suite(tmp_path))
+    places = [x for line in picture.figure.axes[0].lines if line.get_marker() in "os" for x in line.get_xdata()]
+    assert len(set(places)) == len(places) == 12
+    assert "PyTorch Lightning 12 bits 0.6000 (mean of 3 seeds)" in picture.alt
+
+
+def test_published_curves_stand_only_beside_their_protocol(tmp_path):
+    plan(tmp_path)
+    recipe = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS, bits=12)
+    finish(tmp_path, recipe, "torch", 0.77)
+    run_of(tmp_path, "torch", 12, 2000).append_log({"epoch": 1, "loss": 1.9, "lr": 0.001})
+    assert {"published PyTorch", "published Paddle"} < legend(loss_curves(read_suite(tmp_path), 12))
+    assert {"paper", "published PyTorch", "published Paddle"} < legend(map_by_length(read_suite(tmp_path)))
+
+
+def test_published_curves_do_not_stand_beside_digits(small_suite):
+    assert legend(loss_curves(read_suite(small_suite), 12)) == {"PyTorch Lightning", "PaddlePaddle"}
+
+
+def legend(picture):
+    legends = [*picture.figure.legends, *filter(None, (axes.get_legend() for axes in picture.figure.axes))]
+    return {text.get_text() for one in legends for text in one.get_texts()}
+
+
+def test_facts_of_hand_made_codes():
+    """Bit 1 opposes bit 0, bit 2 is constant; at one distance the earlier item comes first."""
+    bits = np.array([[0, 1, 1], [1, 0, 1], [0, 1, 1], [1, 0, 1], [0, 1, 1]], bool)
+    labels = np.array([0, 1, 0, 1, 1])
+    codes = Codes(np.arange(10, 15), labels, pack_codes(bits), np.ones((5, 3), np.float32), labels, 1)
+    facts = code_facts(codes)
+    assert facts.balance.tolist() == [0.5, 0.5, 1.0]
+    np.testing.assert_allclose(facts.correlation, [[1, -1, 0], [-1, 1, 0], [0, 0, 0]], atol=1e-12)
+    (ranking,) = facts.rankings
+    assert (ranking.index, ranking.label) == (10, 0)
+    assert [(hit.index, hit.distance, hit.wrong) for hit in ranking.hits] == [
+        (12, 0, False),
+        (14, 0, True),
+        (11, 2, True),
+        (13, 2, True),
+    ]
+
+
+def test_figures_are_the_same_bytes(small_suite, tmp_path):
+    for name in ("first", "second"):
+        save_figure(map_by_length(read_suite(small_suite)).figure, tmp_path / name)
+    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
