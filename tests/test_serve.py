@@ -237,8 +237,8 @@ def test_costly_picture_and_silent_visitors_while_others_are_answered(server):
         started = time.monotonic()
         assert len(server.json("/search", upload)["frameworks"]) == len(FRAMEWORKS)
         assert server.json("/search/0")["true"] == "digit 0"
-        assert time.monotonic() - started < 5
-        assert "x.tif: expected a picture that can be decoded within 5 seconds" in refused.result()["error"]
+        assert time.monotonic() - started < 7
+        assert "x.tif: expected a picture that can be decoded within 8 seconds" in refused.result()["error"]
 
 
 def test_killed_worker_is_replaced(server):

@@ -1,13 +1,17 @@
 """What keeps the page there for others: silent, slow and greedy visitors, and pictures that are dear to decode."""
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -19,7 +23,7 @@ from compare.serving.server import listen, make_server
 from compare.serving.uploads import Uploads
 from shared.errors import UserError
 from tests.costly import progressive_jpeg, tiled_tiff
-from tests.servers import picture
+from tests.servers import children, picture
 from tests.test_predict import stored
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
@@ -180,7 +184,7 @@ def test_costly_pictures_are_given_up_while_others_are_decoded(costly):
         await asyncio.sleep(0.1)
         assert (await decoders.decode(good, "good")).shape == (8, 8, 3)
         assert not refused.done()
-        with pytest.raises(TooCostly, match="x: expected a picture that can be decoded within 2 seconds and 1 GB"):
+        with pytest.raises(TooCostly, match="x: expected a picture that can be decoded within 2 seconds and 2 GB"):
             await refused
         assert time.monotonic() - started < 10
         assert (await decoders.decode(good, "good")).shape == (8, 8, 3)
@@ -193,6 +197,28 @@ def test_memory_of_a_picture_is_limited():
 
     async def decode():
         with pytest.raises(UserError, match="decoder error -9"):
-            await Decoders((8, 8)).decode(tiled_tiff(1, down=20_000), "x")
+            await Decoders((8, 8), memory=2**30).decode(tiled_tiff(1, down=20_000), "x")
+
+    asyncio.run(decode())
+
+
+def test_largest_pictures_fit():
+    """40 million pixels of 16 bits, which take most memory."""
+    largest = stored(Image.new("I;16", (8000, 5000)), "TIFF", compression="tiff_lzw").read()
+    assert asyncio.run(Decoders((8, 8), seconds=60).decode(largest, "x")).shape == (8, 8, 3)
+
+
+def test_decoder_that_is_killed_is_replaced():
+    async def decode():
+        decoders, good = Decoders((8, 8)), stored(picture(0)).read()
+        await decoders.start()
+        before = [pid for pid in children(os.getpid()) if b"anyio" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        refused = asyncio.create_task(decoders.decode(tiled_tiff(100_000), "x"))
+        await asyncio.sleep(0.2)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(TooCostly):
+            await refused
+        assert (await decoders.decode(good, "good")).shape == (8, 8, 3)
 
     asyncio.run(decode())

@@ -17,11 +17,11 @@ from shared.errors import UserError
 from shared.pictures import read_picture
 
 MAX_PIXELS = 40_000_000
-SECONDS_TO_DECODE = 5.0
+SECONDS_TO_DECODE = 8.0
 _SECONDS_TO_WAIT = 20.0
 _AT_ONCE = 3
-# the largest picture takes 15 bytes a pixel
-_MEMORY = 2**30
+# the largest pictures take 25 to 30 bytes a pixel: those of 16 bits a sample, and transparent ones
+_MEMORY = 2 * 2**30
 
 
 class TooCostly(Exception):
@@ -31,11 +31,12 @@ class TooCostly(Exception):
 class Decoders:
     """A few processes that decode, started when they are needed.
 
-    ``size`` (height, width) is what pictures become, ``seconds`` what one may take.
+    ``size`` (height, width) is what pictures become, ``seconds`` and ``memory`` (bytes) what one may take.
     """
 
-    def __init__(self, size: tuple[int, int], seconds: float = SECONDS_TO_DECODE) -> None:
-        self._size, self._seconds, self._free = size, seconds, asyncio.Semaphore(_AT_ONCE)
+    def __init__(self, size: tuple[int, int], seconds: float = SECONDS_TO_DECODE, memory: int = _MEMORY) -> None:
+        self._size, self._seconds, self._memory = size, seconds, memory
+        self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def decode(self, picture: bytes, name: str) -> np.ndarray:
         """``read_picture`` of a file's content, as soon as a process is free.
@@ -50,8 +51,8 @@ class Decoders:
                 return await _in_process(_decode, picture, name, self._size)
         except (TimeoutError, BrokenWorkerProcess, MemoryError) as error:
             raise TooCostly(
-                f"{name}: expected a picture that can be decoded within {self._seconds:g} seconds and 1 GB of "
-                "memory, received one that takes more; make it smaller, or save it anew as PNG"
+                f"{name}: expected a picture that can be decoded within {self._seconds:g} seconds and "
+                f"{self._memory // 2**30} GB of memory, received one that takes more; make it smaller, or save it as PNG"
             ) from error
         finally:
             self._free.release()
@@ -66,8 +67,17 @@ class Decoders:
             ) from error
 
     async def start(self) -> None:
-        """Have a process ready, so that a picture's seconds are its own."""
-        await _in_process(_limit, self._seconds)
+        """Have a process ready, so that a picture's seconds are its own; raises Unavailable when none starts."""
+        try:
+            await self._limit_one()
+        except BrokenWorkerProcess:  # one that was there, and was ended from outside
+            try:
+                await self._limit_one()
+            except BrokenWorkerProcess as error:
+                raise Unavailable("expected a process that decodes pictures, but it ended; try again later") from error
+
+    async def _limit_one(self) -> None:
+        await _in_process(_limit, self._seconds, self._memory)
 
 
 async def _in_process(function: object, *arguments: object) -> object:
@@ -75,12 +85,12 @@ async def _in_process(function: object, *arguments: object) -> object:
     return await to_process.run_sync(function, *arguments, cancellable=True, limiter=anyio.CapacityLimiter(1))
 
 
-def _limit(seconds: float) -> None:
+def _limit(seconds: float, memory: int) -> None:
     """In the process: limit what one picture may take, even when the server that would end it is gone."""
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     used = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + seconds))
-    _lower(resource.RLIMIT_AS, _own_memory() + _MEMORY)
+    _lower(resource.RLIMIT_AS, _own_memory() + memory)
 
 
 @functools.cache
