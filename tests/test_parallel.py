@@ -211,7 +211,7 @@ def test_processes_that_memory_cannot_hold_are_refused(monkeypatch):
     check_memory(recipe_of(), 4, "--devices 4")
     with pytest.raises(UserError, match=r"--devices 64: expected training that fits into the 2\.0 GiB of memory here"):
         check_memory(recipe_of(), 64, "--devices 64")
-    with pytest.raises(UserError, match="but it takes .* GiB or more; lower it"):
+    with pytest.raises(UserError, match=r"but it takes .* GiB or more; lower it"):
         check_memory(recipe_of(input_px=2048, width=4.0), 1, "--px 2048")
 
 
