@@ -63,6 +63,11 @@ def exit_status(main: Callable[[], None]) -> int:
     return 0
 
 
+def remedy(error: OSError) -> str:
+    """How a person mends a failure to write."""
+    return _MENDABLE.get(error.errno, "choose a writable place")
+
+
 def _report(error: BaseException) -> int:
     """Say what happened, and return the exit status; raises the error again if nobody but us can mend it."""
     match error:

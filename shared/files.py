@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from shared.errors import UserError
+from shared.errors import UserError, remedy
 from shared.schema import ANY, TEXT, Each, checked, parse_json
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -68,7 +68,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # it is written, and not every folder can be read
             _to_disk(path.parent)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; choose a writable place") from error
+        raise UserError(f"cannot write {path}: {error.strerror or error}; {remedy(error)}") from error
     finally:
         with suppress(OSError):  # what went wrong before says more
             temporary.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def scratch_beside(path: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
     except OSError as error:
-        raise UserError(f"cannot write to {path.parent}: {error.strerror or error}; choose a writable place") from error
+        raise UserError(f"cannot write to {path.parent}: {error.strerror or error}; {remedy(error)}") from error
     finally:
         remove(folder)
 
@@ -150,9 +150,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"cannot create the folder {folder}: {error.strerror or error}; choose a writable place"
-        ) from error
+        raise UserError(f"cannot create the folder {folder}: {error.strerror or error}; {remedy(error)}") from error
     return folder
 
 
@@ -176,7 +174,7 @@ def check_writable(folder: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
-        raise UserError(f"cannot write to the folder {folder}: {error.strerror}; choose a writable place") from error
+        raise UserError(f"cannot write to the folder {folder}: {error.strerror}; {remedy(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """Two processes train as one does, to rounding; a rank that dies ends the run, which then goes on."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -20,8 +19,8 @@ from shared.job import Job
 from shared.launch import check_counts, make_layout
 from shared.progress import Progress
 from shared.ranks import Ranks
-from shared.recipe import PRESETS
 from shared.runs import Run, finished_runs
+from shared.work import check_memory
 from tests import helpers
 from tests.helpers import wait_until
 
@@ -33,11 +32,7 @@ BATCH_SIZE, EPOCHS = 333, 2
 
 
 def recipe_of(**changes):
-    images = cifar.load(cifar.DIGITS)
-    changes = {"bits": 12, "epochs": EPOCHS, "eval_every": 1, "batch_size": BATCH_SIZE, **changes}
-    recipe = dataclasses.replace(PRESETS["demo"], data_sha256=images.digest(), **changes)
-    split = cifar.split(images.labels, recipe.protocol, recipe.seed)
-    return dataclasses.replace(recipe, split_sha256=split.digest())
+    return helpers.small_recipe(**{"epochs": EPOCHS, "eval_every": 1, "batch_size": BATCH_SIZE, **changes})
 
 
 def prepared(folder, **changes):
@@ -209,6 +204,15 @@ def test_more_devices_than_gpus_are_refused():
     check_counts(2, 1, 2)
     with pytest.raises(UserError, match="--devices 3: expected at most the 2 GPUs that can be used"):
         check_counts(3, 1, 2)
+
+
+def test_processes_that_memory_cannot_hold_are_refused(monkeypatch):
+    monkeypatch.setattr("shared.work.memory_bytes", lambda: 2**31)
+    check_memory(recipe_of(), 4, "--devices 4")
+    with pytest.raises(UserError, match=r"--devices 64: expected training that fits into the 2\.0 GiB of memory here"):
+        check_memory(recipe_of(), 64, "--devices 64")
+    with pytest.raises(UserError, match=r"but it takes .* GiB or more; lower it"):
+        check_memory(recipe_of(input_px=2048, width=4.0), 1, "--px 2048")
 
 
 @pytest.mark.parametrize(("name", "value"), [("NODE_RANK", "2"), ("NODE_RANK", "x"), ("MASTER_PORT", "65536")])
