@@ -36,6 +36,7 @@ from shared.retrieval import Retrieval, evaluate
 
 _ITEMS, _BITS = 59_000, 48
 _LARGE_BITS = 64
+_IN_MEMORY, _MAPPED = (62_500, 250_000, 1_000_000), (1_000_000, 10_000_000)
 _NO_SIMD = "published loop, no SIMD sort"
 _SAMPLES = {"random": synthetic, "trained-like": trained_like}
 _FILES = {"random": write_random, "trained-like": write_trained_like}
@@ -120,11 +121,11 @@ def _report_codes(rounds: int) -> None:
 def _report_large(rounds: int) -> None:
     print(f"\n{QUERIES} queries x items x {_LARGE_BITS} bits, all scores; in memory: with every point of the curves")
     for name, sample in _SAMPLES.items():
-        for items in (62_500, 250_000, 1_000_000):
+        for items in _IN_MEMORY:
             words = _packed(sample(items, _LARGE_BITS))
             taken = statistics.median(seconds(partial(_all_scores, words, _LARGE_BITS)) for _ in range(rounds))
             _print_large(name, items, "in memory", taken, _in_process("memory", name, items))
-        for items in (1_000_000, 10_000_000):
+        for items in _MAPPED:
             taken = statistics.median(_in_process("mapped-time", name, items) for _ in range(3))
             _print_large(name, items, "memory-mapped", taken, _in_process("mapped", name, items))
 

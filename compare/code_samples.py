@@ -10,7 +10,7 @@ _CLASSES = 10
 _FLIPPED = 0.15  # of the bits of a class's code, item by item
 _CODES = 200  # of a trained class: few are frequent, many are rare
 _APART = 0.06  # of the bits, between these codes and the class's first
-_SKEW = 1.2  # the code of rank r is as frequent as r ** -_SKEW
+_SKEW = 1.5  # the code of rank r is as frequent as r ** -_SKEW, which fits the codes of the demo at 48 bits
 _MISTAKEN = 0.15  # of the items, which have another class's code
 _AT_ONCE = 1_000_000
 

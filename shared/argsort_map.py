@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from shared.counting import relevance_of
+from shared.counting import different_queries, relevance_of
 from shared.machine import num_threads
 from shared.packing import unpack_codes
 from shared.retrieval import checked_sides
@@ -35,8 +35,10 @@ def map_numpy_argsort(
         relevant = relevance_of(queries.labels[query : query + 1], database.labels)
         return _average_precision(relevant[0][np.argsort(distance[0])][:topk])
 
+    different = different_queries(queries)
     with ThreadPoolExecutor(num_threads()) as pool:
-        return float(np.mean(list(pool.map(one, range(len(queries.words))))))
+        values = np.array(list(pool.map(one, different.first)))
+    return float(values[different.of_query].mean())
 
 
 def _signs(words: np.ndarray, bits: int) -> np.ndarray:

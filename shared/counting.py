@@ -59,7 +59,7 @@ class _Equal(NamedTuple):
     bounds: np.ndarray
 
 
-class _Queries(NamedTuple):
+class Queries(NamedTuple):
     """Each different query once, those of one label side by side."""
 
     side: Side
@@ -77,7 +77,7 @@ def distance_counts(
     ``leave_out`` int64 (queries,) is a position in the database that is not counted for this query; -1 for none.
     ``advance`` is called with numbers of finished query-item pairs.
     """
-    different = _different(queries)
+    different = different_queries(queries)
     counts = np.zeros((len(different.first), 2, bits + 1), np.int64)
 
     def count(rows: slice, relevance: np.ndarray) -> None:
@@ -111,7 +111,7 @@ def stable_sums(
     ``items`` and ``relevant`` are the queries' ``distance_counts``.
     """
     leave_out = np.full(len(items), -1) if leave_out is None else leave_out
-    different = _different(queries, leave_out)
+    different = different_queries(queries, leave_out)
     first, side = different.first, different.side
     seen, found = (np.cumsum(count[first], axis=1) - count[first] for count in (items, relevant))
     sums = StableSums(np.zeros(len(first)), np.zeros(len(first), np.int64))
@@ -137,7 +137,7 @@ def relevance_of(query_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return query_labels.astype(np.float32) @ labels.astype(np.float32).T > 0
 
 
-def _different(queries: Side, *others: np.ndarray) -> _Queries:
+def different_queries(queries: Side, *others: np.ndarray) -> Queries:
     """The queries that differ in code, label or one of the ``others``, int64 (queries,) each."""
     label = group_rows(label_words(queries.labels)).of_row
     order = np.argsort(label, kind="stable")
@@ -145,7 +145,7 @@ def _different(queries: Side, *others: np.ndarray) -> _Queries:
     groups = group_rows(columns[order])
     first, of_query = order[groups.first], np.empty(len(order), np.int64)
     of_query[order] = groups.of_row
-    return _Queries(Side(queries.words[first], queries.labels[first]), first, of_query, groups.sizes)
+    return Queries(Side(queries.words[first], queries.labels[first]), first, of_query, groups.sizes)
 
 
 def _blocks(database: Side) -> Iterator[_Block]:
@@ -187,7 +187,7 @@ def _by_label(block: _Block) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _for_all_queries(
-    queries: _Queries, block: _Block, work: Callable[[slice, np.ndarray], None], advance: Advance | None
+    queries: Queries, block: _Block, work: Callable[[slice, np.ndarray], None], advance: Advance | None
 ) -> None:
     side, sizes = queries.side, queries.sizes
     many = max(_QUERIES, _PAIRS // len(block.labels) // _QUERIES * _QUERIES)
