@@ -20,7 +20,7 @@ from shared.recipe import PRESETS, RELU_LAYERS
 from shared.runs import run_of
 from tests import helpers
 from tests.browser import page_of
-from tests.rows import finish, plan
+from tests.rows import EPOCH, finish, plan
 
 PICTURES = {"map_by_length", "loss-12", "map-12", "rate", "precision_recall-12", "precision_at-12", "ladder", "growth"}
 PICTURES |= {"throughput", "retrieval_grid", "balance-12", "correlation-12"}
@@ -160,7 +160,7 @@ def test_codes_that_are_gone_are_still_described(browser, broken):
     assert "PaddlePaddle: " not in shown(browser, broken, "section[aria-labelledby=grid]")
     (broken / "codes.json").write_text('{"12": {"seed": 2000}}')
     text = shown(browser, broken)
-    assert "codes.json: expected what report.py writes" in text
+    assert "codes.json: 12: missing agreement, checkpoints, of" in text
     assert "expected the codes of a finished run" in text
     assert "Nothing to show: no run has left codes yet." in text
 
@@ -182,8 +182,8 @@ def test_nothing_finished_and_nothing_readable(browser, broken):
     (broken / "align.json").write_text("[]")
     text = shown(browser, broken)
     assert "No verdict: none of the 2 planned runs is finished." in text
-    assert "expected the fields" in text
-    assert "expected a JSON object" in text
+    assert "result.json: missing accuracy, best_epoch, " in text
+    assert "align.json: expected an object of named values, received list" in text
     assert "Loss, 12 bits" in text  # the logs are whole
 
 
@@ -237,7 +237,7 @@ def test_published_curves_stand_only_beside_their_protocol(tmp_path):
     plan(tmp_path)
     recipe = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS, bits=12)
     finish(tmp_path, recipe, "torch", 0.77)
-    run_of(tmp_path, "torch", 12, 2000).append_log({"epoch": 1, "loss": 1.9, "lr": 0.001})
+    run_of(tmp_path, "torch", 12, 2000).append_log(EPOCH | {"epoch": 1, "loss": 1.9, "lr": 0.001})
     assert {"published PyTorch", "published Paddle"} < legend(loss_curves(read_suite(tmp_path), 12))
     assert {"paper", "published PyTorch", "published Paddle"} < legend(map_by_length(read_suite(tmp_path)))
 
