@@ -189,7 +189,7 @@ def flip_a_byte(folder):
     [
         (lambda folder: (folder / "manifest.json").unlink(), "expected a folder written by the verb export"),
         (lambda folder: (folder / "manifest.json").write_text("{}"), "expected the manifest of an exported model"),
-        (lambda folder: (folder / "manifest.json").write_text("no"), "cannot read"),
+        (lambda folder: (folder / "manifest.json").write_text("no"), "expected JSON that this project wrote"),
         (spoil_format, "format: expected one of onnx, torch-export, paddle-inference, received 'x'"),
         (flip_a_byte, "expected the file that was exported, received another"),
         (lambda folder: (folder / "model.onnx").unlink(), "expected the file that was exported"),

@@ -122,6 +122,8 @@ def test_the_users_own_folder_may_be_a_link(suite, tmp_path):
         (f"x.bin.{HERE}.{DEAD}.tmp", False),
         (".x.bin.tmp", False),
     ],
+    # pytest-xdist wants the same names in every process
+    ids=["dead", "old", "reused", "alive", "elsewhere", "longer", "another", "visible", "nobody's"],
 )
 def test_what_a_killed_writer_left_is_removed(name, goes, tmp_path):
     (tmp_path / name).write_bytes(bytes(100))

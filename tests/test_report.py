@@ -192,7 +192,7 @@ def test_codes_that_are_gone_are_still_described(browser, broken):
     assert "PaddlePaddle: " not in shown(browser, broken, "section[aria-labelledby=grid]")
     (broken / "codes.json").write_text('{"12": {"seed": 2000}}')
     text = shown(browser, broken)
-    assert "codes.json: expected what report.py writes" in text
+    assert "codes.json: 12: missing agreement, checkpoints, of" in text
     assert "expected the codes of a finished run" in text
     assert "Nothing to show: no run has left codes yet." in text
 
@@ -214,8 +214,8 @@ def test_nothing_finished_and_nothing_readable(browser, broken):
     (broken / "align.json").write_text("[]")
     text = shown(browser, broken)
     assert "No verdict: none of the 2 planned runs is finished." in text
-    assert "expected the fields" in text
-    assert "expected a JSON object" in text
+    assert "result.json: missing accuracy, best_epoch, " in text
+    assert "align.json: expected an object of named values, received list" in text
     assert "Loss, 12 bits" in text  # the logs are whole
 
 

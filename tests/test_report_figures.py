@@ -15,7 +15,7 @@ from shared.codes import Codes
 from shared.packing import pack_codes
 from shared.recipe import PRESETS, RELU_LAYERS
 from shared.runs import run_of
-from tests.rows import finish, plan
+from tests.rows import EPOCH, finish, plan
 
 RECIPE = dataclasses.replace(PRESETS["cpu"], bits=12, epochs=3, eval_every=1, dataset="custom")
 SCATTER = {1: 0.001, 2: -0.002, 3: 0.0015}
@@ -129,7 +129,7 @@ def test_published_curves_stand_only_beside_their_protocol(tmp_path):
     plan(tmp_path)
     recipe = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS, bits=12)
     finish(tmp_path, recipe, "torch", 0.77)
-    run_of(tmp_path, "torch", 12, 2000).append_log({"epoch": 1, "loss": 1.9, "lr": 0.001})
+    run_of(tmp_path, "torch", 12, 2000).append_log(EPOCH | {"epoch": 1, "loss": 1.9, "lr": 0.001})
     assert {"published PyTorch", "published Paddle"} < legend(loss_curves(read_suite(tmp_path), 12))
     assert {"paper", "published PyTorch", "published Paddle"} < legend(map_by_length(read_suite(tmp_path)))
 
