@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -126,7 +126,11 @@ def test_who_does_not_take_the_answer_is_closed(monkeypatch):
     with serving() as address, ExitStack() as stack:
         greedy = connect(address, stack, 500 * b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(2)
-        assert was_closed(greedy)
+        received = 0
+        with suppress(ConnectionResetError):
+            while part := greedy.recv(2**20):
+                received += len(part)
+    assert received < 250 * 2**16  # what lay in buffers, and not all 500 answers
 
 
 def receiver(room):

@@ -52,7 +52,7 @@ class Decoders:
         except (TimeoutError, BrokenWorkerProcess, MemoryError) as error:
             raise TooCostly(
                 f"{name}: expected a picture that can be decoded within {self._seconds:g} seconds and "
-                f"{self._memory // 2**30} GB of memory, received one that takes more; make it smaller, or a PNG"
+                f"{self._memory // 2**30} GB of memory, received one that takes more; make it smaller or save it as PNG"
             ) from error
         finally:
             self._free.release()
