@@ -5,8 +5,9 @@ import pandas as pd
 from compare.evidence.pairs import decidable, single, waiting
 from compare.evidence.stats import overall
 from compare.execution.grid import Grid
-from compare.published import departures, published_columns
+from compare.published import published_columns
 from compare.worker import NAMES
+from shared.departures import departures
 from shared.protocols import PROTOCOLS
 from shared.recipe import RELU_LAYERS, Recipe
 from shared.runs import Run
