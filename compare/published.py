@@ -1,10 +1,10 @@
 """The published numbers, and which runs they may stand beside."""
 
 import csv
-import dataclasses
 
+from shared.departures import departures
 from shared.files import PROJECT_ROOT
-from shared.recipe import PRESETS, RELU_LAYERS, Recipe
+from shared.recipe import PRESETS, Recipe
 
 _REFERENCE = PROJECT_ROOT / "results" / "reference"
 _BITS = ("12", "24", "32", "48")
@@ -20,27 +20,6 @@ _COLUMNS = {PAPER: ("paper (Su et al., NeurIPS 2018)", "as published")} | {
     for kind, selection in (("last", "last epoch (50)"), ("best", "best epoch"))
 }
 _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
-# what may differ between a run and the published ones: bookkeeping, and how often the run is scored
-_FREE_FIELDS = {
-    "margin",
-    "preset",
-    "bits",
-    "seed",
-    "eval_every",
-    "dropout",
-    "precision",
-    "data_sha256",
-    "split_sha256",
-    "backbone_sha256",
-    "class_names",
-}
-
-
-def departures(recipe: Recipe) -> list[str]:
-    """The settings in which a recipe differs from the published CIFAR-10 (I) protocol, the epochs aside."""
-    published = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
-    fields = {field.name for field in dataclasses.fields(Recipe)} - _FREE_FIELDS - {"epochs"}
-    return sorted(name for name in fields if getattr(recipe, name) != getattr(published, name))
 
 
 def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:

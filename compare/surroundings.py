@@ -13,6 +13,7 @@ from compare.worker import Worker
 from shared import weights
 from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.codes import Codes
+from shared.departures import departures
 from shared.names import OURS
 from shared.packing import pack_codes
 from shared.progress import Progress
@@ -25,12 +26,12 @@ OWN_FORM = {"torch": ".ckpt", "paddle": ".pdparams"}
 def measure(measured: Measured, workers: dict[str, Worker], folder: Path, progress: Progress) -> None:
     """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for both."""
     state = _trained_state(measured, folder)
-    codes = _codes(measured.recipe.bits)
+    codes, argsort = _codes(measured.recipe.bits), not departures(measured.recipe)
     codes.score()  # its kernels are compiled
     for number in range(1, _ROUNDS + 1):
         for name, worker in workers.items():
             measured.add(Contestant(name, tuned=True), _conversion(state, folder / f"state{OWN_FORM[name]}", worker))
-        measured.add_common(_codes_and_score(codes, folder / "codes.npz"))
+        measured.add_common(_codes_and_score(codes, folder / "codes.npz", argsort))
         progress.update("files and score", number, _ROUNDS)
 
 
@@ -39,11 +40,12 @@ def _conversion(state: Checkpoint, target: Path, worker: Worker) -> dict[str, fl
     return {"convert": written, "convert back": _seconds(lambda: read_checkpoint(target))}
 
 
-def _codes_and_score(codes: Codes, path: Path) -> dict[str, float]:
+def _codes_and_score(codes: Codes, path: Path, argsort: bool) -> dict[str, float]:
     saved = _seconds(lambda: codes.save(path))
     back = Codes.load(path)
     # as a run's end scores them: every mAP, then the other scores
-    return {"codes": saved, "score": _seconds(lambda: (back.map_scores(), back.score().other_scores()))}
+    scores = _seconds(lambda: (back.map_scores(argsort=argsort), back.score().other_scores()))
+    return {"codes": saved, "score": scores}
 
 
 def _trained_state(measured: Measured, folder: Path) -> Checkpoint:

@@ -68,12 +68,14 @@ class Codes:
         """Rank the database for every query."""
         return evaluate(*self._sides(), bits=self.bits)
 
-    def map_scores(self, score: Retrieval | None = None) -> dict[str, float]:
+    def map_scores(self, score: Retrieval | None = None, argsort: bool = False) -> dict[str, float | None]:
         """Every mAP of these codes: expected, best, worst and stable order within ties, and the ports' argsort.
 
-        ``score`` spares the ranking where it is known.
+        ``score`` spares the ranking where it is known. The last costs a hundred times the others and is None unless
+        ``argsort`` asks for it.
         """
-        return (score or self.score()).summary() | {"argsort": map_numpy_argsort(*self._sides(), bits=self.bits)}
+        ports = map_numpy_argsort(*self._sides(), bits=self.bits) if argsort else None
+        return (score or self.score()).summary() | {"argsort": ports}
 
     def of_queries(self, score: Retrieval) -> dict[str, list]:
         """What is known of every query, a value each: its image, label, predicted class and average precision."""

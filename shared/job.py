@@ -15,6 +15,7 @@ from shared import checkpoint, weights
 from shared.checkpoint import Checkpoint, read_checkpoint
 from shared.cifar import Dataset, Split
 from shared.codes import Codes, distinct_codes, encoded_index
+from shared.departures import departures
 from shared.errors import Diverged, UserError, printable
 from shared.files import remove
 from shared.finite import NotFinite, check_losses
@@ -85,6 +86,11 @@ class Job:
     def steps_per_epoch(self) -> int:
         """Batches in an epoch, the last one possibly smaller."""
         return math.ceil(len(self.split.train) / self.recipe.batch_size)
+
+    @property
+    def _beside_published(self) -> bool:
+        """Whether the published numbers stand beside this run's in a table, and with them the ports' argsort."""
+        return not departures(self.recipe)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """This rank's part of the batches of ``epoch`` (from 1), which are the same in both frameworks."""
@@ -198,7 +204,7 @@ class Job:
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
         if encoded is not None:
             record |= {
-                "map": encoded.codes.map_scores(),
+                "map": encoded.codes.map_scores(argsort=self._beside_published),
                 "accuracy": encoded.codes.accuracy(),
                 "encode_seconds": encoded.seconds,
             }
@@ -237,9 +243,9 @@ class Job:
             "bits": recipe.bits,
             "seed": recipe.seed,
             "epochs": recipe.epochs,
-            "map_last": codes.map_scores(score),
+            "map_last": codes.map_scores(score, self._beside_published),
             "map_best": best["map"],
-            "map_argsort_best": max(record["map"]["argsort"] for record in scored),
+            "map_argsort_best": max(record["map"]["argsort"] for record in scored) if self._beside_published else None,
             "best_epoch": best["epoch"],
             "accuracy": codes.accuracy(),
             "retrieval": score.other_scores(),

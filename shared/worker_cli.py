@@ -17,6 +17,7 @@ from shared.arithmetic import Arithmetic
 from shared.bench import Stopwatch, answer_phases
 from shared.checkpoint import open_checkpoint, with_classifier
 from shared.codes import Codes
+from shared.departures import departures
 from shared.errors import UserError, exit_status
 from shared.files import check_links, folder_lock, write_json
 from shared.job import encode
@@ -26,6 +27,7 @@ from shared.opening import load_data, open_job
 from shared.options import Parser, add_device, whole
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
+from shared.recipe import Recipe
 from shared.runs import Run
 from shared.start import ends_at_once
 
@@ -203,14 +205,16 @@ def _environment(implementation: Implementation, device: str, devices: int, node
 
 
 def _encode(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
-    _codes_of(arguments, implementation, device, progress).save(arguments.out)
+    codes, _ = _codes_of(arguments, implementation, device, progress)
+    codes.save(arguments.out)
 
 
 def _eval(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
-    codes = _codes_of(arguments, implementation, device, progress)
+    codes, recipe = _codes_of(arguments, implementation, device, progress)
     if codes.accuracy() is None:
         progress.note(f"{arguments.checkpoint} holds no classifier: what classes it predicts is not known")
-    print(json.dumps({"map": codes.map_scores(), "accuracy": codes.accuracy()}, allow_nan=False))
+    scores = codes.map_scores(argsort=not departures(recipe))
+    print(json.dumps({"map": scores, "accuracy": codes.accuracy()}, allow_nan=False))
 
 
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
@@ -231,7 +235,9 @@ def _bench(arguments: argparse.Namespace, implementation: Implementation, device
     answer_phases(Stopwatch(implementation.bench(job), len(job.dataset.labels)), environment)
 
 
-def _codes_of(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> Codes:
+def _codes_of(
+    arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress
+) -> tuple[Codes, Recipe]:
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     dataset, split = load_data(recipe, arguments.data)
     network = implementation.from_neutral(recipe, with_classifier(recipe, arrays), device)
@@ -241,4 +247,4 @@ def _codes_of(arguments: argparse.Namespace, implementation: Implementation, dev
     ).codes
     if codes.collapse:
         progress.note(f"warning: {codes.collapse}")
-    return codes if CLASSIFIER in arrays else codes.without_classes()
+    return codes if CLASSIFIER in arrays else codes.without_classes(), recipe

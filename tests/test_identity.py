@@ -10,9 +10,10 @@ from PIL import Image
 
 from compare.convert import with_recipe
 from compare.execution.planning import as_begun, with_data
-from compare.published import departures, published_columns
+from compare.published import published_columns
 from shared import cifar, identity, weights
 from shared.checkpoint import Checkpoint
+from shared.departures import departures
 from shared.errors import UserError
 from shared.identity import CIFAR10, moments
 from shared.progress import Progress

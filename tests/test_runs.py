@@ -7,12 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.codes import Codes
+from shared import cifar
+from shared.argsort_map import map_numpy_argsort
+from shared.codes import Codes, encoded_index
 from shared.errors import UserError
 from shared.files import atomic_path, folder_lock
+from shared.job import Encoded, Job
+from shared.progress import Progress
 from shared.recipe import PRESETS
 from shared.runs import Run, finished_runs, run_of
-from tests.rows import EPOCH
+from tests.rows import EPOCH, PAPER
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12)
 OTHER = dataclasses.replace(RECIPE, epochs=7)
@@ -68,6 +72,8 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
         (result | {"seed": 7}, "seed: expected 2000 as in recipe.json, received 7"),
         (result | {"retrieval": result["retrieval"] | {"radius_curve": {"precision": [], "recall": []}}}, "13 values"),
         (result | {"map_last": {"expected": 1.0}}, "map_last"),
+        (result | {"map_last": result["map_last"] | {"stable": None}}, "map_last: stable"),
+        (result | {"map_argsort_best": "high"}, "map_argsort_best"),
         (result | {"recipe_digest": "0"}, "another recipe"),
     ):
         run.result_file.write_text(json.dumps(spoiled))
@@ -79,6 +85,33 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
     del result["distinct_codes"]  # as before it was there
     run.result_file.write_text(json.dumps(result))
     assert run.result() == result | {"distinct_codes": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "published"),
+    [(PAPER, True), (dataclasses.replace(PAPER, preset="cpu", epochs=7, seed=3), True), (RECIPE, False)],
+)
+def test_the_ports_sort_is_run_where_published_numbers_stand_beside(tmp_path, recipe, published):
+    images = cifar.load(cifar.DIGITS)
+    split = cifar.split(images.labels, "digits-1", 2000)
+    weights, facts = {"fc6.weight": np.ones(3, np.float32)}, {"framework": "torch", "device_name": "", "packages": {}}
+    run = run_of(tmp_path, "torch", recipe.bits, recipe.seed)
+    run.prepare(recipe)
+    job = Job(run, recipe, images, split, weights, "cpu", facts, Progress())
+    generator, count = np.random.RandomState(0), len(encoded_index(split))
+    several = []
+    for epoch in (1, 2):
+        features, predicted = generator.randn(count, recipe.bits), generator.randint(0, 10, count)
+        several.append(Codes.from_features(features.astype(np.float32), predicted, images, split))
+        job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 1.0, Encoded(several[-1], 1.0))
+    run.write_result(job._result(several[-1], several[-1].score(), weights))
+    n = len(split.query)
+    sides = [(c.codes[:n], c.labels[:n], c.codes[n:], c.labels[n:]) for c in several]
+    ports = [map_numpy_argsort(*side, bits=recipe.bits) if published else None for side in sides]
+    result = run.result()
+    assert [record["map"]["argsort"] for record in run.log()] == ports
+    assert result["map_last"]["argsort"] == ports[-1]
+    assert result["map_argsort_best"] == (max(ports) if published else None)
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 
 from compare.evidence.stats import paired
-from compare.published import departures
 from compare.table import write_table
+from shared.departures import departures
 from shared.errors import UserError
 from shared.recipe import RELU_LAYERS
 from tests import helpers
 from tests.rows import PAPER, cells, finish, plan
+
+MAP = {"expected": 0.7, "worst": 0.6, "best": 0.8, "stable": 0.7, "argsort": None}
 
 
 def test_paper_protocol_stands_beside_the_published_numbers(tmp_path):
@@ -61,6 +63,22 @@ def test_paper_protocol_stands_beside_the_published_numbers(tmp_path):
         "Paddle argsort best": "0.7860",
     }
     assert published[1]["published Paddle best"] == "0.819"
+
+
+def test_without_published_columns_there_is_no_argsort(tmp_path):
+    plan(tmp_path)
+    absent = {"map_argsort_best": None, "map_last": MAP, "map_best": MAP}
+    finish(tmp_path, dataclasses.replace(PAPER, batch_size=64, bits=12), "torch", 0.7, **absent)
+    assert list(cells(write_table(tmp_path))[0]) == [
+        "bits",
+        "this PyTorch Lightning: last [ties] / best",
+        "this PaddlePaddle: last [ties] / best",
+        "Paddle - PyTorch, last",
+    ]
+    row = pd.read_csv(tmp_path / "table.csv").iloc[0]
+    assert row.map_last == 0.7
+    assert row[["map_argsort_last", "map_argsort_best"]].isna().all()
+    assert '"map_argsort_last":null' in (tmp_path / "table.json").read_text().replace(" ", "")
 
 
 def test_shorter_run_stands_beside_the_published_curves_at_its_epoch(tmp_path):

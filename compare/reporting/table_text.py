@@ -5,9 +5,10 @@ import pandas as pd
 from compare.evidence.pairs import decidable, single, waiting
 from compare.evidence.stats import overall
 from compare.execution.grid import Grid
-from compare.published import PAPER, departures, published_columns
+from compare.published import PAPER, published_columns
 from compare.worker import NAMES
 from shared.codes import collapse_text
+from shared.departures import departures
 from shared.errors import printable
 from shared.protocols import PROTOCOLS
 from shared.recipe import NUM_CLASSES, RELU_LAYERS, Recipe
