@@ -97,7 +97,7 @@ def test_other_images_than_the_recipes_are_refused(framework, small_suite, fake_
 def test_foreign_checkpoint_is_refused(framework, small_suite):
     initial = small_suite / "init" / "bits12-seed2000.safetensors"
     done = helpers.worker(framework, "eval", "--checkpoint", initial, "--data", "digits", status=2)
-    assert "expected a checkpoint of a finished run" in done.stderr
+    assert "expected a checkpoint that carries its recipe" in done.stderr
 
 
 def test_missing_framework_is_one_line(framework, tmp_path):
