@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import counting, hamming
+from shared.argsort_map import map_numpy_argsort
 from shared.counting import Side, distance_counts, stable_sums
 from shared.grouping import group_rows, group_values, label_words
 from shared.packing import pack_codes
@@ -146,6 +147,14 @@ def test_equal_queries_are_worked_on_once_and_all_count_as_done(monkeypatch):
     evaluate(codes, labels, codes, labels, progress=lambda done, total: seen.append((done, total)))
     assert sum(rows) == 4
     assert seen[-1] == (2 * 100 * 100, 2 * 100 * 100)
+
+
+def test_the_ports_sort_weighs_equal_queries_by_their_number():
+    generator = np.random.RandomState(3)
+    codes, labels = generator.rand(200, 6) > 0.5, generator.randint(0, 3, 200)
+    alone = [map_numpy_argsort(codes[i : i + 1], labels[i : i + 1], codes, labels) for i in range(4)]
+    asked = np.array([0, 1, 1, 2, 2, 2, 3, 0, 2])
+    assert map_numpy_argsort(codes[asked], labels[asked], codes, labels) == np.mean([alone[i] for i in asked])
 
 
 @settings(max_examples=80, deadline=None)
