@@ -37,14 +37,6 @@ class StableSums(NamedTuple):
     found: np.ndarray
 
 
-class _Block(NamedTuple):
-    start: int
-    words: np.ndarray
-    labels: np.ndarray  # one of each different label
-    label_of_item: np.ndarray  # (items,), a position in ``labels``
-    equal: "_Equal | None"  # None where codes hardly repeat
-
-
 class _Equal(NamedTuple):
     """Equal items of a block: ``words`` (groups, W), ``labels`` (groups,), ``sizes`` (groups,), ``group_of`` (items,).
 
@@ -57,6 +49,14 @@ class _Equal(NamedTuple):
     sizes: np.ndarray
     group_of: np.ndarray
     bounds: np.ndarray
+
+
+class _Block(NamedTuple):
+    start: int
+    words: np.ndarray
+    labels: np.ndarray  # one of each different label
+    label_of_item: np.ndarray  # (items,), a position in ``labels``
+    equal: _Equal | None  # None where codes hardly repeat
 
 
 class Queries(NamedTuple):

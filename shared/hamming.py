@@ -124,64 +124,87 @@ def add_groups_in_order(
     """
     place = np.empty((len(words), _LANES), np.uint32)  # of the group's distance among all lanes' counters
     wanted = np.empty(len(words), np.uint8)  # a bit for each lane to which it is relevant
-    state = np.empty((2, _LANES, seen.shape[1]), np.int64)
-    flat = state.reshape(2, -1)
+    all_seen, all_found = np.empty(_LANES * seen.shape[1], np.int64), np.empty(_LANES * seen.shape[1], np.int64)
+    sums, numbers = np.empty(_LANES), np.empty(_LANES, np.int64)
     for start in range(0, len(queries), _LANES):
-        lanes = np.arange(start, min(start + _LANES, len(queries)))
-        _look_up(place, wanted, lanes, queries, words, labels, relevance, seen.shape[1])
-        for lane, row in enumerate(lanes):
-            state[0, lane], state[1, lane] = seen[row], found[row]
-        sums, numbers = np.zeros(_LANES), np.zeros(_LANES, np.int64)
+        stop = min(start + _LANES, len(queries))
+        _look_up(place, wanted, start, stop, queries, words, labels, relevance, seen.shape[1])
+        _copy_rows(all_seen, seen, start, stop, False)
+        _copy_rows(all_found, found, start, stop, False)
+        for lane in range(_LANES):
+            sums[lane], numbers[lane] = 0.0, 0
         for stretch in range(bounds.shape[1] - 1):
             item, last = bounds[0, stretch], bounds[0, stretch + 1]
-            groups = slice(bounds[1, stretch], bounds[1, stretch + 1])
-            own = _next_own(item, last, leave_out, lanes)
-            if own == last and not wanted[groups].any():
+            first_group, last_group = bounds[1, stretch], bounds[1, stretch + 1]
+            own = _next_own(item, last, leave_out, start, stop)
+            if own == last and _lanes_of(wanted, first_group, last_group) == 0:
                 # no place matters where nothing is relevant
-                _add_sizes(flat[0], sizes[groups], place[groups])
+                _add_sizes(all_seen, sizes, place, first_group, last_group)
                 continue
             while item < last:
-                _walk(flat[0], flat[1], sums, numbers, topk, group_of[item:own], place, wanted)
+                _walk(all_seen, all_found, sums, numbers, topk, group_of, item, own, place, wanted)
                 if own < last:
-                    _pass_over(own, flat, sums, numbers, precisions, leave_out, lanes, topk, group_of, place, wanted)
+                    state = all_seen, all_found, sums, numbers
+                    _pass_over(*state, precisions, leave_out, start, stop, topk, group_of, own, place, wanted)
                 item = own + 1
-                own = _next_own(item, last, leave_out, lanes)
-        for lane, row in enumerate(lanes):
-            precisions[row] += sums[lane]
-            hits[row] += numbers[lane]
-            seen[row], found[row] = state[0, lane], state[1, lane]
+                own = _next_own(item, last, leave_out, start, stop)
+        for row in range(start, stop):
+            precisions[row] += sums[row - start]
+            hits[row] += numbers[row - start]
+        _copy_rows(all_seen, seen, start, stop, True)
+        _copy_rows(all_found, found, start, stop, True)
 
 
 @_compile
-def _next_own(item, last, leave_out, lanes):
+def _look_up(place, wanted, start, stop, queries, words, labels, relevance, bins):
+    for group in range(len(words)):
+        wanted[group] = 0
+        for lane in range(_LANES):
+            row = start + lane if start + lane < stop else start  # a lane without a query counts for nothing
+            place[group, lane] = lane * bins + _distance_of_rows(queries, row, words, group)
+            if start + lane < stop and relevance[row, labels[group]]:
+                wanted[group] |= 1 << lane
+
+
+@_compile
+def _copy_rows(flat, rows, start, stop, back):
+    bins = rows.shape[1]
+    for row in range(start, stop):
+        for place in range(bins):
+            if back:
+                rows[row, place] = flat[(row - start) * bins + place]
+            else:
+                flat[(row - start) * bins + place] = rows[row, place]
+
+
+@_compile
+def _next_own(item, last, leave_out, start, stop):
     """The next position from ``item`` on that one of the queries leaves out; ``last`` if there is none before it."""
-    for row in lanes:
+    for row in range(start, stop):
         if item <= leave_out[row] < last:
             last = leave_out[row]
     return last
 
 
 @_compile
-def _add_sizes(seen, sizes, place):
-    for group in range(len(sizes)):
+def _lanes_of(wanted, first, last):
+    """The lanes to which any of these groups is relevant."""
+    lanes = np.uint8(0)
+    for group in range(first, last):
+        lanes |= wanted[group]
+    return lanes
+
+
+@_compile
+def _add_sizes(seen, sizes, place, first, last):
+    for group in range(first, last):
         for lane in range(_LANES):
             seen[place[group, lane]] += sizes[group]
 
 
 @_compile
-def _look_up(place, wanted, lanes, queries, words, labels, relevance, bins):
-    for group in range(len(words)):
-        wanted[group] = 0
-        for lane in range(_LANES):
-            row = lanes[lane] if lane < len(lanes) else lanes[0]  # a lane without a query counts for nothing
-            place[group, lane] = lane * bins + _distance_of_rows(queries, row, words, group)
-            if lane < len(lanes) and relevance[row, labels[group]]:
-                wanted[group] |= 1 << lane
-
-
-@_compile
-def _walk(seen, found, sums, numbers, topk, group_of, place, wanted):
-    for item in range(len(group_of)):
+def _walk(seen, found, sums, numbers, topk, group_of, first, last, place, wanted):
+    for item in range(first, last):
         group = group_of[item]
         lanes = wanted[group]
         if lanes == 0:
@@ -199,19 +222,21 @@ def _walk(seen, found, sums, numbers, topk, group_of, place, wanted):
 
 
 @_compile
-def _pass_over(item, state, sums, numbers, precisions, leave_out, lanes, topk, group_of, place, wanted):
+def _pass_over(seen, found, sums, numbers, precisions, leave_out, start, stop, topk, group_of, item, place, wanted):
     """An item that some of the queries leave out: all take it, and these take it back."""
-    own = np.flatnonzero(leave_out[lanes] == item)
-    for lane in own:
-        precisions[lanes[lane]] += sums[lane]
-        sums[lane] = 0.0
-    before = numbers.copy()
-    _walk(state[0], state[1], sums, numbers, topk, group_of[item : item + 1], place, wanted)
     group = group_of[item]
-    for lane in own:
-        sums[lane], numbers[lane] = 0.0, before[lane]
-        state[0, place[group, lane]] -= 1
-        state[1, place[group, lane]] -= wanted[group] >> lane & 1
+    for row in range(start, stop):
+        if leave_out[row] == item:
+            precisions[row] += sums[row - start]
+            sums[row - start] = 0.0
+    _walk(seen, found, sums, numbers, topk, group_of, item, item + 1, place, wanted)
+    for lane in range(stop - start):
+        if leave_out[start + lane] == item:
+            at, relevant = place[group, lane], wanted[group] >> lane & 1
+            numbers[lane] -= relevant and seen[at] <= topk
+            seen[at] -= 1
+            found[at] -= relevant
+            sums[lane] = 0.0
 
 
 @_compile

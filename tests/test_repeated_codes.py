@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import counting, hamming
+from shared.argsort_map import map_numpy_argsort
 from shared.counting import Side, distance_counts, stable_sums
 from shared.grouping import group_rows, group_values, label_words
 from shared.packing import pack_codes
@@ -65,14 +66,14 @@ def plain_sum(distance, relevant, own, topk, block):
 @settings(max_examples=120, deadline=None)
 @given(sample=samples(), topk=st.integers(1, 320), block=st.sampled_from([16, 100, 2**16]))
 def test_counts_and_sums_are_those_of_plain_numpy(sample, topk, block):
-    asking, database = sides(sample)
-    bits = sample.codes.shape[1]
+    (asking, database), bits = sides(sample), sample.codes.shape[1]
+    left_out = np.roll(sample.own, 1)  # whatever its label
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "_BLOCK", block)
         patch.setattr(counting, "_PAIRS", 64)  # several portions of the queries
-        items, relevant = distance_counts(asking, database, bits, sample.own)
-        sums = stable_sums(asking, database, items, relevant, topk, sample.own)
-    for query, own in enumerate(sample.own):
+        items, relevant = distance_counts(asking, database, bits, left_out)
+        sums = stable_sums(asking, database, items, relevant, topk, left_out)
+    for query, own in enumerate(left_out):
         distance = (sample.queries[query] != sample.codes).sum(axis=1)
         flags, kept = related(sample.query_labels[query], sample.labels), np.arange(len(distance)) != own
         assert items[query].tolist() == np.bincount(distance[kept], minlength=bits + 1).tolist()
@@ -146,6 +147,14 @@ def test_equal_queries_are_worked_on_once_and_all_count_as_done(monkeypatch):
     evaluate(codes, labels, codes, labels, progress=lambda done, total: seen.append((done, total)))
     assert sum(rows) == 4
     assert seen[-1] == (2 * 100 * 100, 2 * 100 * 100)
+
+
+def test_the_ports_sort_weighs_equal_queries_by_their_number():
+    generator = np.random.RandomState(3)
+    codes, labels = generator.rand(200, 6) > 0.5, generator.randint(0, 3, 200)
+    alone = [map_numpy_argsort(codes[i : i + 1], labels[i : i + 1], codes, labels) for i in range(4)]
+    asked = np.array([0, 1, 1, 2, 2, 2, 3, 0, 2])
+    assert map_numpy_argsort(codes[asked], labels[asked], codes, labels) == np.mean([alone[i] for i in asked])
 
 
 @settings(max_examples=80, deadline=None)
