@@ -19,6 +19,7 @@ from shared.progress import Progress
 from shared.ranks import ALONE
 from shared.runs import Run
 from tests import helpers
+from tests.rows import EPOCH
 
 # Largest norm of a parameter's difference, relative to what the last epoch changed of it. Measured without a decision
 # that fell differently 5e-6, and with some (another seed) 0.02; of the mistakes tried the mildest, a lost momentum of
@@ -151,7 +152,7 @@ def kept(initial, tmp_path):
     run = Run(tmp_path / "run")
     run.prepare(recipe_of(EPOCHS))
     for epoch in (1, 2):
-        run.append_log({"epoch": epoch})
+        run.append_log(EPOCH | {"epoch": epoch})
     arrays, _ = weights.load(initial)
     state = run.resume_folder / "last.safetensors"
     checkpoint.save(state, Checkpoint(arrays, dict(arrays), 2, 0.005))
@@ -159,7 +160,7 @@ def kept(initial, tmp_path):
 
 
 def write_log(job, *epochs):
-    job.run.log_file.write_text("".join(json.dumps({"epoch": epoch}) + "\n" for epoch in epochs))
+    job.run.log_file.write_text("".join(json.dumps(EPOCH | {"epoch": epoch}) + "\n" for epoch in epochs))
 
 
 def change_state(**changes):
