@@ -22,11 +22,12 @@ import numpy as np
 from compare.worker import Worker, add_python_options
 from shared import checkpoint, cifar, weights
 from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
+from shared.code_forms import MAX_BITS
 from shared.errors import UserError, exit_status, printable
 from shared.files import scratch_beside
 from shared.formats import SUFFIXES
 from shared.names import CLASSIFIER, DEEPHASH, FAMILIES, OURS, TITLES, spelled
-from shared.options import Parser
+from shared.options import Parser, whole
 from shared.paddle_files import PaddleState, write_paddle
 from shared.recipe import PRESETS
 from shared.trees import listed
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("source", type=Path, metavar="SRC", help=f"a checkpoint: {', '.join(SUFFIXES)}")
     add("target", type=Path, metavar="DST", nargs="?", help=f"file to write: {', '.join(_TARGETS)}")
-    add("--bits", type=int, metavar="N", help="the code length SRC must have")
+    add("--bits", type=whole(1, MAX_BITS), metavar="N", help="the code length SRC must have")
     add("--key", default="", metavar="NAME", help="which of several networks in SRC, by the entry it lies under (a.b)")
     add("--names", choices=FAMILIES, default=OURS, help="what to call the parameters in a .pt or .pdparams DST")
     text = (

@@ -33,6 +33,18 @@ _PLAIN_PICKLE = (
 )
 
 
+_SAVES = {
+    "torch": "torch.save(model.state_dict(), 'weights.pt')",
+    "paddle": "paddle.save(model.state_dict(), 'weights.pdparams')",
+}
+# how other files begin, and what to do with one
+_OTHERS = (
+    (b"\x1f\x8b", "it is compressed: unpack it by gunzip first"),
+    (b"version https://", "it is a pointer of Git LFS: fetch the file itself by git lfs pull"),
+    (b"<", "it is a web page: download the file again"),
+)
+
+
 class Content(NamedTuple):
     """Tensors and momentum under the file's names; ``turned`` if linear weights are (in, out), Paddle's way.
 
@@ -82,7 +94,8 @@ def format_of(path: Path) -> str:
     content = _format_by_content(head, suffix)
     if content is None:
         known = f"{_TITLES[suffix]}, as the suffix {path.suffix} says" if suffix else f"one of {', '.join(SUFFIXES)}"
-        raise UserError(f"{path}: expected {known}, received {size} bytes that begin with {head[:16]!r}")
+        end = _remedy(head, suffix)
+        raise UserError(f"{path}: expected {known}, received {size} bytes that begin with {head[:16]!r}{end}")
     if suffix not in (None, content):
         plain = _PLAIN_PICKLE.format(name=path.name) if (suffix, content) == ("torch", "paddle") else ""
         raise UserError(
@@ -90,6 +103,15 @@ def format_of(path: Path) -> str:
             f"give it the suffix of what it is{plain}"
         )
     return content
+
+
+def _remedy(head: bytes, suffix: str | None) -> str:
+    if not head:
+        return "; it is empty: copy or download the file again"
+    known = [what for begin, what in _OTHERS if head.startswith(begin)]
+    if known or suffix not in _SAVES:
+        return f"; {known[0]}" if known else ""
+    return f"; save the weights again: {_SAVES[suffix]}"
 
 
 def _format_by_content(head: bytes, suffix: str | None) -> str | None:

@@ -47,7 +47,8 @@ def records(outputs: Outputs, names: Sequence[str], class_of: Callable[[int], st
     found = []
     for i, name in enumerate(names):
         if not finite[i]:
-            found.append({"image": name, "problem": f"its features are not finite; {WHY_NOT_FINITE}"})
+            what = "logits" if np.isfinite(outputs.feature[i]).all() else "features"
+            found.append({"image": name, "problem": f"its {what} are not finite; {WHY_NOT_FINITE}: train again"})
             continue
         label = None if outputs.label is None else int(outputs.label[i])
         found.append(

@@ -84,7 +84,8 @@ def test_a_log_that_is_a_pipe_is_refused_at_once(tmp_path, capsys):
 
 
 def test_table_and_report_overwrite_nothing_elsewhere(suite, victim):
-    names = ("table.md", "table.csv", "table.json", "report.html", "codes.json", "figures/rate.svg", "figures/rate.png")
+    drawn = ("figures/learning_rate.svg", "figures/learning_rate.png")
+    names = ("table.md", "table.csv", "table.json", "report.html", "codes.json", *drawn)
     for name in names:
         (suite / name).parent.mkdir(exist_ok=True)
         (suite / name).unlink(missing_ok=True)

@@ -64,7 +64,7 @@ def test_a_picture_without_features_is_named_and_the_others_are_done():
     features = spoiled(2, math.nan)[:5]
     classifier = np.eye(10, 12, dtype=np.float32)
     outputs = Outputs.from_features(features, np.array([NO_CLASS, 1, 2, NO_CLASS, 4]), classifier)
-    said, problems = told_apart(records(outputs, list("abcde"), "digits"))
+    said, problems = told_apart(records(outputs, list("abcde"), str))
     assert [record["image"] for record in said] == ["b", "c", "e"]
     assert [problem.split(";")[0] for problem in problems] == [f"{n}: its features are not finite" for n in "ad"]
     assert all("NaN" not in line(record, as_json=True) for record in said)

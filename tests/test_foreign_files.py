@@ -1,6 +1,7 @@
 """Weights files of other people: only what is wanted of one is judged, and what is left out is named."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -234,3 +235,24 @@ def test_names_of_a_file_are_shown_printable(tmp_path):
         read_checkpoint(pickled(tmp_path / "m.pdparams", content))
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "remedy"),
+    [
+        ("a.pth", b"\x1f\x8b\x08" + bytes(40), "it is compressed: unpack it by gunzip first"),
+        (
+            "a.pth",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "it is a pointer of Git LFS: fetch the file itself by git lfs pull",
+        ),
+        ("a.ckpt", b"<!DOCTYPE html>", "it is a web page: download the file again"),
+        ("a.safetensors", b"", "it is empty: copy or download the file again"),
+        ("a.pth", b"L119547037146038801333356L\n.", "save the weights again: torch.save(model.state_dict(), "),
+        ("a.pdparams", b"nonsense nonsense", "save the weights again: paddle.save(model.state_dict(), "),
+    ],
+)
+def test_what_is_no_checkpoint_says_how_to_mend_it(name, content, remedy, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"received {len(content)} bytes that begin with .*; {re.escape(remedy)}"):
+        read_checkpoint(tmp_path / name)
