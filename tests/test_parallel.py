@@ -24,9 +24,11 @@ from shared.work import check_memory
 from tests import helpers
 from tests.helpers import wait_until
 
-# relative norm of a parameter's difference; measured up to 3e-15 in float64 and 1e-6 in float32, where one ReLU that
-# falls the other way may part two trajectories
-LIMITS = {"float64": 1e-12, "float32": 1e-2}
+# relative norm of a parameter's difference in float64; measured up to 3e-15
+FLOAT64_LIMIT = 1e-12
+# of all parameters' difference, relative to what training changed: 1e-6 in float32 where no ReLU falls the other way,
+# 0.02 on processors where one does; gradients that are summed instead of averaged make it about 1
+FLOAT32_LIMIT = 0.25
 # the fourth and last batch of an epoch is one image: the parts of two ranks differ, and one of them is empty
 BATCH_SIZE, EPOCHS = 333, 2
 
@@ -78,18 +80,24 @@ def test_two_processes_train_as_one_in_float64(framework, initial, tmp_path):
         helpers.child(framework, "double", framework, prepared(tmp_path / str(devices)).folder, initial, devices, out)
         with np.load(out) as file:
             found.append(dict(file))
-    assert 0 < change(*found) < LIMITS["float64"]
+    assert 0 < change(*found) < FLOAT64_LIMIT
 
 
-def test_two_processes_train_as_one(framework, runs):
+def norm(arrays, others):
+    return np.sqrt(sum(np.square(arrays[name] - others[name], dtype=np.float64).sum() for name in arrays))
+
+
+def test_two_processes_train_as_one(framework, initial, runs):
     one, two = runs(framework, 1), runs(framework, 2)
     first, second = (read_checkpoint(run.checkpoint_file) for run in (two, one))
-    assert change(first.weights, second.weights) < LIMITS["float32"]
-    assert change(first.momentum, second.momentum) < LIMITS["float32"]
+    start, _ = weights.load(initial)
+    still = {name: np.zeros_like(array) for name, array in start.items()}
+    assert norm(first.weights, second.weights) < FLOAT32_LIMIT * norm(second.weights, start)
+    assert norm(first.momentum, second.momentum) < FLOAT32_LIMIT * norm(second.momentum, still)
     assert [record.keys() for record in two.log()] == [record.keys() for record in one.log()]
-    for ours, theirs in zip(two.log(), one.log(), strict=True):
+    for ours, theirs, limit in zip(two.log(), one.log(), (1e-5, 1e-3), strict=True):
         for name in ("lr", "loss", "cross_entropy", "penalty"):
-            assert ours[name] == pytest.approx(theirs[name], rel=1e-5)
+            assert ours[name] == pytest.approx(theirs[name], rel=limit)
 
 
 def test_result_and_codes_are_whole(framework, runs):
@@ -98,7 +106,7 @@ def test_result_and_codes_are_whole(framework, runs):
     assert two.result()["recipe_digest"] == one.result()["recipe_digest"]
     ours, theirs = (Codes.load(run.codes_file) for run in (two, one))
     assert np.array_equal(ours.index, theirs.index)
-    assert np.abs(ours.margin - theirs.margin).max() < 1e-2 * theirs.margin.max()
+    assert np.abs(ours.margin - theirs.margin).max() < FLOAT32_LIMIT * theirs.margin.max()
     assert not two.resume_folder.exists()
 
 
