@@ -22,11 +22,14 @@ class Parser(argparse.ArgumentParser):
     in silence. ``description`` is shown as it stands.
     """
 
+    admits_repeated = False
+
     def __init__(self, **options: object) -> None:
         super().__init__(**{"formatter_class": _Help, **options})
         for kind, convert in ((int, whole()), (float, _number), (Path, _path)):
             self.register("type", kind, convert)
-        self.register("action", None, _Once)
+        if not self.admits_repeated:
+            self.register("action", None, _Once)
 
     def parse_known_args(
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -57,6 +60,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # argparse's own words for what is not overridden here: "argument --bits: expected at least one argument"
         raise UserError(re.sub(r"^argument (\S+?)(/\S+)?: ", r"\1: ", message))
+
+
+class WorkerParser(Parser):
+    """That of the workers: a rank is started by the words of its parent, and further ones that count in their place."""
+
+    admits_repeated = True
 
 
 class _Once(argparse.Action):

@@ -24,7 +24,7 @@ from shared.job import encode
 from shared.launch import adopt_channel, check_counts, make_layout, run_ranks, words_of
 from shared.names import CLASSIFIER
 from shared.opening import load_data, open_job
-from shared.options import Parser, add_device, whole
+from shared.options import WorkerParser, add_device, whole
 from shared.progress import MODES, Progress, make_progress
 from shared.ranks import ALONE, Ranks
 from shared.recipe import Recipe
@@ -63,7 +63,7 @@ def run_worker(program: str, framework_name: str, load: Callable[[], Implementat
 
 def build_parser(program: str) -> argparse.ArgumentParser:
     """The parser of ``python -m <program>``."""
-    parser = Parser(prog=f"python -m {program}", description="One framework's side of the comparison.")
+    parser = WorkerParser(prog=f"python -m {program}", description="One framework's side of the comparison.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     train = verbs.add_parser("train", help="train the run whose recipe.json lies in a run folder, and score it")
     add_run = train.add_argument_group("the run").add_argument
