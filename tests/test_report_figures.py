@@ -107,7 +107,7 @@ def test_length_keeps_its_tick(tmp_path, frameworks, score):
     plan(tmp_path, frameworks=frameworks)
     exact = {"expected": score, "worst": score, "best": score, "stable": score, "argsort": score}
     for framework in frameworks:
-        finish(tmp_path, RECIPE, framework, score, map_last=exact, map_best=exact)
+        finish(tmp_path, RECIPE, framework, score, map_last=exact, map_best=exact, map_argsort_best=score)
     axes = map_by_length(read_suite(tmp_path)).figure.axes[0]
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     assert [label.get_text() for label in axes.get_xticklabels()] == ["12"]
