@@ -11,13 +11,11 @@ from shared.arrays import read_npz
 from shared.cifar import Dataset, Split
 from shared.errors import UserError
 from shared.files import atomic_path
-from shared.finite import check_finite
+from shared.finite import NO_CLASS, check_finite
 from shared.packing import pack_codes
 from shared.recipe import NUM_CLASSES
 from shared.retrieval import Retrieval, evaluate
 from shared.runs import AP
-
-NO_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,8 @@ def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     for name in ("index", "labels", "predicted"):
         if arrays[name].shape != margin.shape[:1] or arrays[name].dtype.kind not in "iu":
             yield f"{name} {arrays[name].dtype} {arrays[name].shape} beside margin {margin.shape}"
-    for name in ("labels", "predicted"):
-        if len(margin) and not 0 <= arrays[name].min() <= arrays[name].max() < NUM_CLASSES:
+    for name, least in (("labels", 0), ("predicted", NO_CLASS)):
+        if len(margin) and not least <= arrays[name].min() <= arrays[name].max() < NUM_CLASSES:
             yield f"{name} from {arrays[name].min()} to {arrays[name].max()}, where classes are 0 to {NUM_CLASSES - 1}"
     if count.shape != () or count.dtype.kind not in "iu" or not 0 <= count <= len(margin):
         yield f"num_queries that is not from 0 to {len(margin)}"

@@ -10,7 +10,7 @@ from shared.errors import Diverged, UserError
 from shared.pixels import SCALE, SHIFT
 
 WHY_NOT_FINITE = "with these weights numbers grow beyond float32"
-# the predicted class of an image whose logits are not finite
+# the predicted class where there is none: of an image whose logits are not finite, or from a model without classifier
 NO_CLASS = -1
 # two digits below float32's largest: fast convolutions add and subtract before they multiply
 _LARGEST = 3e36

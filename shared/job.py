@@ -210,8 +210,8 @@ class Job:
             }
         self.run.append_log(record)
         self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
-        if encoded is not None and encoded.codes.collapse:
-            self.progress.note(f"  warning: epoch {epoch}: {encoded.codes.collapse}")
+        if encoded is not None and (warning := encoded.codes.collapse):
+            self.progress.note(f"  warning: epoch {epoch}: {warning}")
         return record
 
     def finish(self, encoded: Encoded, kept: Path) -> None:

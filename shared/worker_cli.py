@@ -245,6 +245,6 @@ def _codes_of(
     codes = encode(
         lambda index: implementation.encode.encode_images(network, images, index, progress), dataset, split
     ).codes
-    if codes.collapse:
-        progress.note(f"warning: {codes.collapse}")
+    if warning := codes.collapse:
+        progress.note(f"warning: {warning}")
     return codes if CLASSIFIER in arrays else codes.without_classes(), recipe

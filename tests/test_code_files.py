@@ -240,10 +240,17 @@ SPOILT = {
     "bits beyond the code": {"codes": np.full((430, 1), 2**21, np.uint64)},
     "fewer labels": {"labels": LABELS},
     "labels of no class": {"labels": np.full(430, 10)},
-    "predictions of no class": {"predicted": np.full(430, -1)},
+    "predictions of no class": {"predicted": np.full(430, -2)},
     "an index of reals": {"index": np.ones(430)},
     "margins of one dimension": {"margin": np.ones(430)},
 }
+
+
+def test_codes_of_a_model_without_classifier_are_scored(folder):
+    Codes(**RUN).without_classes().save(folder / "codes.npz")
+    queries, items = (read_codes(folder / "codes.npz", role) for role in ("query", "database"))
+    assert np.array_equal(np.concatenate([queries.codes, items.codes]), RUN["codes"])
+    assert Codes.load(folder / "codes.npz").accuracy() is None
 
 
 @pytest.mark.parametrize("other", SPOILT.values(), ids=SPOILT.keys())
