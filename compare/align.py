@@ -10,7 +10,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import dataclasses
@@ -29,10 +29,10 @@ from compare.ladder.report import ALIGN_FILE
 from compare.ladder.rig import Rig, Scale, ladder_recipe, make_inputs
 from compare.ladder.rungs import RUNGS
 from compare.worker import Worker, add_python_options
-from shared.code_forms import MAX_BITS
-from shared.errors import EXIT_CHECK_FAILED, exit_status
-from shared.files import check_writable, write_json
-from shared.options import Parser, whole
+from shared.config.recipe import MAX_BITS
+from shared.system.errors import EXIT_CHECK_FAILED, exit_status
+from shared.system.files import check_writable, write_json
+from shared.system.options import Parser, whole
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
 QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16

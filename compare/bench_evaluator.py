@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import os
@@ -24,15 +24,15 @@ from functools import partial
 import numpy as np
 
 from compare.code_samples import QUERIES, Data, synthetic, trained_like, write_random, write_trained_like
-from shared.average_precision import average_precision
-from shared.counting import Side, distance_counts
-from shared.errors import exit_status
-from shared.files import PROJECT_ROOT
-from shared.hamming import popcount_pass
-from shared.machine import cpu_info, num_threads, numpy_simd
-from shared.options import Parser, whole
-from shared.packing import pack_codes
-from shared.retrieval import Retrieval, evaluate
+from shared.codes.packing import pack_codes
+from shared.scoring.average_precision import average_precision
+from shared.scoring.counting import Side, distance_counts
+from shared.scoring.hamming import popcount_pass
+from shared.scoring.retrieval import Retrieval, evaluate
+from shared.system.errors import exit_status
+from shared.system.files import PROJECT_ROOT
+from shared.system.machine import cpu_info, num_threads, numpy_simd
+from shared.system.options import Parser, whole
 
 _ITEMS, _BITS = 59_000, 48
 _LARGE_BITS = 64

@@ -9,7 +9,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import dataclasses
@@ -28,14 +28,13 @@ from compare.ladder.report import ALIGN_FILE, read_align
 from compare.reporting.freshness import REPORT_FILE, is_up_to_date
 from compare.table import write_table
 from compare.worker import add_python_options
-from shared.arithmetic import PRECISIONS
-from shared.code_forms import MAX_BITS
-from shared.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
-from shared.options import Parser, add_device, whole
-from shared.progress import Progress, make_progress
-from shared.protocols import PROTOCOLS
-from shared.recipe import BASE_SEED, PRESETS
-from shared.runs import FRAMEWORKS
+from shared.config.arithmetic import PRECISIONS
+from shared.config.protocols import PROTOCOLS
+from shared.config.recipe import BASE_SEED, MAX_BITS, PRESETS
+from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
+from shared.system.options import Parser, add_device, whole
+from shared.system.progress import Progress, make_progress
+from shared.training.runs import FRAMEWORKS
 
 _CIFAR_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10")]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.arrays import MOST_BYTES, npz_headers, read_npy, read_npz
-from shared.errors import UserError, printable
-from shared.float_types import BFLOAT16, as_float32
-from shared.matlab_files import hdf5_conversion, matlab_names, read_matlab
-from shared.pickle_values import StandIn
-from shared.torch_files import read_torch
-from shared.trees import Stored, read_stored
+from shared.readers.arrays import MOST_BYTES, npz_headers, read_npy, read_npz
+from shared.readers.float_types import BFLOAT16, as_float32
+from shared.readers.matlab_files import hdf5_conversion, matlab_names, read_matlab
+from shared.readers.pickle_values import StandIn
+from shared.readers.torch_files import read_torch
+from shared.readers.trees import Stored, read_stored
+from shared.system.errors import UserError, printable
 
 _MOST_LISTED = 300
 _TORCH = (".pt", ".pth")

@@ -9,10 +9,10 @@ import numpy as np
 
 from compare.code_arrays import open_arrays
 from compare.code_names import BITS, CODES, INDEX, LABELS, names_of
-from shared.codes import Codes
-from shared.errors import UserError, printable
-from shared.own_items import positions_of
-from shared.packing import ZEROS
+from shared.codes.codes import Codes
+from shared.codes.packing import ZEROS
+from shared.scoring.own_items import positions_of
+from shared.system.errors import UserError, printable
 
 ROLES = {"query": "tst", "database": "trn"}  # as DeepHash-pytorch names its arrays
 _ACCEPTED = (
@@ -77,7 +77,7 @@ def common_bits(choice: int | None, queries: CodeSet, database: CodeSet) -> int 
 
 
 def left_out(exclude_self: bool, queries: CodeSet, database: CodeSet) -> np.ndarray | bool:
-    """What ``--exclude-self`` means for ``shared.own_items``: positions by index where both have it, else its value.
+    """What ``--exclude-self`` means for ``own_items``: positions by index where both sides have it, else its value.
 
     Raises UserError for an index that is none.
     """

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from compare.code_arrays import NamedArrays
-from shared.errors import UserError, printable
+from shared.system.errors import UserError, printable
 
 QUERY, DATABASE = "query", "database"
 CODES, LABELS, INDEX, BITS = "codes", "labels", "index", "bits"

@@ -10,7 +10,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import dataclasses
@@ -20,17 +20,17 @@ import sys
 import numpy as np
 
 from compare.worker import Worker, add_python_options
-from shared import checkpoint, cifar, weights
-from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
-from shared.code_forms import MAX_BITS
-from shared.errors import UserError, exit_status, printable
-from shared.files import scratch_beside
-from shared.formats import SUFFIXES
-from shared.names import CLASSIFIER, DEEPHASH, FAMILIES, OURS, TITLES, spelled
-from shared.options import Parser, whole
-from shared.paddle_files import PaddleState, write_paddle
-from shared.recipe import PRESETS
-from shared.trees import listed
+from shared.checkpoint import checkpoint, weights
+from shared.checkpoint.checkpoint import KINDS, Checkpoint, read_checkpoint
+from shared.checkpoint.formats import SUFFIXES
+from shared.checkpoint.names import CLASSIFIER, DEEPHASH, FAMILIES, OURS, TITLES, spelled
+from shared.checkpoint.paddle_files import PaddleState, write_paddle
+from shared.config.recipe import MAX_BITS, PRESETS
+from shared.data import cifar
+from shared.readers.trees import listed
+from shared.system.errors import UserError, exit_status, printable
+from shared.system.files import scratch_beside
+from shared.system.options import Parser, whole
 
 # suffix of DST -> the families of names it may be written under, and the facts it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())

@@ -12,7 +12,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import sys
@@ -22,14 +22,14 @@ import pandas as pd
 
 from compare.code_files import add_file_options, common_bits, left_out, note_what_finds_itself, read_both
 from compare.figures import precision_recall_figure, save_figure
-from shared.argsort_map import map_numpy_argsort
-from shared.average_precision import DENOMINATORS
-from shared.curves import PrecisionRecall
-from shared.errors import UserError, exit_status
-from shared.files import atomic_path, make_folder, write_json
-from shared.options import Parser
-from shared.progress import Progress, make_progress
-from shared.retrieval import Retrieval, evaluate
+from shared.scoring.argsort_map import map_numpy_argsort
+from shared.scoring.average_precision import DENOMINATORS
+from shared.scoring.curves import PrecisionRecall
+from shared.scoring.retrieval import Retrieval, evaluate
+from shared.system.errors import UserError, exit_status
+from shared.system.files import atomic_path, make_folder, write_json
+from shared.system.options import Parser
+from shared.system.progress import Progress, make_progress
 
 _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 

@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from shared.curves import PrecisionRecall
-from shared.files import atomic_path
+from shared.scoring.curves import PrecisionRecall
+from shared.system.files import atomic_path
 
 # Okabe and Ito's colours, told apart with any colour vision
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#767676"

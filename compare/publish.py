@@ -8,7 +8,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import os
 import re
@@ -24,11 +24,11 @@ from compare.reporting.findings import results_page
 from compare.reporting.freshness import REPORT_FILE
 from compare.reporting.kept_facts import FACTS_FILE
 from compare.table import write_table
-from shared.errors import UserError, exit_status
-from shared.files import PROJECT_ROOT, make_folder, write_json, write_text
-from shared.options import Parser
-from shared.recipe import SEEDED
-from shared.runs import Run, finished_runs
+from shared.config.recipe import SEEDED
+from shared.system.errors import UserError, exit_status
+from shared.system.files import PROJECT_ROOT, make_folder, write_json, write_text
+from shared.system.options import Parser
+from shared.training.runs import Run, finished_runs
 
 RESULTS = PROJECT_ROOT / "results"
 _TABLES = ("table.md", "table.csv", "table.json")

@@ -2,9 +2,9 @@
 
 import csv
 
-from shared.departures import departures
-from shared.files import PROJECT_ROOT
-from shared.recipe import PRESETS, Recipe
+from shared.config.recipe import PRESETS, Recipe
+from shared.system.files import PROJECT_ROOT
+from shared.training.departures import departures
 
 _REFERENCE = PROJECT_ROOT / "results" / "reference"
 _BITS = ("12", "24", "32", "48")

@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import sys
 
@@ -19,9 +19,9 @@ from compare.reporting.content import content
 from compare.reporting.curves import Picture
 from compare.reporting.data import read_suite
 from compare.reporting.freshness import REPORT_FILE
-from shared.errors import exit_status
-from shared.files import check_links, write_text
-from shared.options import Parser
+from shared.system.errors import exit_status
+from shared.system.files import check_links, write_text
+from shared.system.options import Parser
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

@@ -13,7 +13,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import json
@@ -28,10 +28,10 @@ from compare.search.hits import Database, Query, check_numbers, lines, record, s
 from compare.search.neighbours import index_beside, open_index
 from compare.search.run_queries import FinishedRun, open_run
 from compare.worker import NAMES, Worker, add_python_options
-from shared.errors import UserError, exit_status
-from shared.options import Parser
-from shared.own_items import own_items
-from shared.retrieval import checked_sides
+from shared.scoring.own_items import own_items
+from shared.scoring.retrieval import checked_sides
+from shared.system.errors import UserError, exit_status
+from shared.system.options import Parser
 
 # no file that a picture of more could be drawn into is of use to anybody
 _MOST_ROWS, _MOST_COLUMNS = 100, 50

@@ -9,7 +9,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import os
@@ -19,9 +19,9 @@ from contextlib import ExitStack
 from typing import NoReturn
 
 from compare.worker import add_python_options
-from shared.errors import exit_status
-from shared.exported import needs
-from shared.options import Parser
+from shared.system.errors import exit_status
+from shared.system.options import Parser
+from shared.worker.exported import needs
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,13 +10,14 @@ from compare.code_samples import synthetic
 from compare.convert import write as write_checkpoint
 from compare.throughput_table import Contestant, Measured
 from compare.worker import Worker
-from shared import weights
-from shared.checkpoint import Checkpoint, read_checkpoint
-from shared.codes import Codes
-from shared.departures import departures
-from shared.names import OURS
-from shared.packing import pack_codes
-from shared.progress import Progress
+from shared.checkpoint import weights
+from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from shared.checkpoint.names import OURS
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+from shared.scoring.code_scores import map_scores, score_of
+from shared.system.progress import Progress
+from shared.training.departures import departures
 
 _ITEMS = 59_000
 _ROUNDS = 3
@@ -27,7 +28,7 @@ def measure(measured: Measured, workers: dict[str, Worker], folder: Path, progre
     """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for both."""
     state = _trained_state(measured, folder)
     codes, argsort = _codes(measured.recipe.bits), not departures(measured.recipe)
-    codes.score()  # its kernels are compiled
+    score_of(codes)  # its kernels are compiled
     for number in range(1, _ROUNDS + 1):
         for name, worker in workers.items():
             measured.add(Contestant(name, tuned=True), _conversion(state, folder / f"state{OWN_FORM[name]}", worker))
@@ -44,7 +45,7 @@ def _codes_and_score(codes: Codes, path: Path, argsort: bool) -> dict[str, float
     saved = _seconds(lambda: codes.save(path))
     back = Codes.load(path)
     # as a run's end scores them: every mAP, then the other scores
-    scores = _seconds(lambda: (back.map_scores(argsort=argsort), back.score().other_scores()))
+    scores = _seconds(lambda: (map_scores(back, argsort=argsort), score_of(back).other_scores()))
     return {"codes": saved, "score": scores}
 
 

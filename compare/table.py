@@ -8,7 +8,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import json
 import sys
@@ -30,10 +30,10 @@ from compare.reporting.table_text import (
     table_cells,
     verdicts,
 )
-from shared.errors import exit_status
-from shared.files import check_links, make_folder, write_json, write_text
-from shared.options import Parser
-from shared.runs import Run
+from shared.system.errors import exit_status
+from shared.system.files import check_links, make_folder, write_json, write_text
+from shared.system.options import Parser
+from shared.training.runs import Run
 
 _EMPTY = {"table": [], "published": [], "notes": {}, "noise": [], "variance": []}
 _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")

@@ -8,7 +8,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "entry.py"))
+    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
 import dataclasses
@@ -25,16 +25,18 @@ from compare import surroundings
 from compare.figures import save_figure
 from compare.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, heading, markdown, notes, table
 from compare.worker import NAMES, Dialogue, Worker, add_python_options
-from shared import cifar, weights
-from shared.arithmetic import PRECISIONS
-from shared.errors import UserError, exit_status
-from shared.files import check_links, check_writable, write_json, write_text
-from shared.machine import num_threads
-from shared.options import Parser, whole
-from shared.progress import Progress, make_progress
-from shared.recipe import PRESETS, Recipe
-from shared.runs import FRAMEWORKS, Run
-from shared.work import check_memory
+from shared.checkpoint import weights
+from shared.config.arithmetic import PRECISIONS
+from shared.config.recipe import PRESETS, Recipe
+from shared.data import cifar
+from shared.network.flops import check_memory
+from shared.network.initial import initial_weights
+from shared.system.errors import UserError, exit_status
+from shared.system.files import check_links, check_writable, write_json, write_text
+from shared.system.machine import num_threads
+from shared.system.options import Parser, whole
+from shared.system.progress import Progress, make_progress
+from shared.training.runs import FRAMEWORKS, Run
 
 PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
 # each framework twice
@@ -109,7 +111,7 @@ def _prepare(recipe: Recipe, arguments: argparse.Namespace, folder: Path) -> tup
         recipe, dataset=dataset.name, data_sha256=dataset.digest(), split_sha256=split.digest()
     )
     initial = folder / "initial.safetensors"
-    weights.save(initial, weights.initial_weights(recipe, {}), {})
+    weights.save(initial, initial_weights(recipe, {}), {})
     Run(folder).prepare(recipe)
     words = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": arguments.device}
     return recipe, [str(word) for pair in words.items() for word in pair]

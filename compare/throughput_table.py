@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from compare.figures import house_style
 from compare.reporting.curves import STYLES
 from compare.worker import NAMES
-from shared.batches import BATCH_SIZE
-from shared.bench import PRODUCT_SIDE
-from shared.recipe import Recipe
-from shared.work import encoding_flops, training_bytes, training_flops
+from shared.codes.encoding import BATCH_SIZE
+from shared.config.recipe import Recipe
+from shared.network.flops import encoding_flops, training_bytes, training_flops
+from shared.worker.bench import PRODUCT_SIDE
 
 # what is measured without this project's settings, too
 PLAIN_PHASES = ("step", "encode")

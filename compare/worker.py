@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from shared.errors import EXIT_USER_ERROR, UserError, WorkerDied
-from shared.files import append_to
-from shared.launch import words_of
-from shared.progress import Progress, replay
-from shared.start import ENDS_WITH_STDIN
+from shared.system.errors import EXIT_USER_ERROR, UserError, WorkerDied
+from shared.system.files import append_to
+from shared.system.progress import Progress, replay
+from shared.system.start import ENDS_WITH_STDIN
+from shared.training.launch import words_of
 
 MODULES = {"paddle": "paddle_impl", "torch": "torch_impl"}
 NAMES = {"paddle": "PaddlePaddle", "torch": "PyTorch Lightning"}

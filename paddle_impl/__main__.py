@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-if __name__ == "__main__":  # before imports that may fail, also where nobody came in by shared/entry.py
-    from shared.start import begin
+if __name__ == "__main__":  # before imports that may fail, also where nobody came in by shared/system/entry.py
+    from shared.system.start import begin
 
     begin()
 
-from shared.bench import Bench
-from shared.job import Job
-from shared.probe import run_probes
-from shared.worker_cli import Implementation, run_worker
+from shared.training.job import Job
+from shared.worker.bench import Bench
+from shared.worker.cli import Implementation, run_worker
+from shared.worker.probe import run_probes
 
 
 def load() -> Implementation:

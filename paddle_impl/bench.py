@@ -11,9 +11,9 @@ from paddle_impl.images import DeviceImages
 from paddle_impl.model import losses
 from paddle_impl.optimizer import make_optimizer, rate_of
 from paddle_impl.runtime import autocast, paddle
-from shared.bench import PRODUCT_SIDE
-from shared.checkpoint import Checkpoint
-from shared.job import Batch, Job
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.training.job import Batch, Job
+from shared.worker.bench import PRODUCT_SIDE
 
 Tensor = paddle.Tensor
 Inputs = tuple[Tensor, tuple[Tensor, Tensor] | None, Tensor]

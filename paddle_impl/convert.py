@@ -4,7 +4,8 @@ import numpy as np
 
 from paddle_impl.model import GreedyHash
 from paddle_impl.runtime import paddle
-from shared.recipe import Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.network.alexnet import parameters
 
 
 def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:

@@ -11,10 +11,10 @@ import numpy as np
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, SignStraightThrough
 from paddle_impl.runtime import autocast, paddle, use_all_threads
-from shared.batches import encode_in_batches
-from shared.finite import Reach, may_overflow
-from shared.machine import is_tuned, num_threads
-from shared.progress import Progress
+from shared.codes.encoding import encode_in_batches
+from shared.codes.finite import Reach, may_overflow
+from shared.system.machine import is_tuned, num_threads
+from shared.system.progress import Progress
 
 Tensor, nn = paddle.Tensor, paddle.nn
 # normalised pixels (B, 3, H, W) -> features (B, bits) and logits (B, classes)

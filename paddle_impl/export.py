@@ -6,11 +6,11 @@ import numpy as np
 
 from paddle_impl import convert
 from paddle_impl.runtime import paddle
-from shared import pixels
-from shared.exported import INPUT, Model
-from shared.machine import num_threads
-from shared.predictions import Outputs
-from shared.recipe import Recipe
+from shared.codes.predictions import Outputs
+from shared.config.recipe import Recipe
+from shared.data import pixels
+from shared.system.machine import num_threads
+from shared.worker.exported import INPUT, Model
 
 Tensor, nn, F = paddle.Tensor, paddle.nn, paddle.nn.functional
 _FILE = "model"  # and .json, before Paddle 3 .pdmodel, for the program, .pdiparams for the weights

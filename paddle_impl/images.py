@@ -3,8 +3,8 @@
 import numpy as np
 
 from paddle_impl.runtime import paddle
-from shared import pixels
-from shared.cifar import Dataset
+from shared.data import pixels
+from shared.data.cifar import Dataset
 
 Tensor = paddle.Tensor
 

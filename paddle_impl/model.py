@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from paddle_impl.runtime import paddle
-from shared.machine import is_tuned
-from shared.recipe import DROPOUT_PROBABILITY, POOLED_PX, Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.network.alexnet import DROPOUT_PROBABILITY, POOLED_PX, parameters
+from shared.system.machine import is_tuned
 
 Tensor, nn, F = paddle.Tensor, paddle.nn, paddle.nn.functional
 Stage = Callable[[Tensor], Tensor]

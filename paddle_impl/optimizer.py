@@ -2,7 +2,7 @@
 
 from paddle_impl.model import GreedyHash
 from paddle_impl.runtime import paddle
-from shared.recipe import Recipe
+from shared.config.recipe import Recipe
 
 
 def make_optimizer(recipe: Recipe, network: GreedyHash) -> paddle.optimizer.Momentum:

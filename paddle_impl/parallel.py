@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from paddle_impl.runtime import has_gpu, paddle
-from shared.launch import Command, Layout, words_of
-from shared.ranks import Ranks
+from shared.training.launch import Command, Layout, words_of
+from shared.training.ranks import Ranks
 
 distributed = paddle.distributed
 

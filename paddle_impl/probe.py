@@ -7,10 +7,11 @@ from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, SignStraightThrough, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import paddle
-from shared.cifar import Dataset
-from shared.exported import run_exported
-from shared.probe import Arrays, Masks
-from shared.recipe import Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.data.cifar import Dataset
+from shared.network.alexnet import parameters
+from shared.worker.exported import run_exported
+from shared.worker.probe import Arrays, Masks
 
 
 class Side:

@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from shared.arithmetic import Arithmetic
-from shared.errors import UserError
-from shared.machine import cpu_info, describe_machine, is_tuned, keep_freed_memory, mkl_code_path, num_threads
+from shared.config.arithmetic import Arithmetic
+from shared.system.errors import UserError
+from shared.system.machine import cpu_info, describe_machine, is_tuned, keep_freed_memory, mkl_code_path, num_threads
 
 FRAMEWORK = "paddle"
 

@@ -11,9 +11,9 @@ from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import autocast, paddle
-from shared import checkpoint
-from shared.checkpoint import Checkpoint
-from shared.job import Job
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.training.job import Job
 
 Layer, Optimizer = paddle.nn.Layer, paddle.optimizer.Optimizer
 

@@ -12,10 +12,11 @@ import pytest
 
 from compare import convert
 from compare.worker import default_python
-from shared import checkpoint
-from shared.checkpoint import Checkpoint
-from shared.names import spelled
-from shared.recipe import PRESETS, parameters
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.checkpoint.names import spelled
+from shared.config.recipe import PRESETS
+from shared.network.alexnet import parameters
 from tests import helpers
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12, width=1 / 64)

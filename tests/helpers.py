@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from compare.worker import default_python
-from shared import cifar
-from shared.recipe import PRESETS
+from shared.config.recipe import PRESETS
+from shared.data import cifar
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"torch": "torch", "paddle": "paddle"}

@@ -5,9 +5,11 @@ import dataclasses
 from compare.execution.grid import Grid
 from compare.execution.suite import Suite
 from compare.worker import Worker
-from shared.files import write_json
-from shared.recipe import PRESETS, RELU_LAYERS
-from shared.runs import AP, run_of
+from shared.config.recipe import PRESETS
+from shared.network.alexnet import RELU_LAYERS
+from shared.scoring.code_scores import AP
+from shared.system.files import write_json
+from shared.training.runs import run_of
 
 PAPER = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
 RESULT = {

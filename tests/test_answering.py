@@ -9,8 +9,8 @@ import pytest
 
 from compare.serving.answering import Answerer, Unavailable
 from compare.worker import Worker
-from shared.errors import UserError, WorkerDied
-from shared.questions import read_question
+from shared.system.errors import UserError, WorkerDied
+from shared.worker.questions import read_question
 from tests import helpers
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)

@@ -8,9 +8,9 @@ import tarfile
 
 import pytest
 
-from shared import cifar
-from shared.archives import read_members
-from shared.errors import UserError
+from shared.data import cifar
+from shared.data.archives import read_members
+from shared.system.errors import UserError
 
 SIZES = {"a.bin": range(4, 5), "b": range(1, 10)}
 FILES = {"batches/a.bin": b"1234", "batches/b": b"abc", "batches/readme.html": b"<p>", "batches/._b": b"\0"}

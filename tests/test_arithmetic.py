@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from shared.recipe import PRESETS
-from shared.runs import Run
+from shared.config.recipe import PRESETS
+from shared.training.runs import Run
 from tests import helpers
 
 # the same words in both, but Paddle computes in bfloat16 on a GPU only

@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from shared.arrays import npz_headers, read_npy, read_npz
-from shared.errors import UserError
+from shared.readers.arrays import npz_headers, read_npy, read_npz
+from shared.system.errors import UserError
 
 GOOD = {"codes": np.arange(6, dtype=np.uint64).reshape(2, 3), "share": np.ones((2, 2), ">f4", order="F")}
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
-from shared.average_precision import DENOMINATORS, _hypergeometric, average_precision
+from shared.scoring.average_precision import DENOMINATORS, _hypergeometric, average_precision
 
 
 def sorted_ap(relevant, topk, denominator):

@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from shared import weights
-from shared.backbone import load_backbone
-from shared.recipe import PRESETS, RELU_LAYERS, parameters
+from shared.checkpoint import weights
+from shared.checkpoint.backbone import load_backbone
+from shared.config.recipe import PRESETS
+from shared.network.alexnet import RELU_LAYERS, parameters
+from shared.network.initial import initial_weights
 from tests import helpers
 
 
@@ -18,5 +20,5 @@ def test_torchvision_weights_become_neutral(tmp_path):
     assert weights.layers_of(arrays) == RELU_LAYERS
     shapes = {p.name: p.shape for p in parameters(PRESETS["paper"])}
     assert all(array.shape == shapes[name] for name, array in arrays.items())
-    start = weights.initial_weights(dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS), arrays)
+    start = initial_weights(dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS), arrays)
     assert all(np.array_equal(start[name], arrays[name]) for name in arrays)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from compare import bench_evaluator, code_samples
-from shared.argsort_map import map_numpy_argsort
-from shared.packing import pack_codes
+from shared.codes.packing import pack_codes
+from shared.scoring.argsort_map import map_numpy_argsort
 
 
 def rows(text):

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.recipe import PRESETS
-from shared.runs import Run, finished_runs
+from shared.config.recipe import PRESETS
+from shared.training.runs import Run, finished_runs
 from tests import helpers
 from tests.helpers import check_same_numbers, wait_until
 

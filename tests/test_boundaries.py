@@ -44,6 +44,35 @@ def test_imports_obey_the_rule(package):
     assert not found
 
 
+# of shared/, in the order in which a datum passes: each imports only what stands before it, and itself
+ORDER = ("system", "readers", "config", "network", "data", "codes", "scoring", "checkpoint", "training", "worker")
+
+
+def groups_imported(path):
+    """The folders of shared/ that a file imports from."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "shared":
+            yield from [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("group", ORDER)
+def test_folders_import_only_what_stands_before_them(group):
+    files = list((helpers.PROJECT_ROOT / "shared" / group).glob("[a-z]*.py"))
+    assert files
+    allowed = set(ORDER[: ORDER.index(group) + 1])
+    assert not {(file.name, name) for file in files for name in groups_imported(file) if name not in allowed}
+
+
+def test_nothing_lies_beside_the_folders():
+    shared = helpers.PROJECT_ROOT / "shared"
+    assert {path.name for path in shared.iterdir() if path.name != "__pycache__"} == {*ORDER, "__init__.py"}
+
+
+def test_scanner_sees_another_folder(tmp_path):
+    (tmp_path / "a.py").write_text("def f():\n    from shared.worker.cli import x\nfrom shared import codes\n")
+    assert set(groups_imported(tmp_path / "a.py")) == {"worker", "codes"}
+
+
 def test_scanner_sees_a_forbidden_import(tmp_path):
     (tmp_path / "a.py").write_text("def f():\n    from torch.nn import Linear\n    import paddle as p\n")
     assert set(imports(tmp_path / "a.py")) == {"torch", "paddle"}
@@ -60,7 +89,7 @@ def test_shared_and_compare_import_without_any_framework():
         for file in (helpers.PROJECT_ROOT / package).rglob("[a-z]*.py")
     ]
     modules = [".".join(file.with_suffix("").parts) for file in files]
-    assert {"shared.recipe", "compare.benchmark", "compare.ladder.rungs"} <= set(modules)
+    assert {"shared.config.recipe", "compare.benchmark", "compare.ladder.rungs"} <= set(modules)
     helpers.run("-c", BLOCK.format(blocked=FRAMEWORKS) + f"for name in {modules}: __import__(name)")
 
 

@@ -6,8 +6,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from shared import cifar
-from shared.errors import UserError
+from shared.data import cifar
+from shared.system.errors import UserError
 
 BATCHES = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]
 

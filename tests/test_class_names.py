@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from compare.search.run_queries import open_run
-from shared import checkpoint, exported
-from shared.checkpoint import read_checkpoint
-from shared.cifar import class_name, load
-from shared.runs import Run, finished_runs
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import read_checkpoint
+from shared.data.cifar import class_name, load
+from shared.training.runs import Run, finished_runs
+from shared.worker import exported
 from tests import helpers
 
 NAMES = ("one", "two", "three", "four", "a\x1b[31mb", "six", "七", "\udcc6\udcdf", "$nine$", "ten")

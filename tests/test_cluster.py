@@ -15,9 +15,9 @@ import pytest
 from compare.execution import node
 from compare.execution.cells import Cell, Task
 from compare.worker import Worker, default_python
-from shared.errors import UserError
-from shared.files import write_text
-from shared.runs import Run, finished_runs
+from shared.system.errors import UserError
+from shared.system.files import write_text
+from shared.training.runs import Run, finished_runs
 from tests import helpers
 from tests.helpers import BLOCKING, check_same_numbers, wait_until
 

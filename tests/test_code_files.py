@@ -12,11 +12,12 @@ import scipy.sparse
 from compare import evaluate as evaluate_command
 from compare import retrieve
 from compare.code_files import read_codes
-from shared import matlab_files
-from shared.codes import Codes
-from shared.errors import UserError, exit_status
-from shared.packing import pack_codes
-from shared.retrieval import evaluate
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+from shared.readers import matlab_files
+from shared.scoring.code_scores import score_of
+from shared.scoring.retrieval import evaluate
+from shared.system.errors import UserError, exit_status
 from tests import helpers
 from tests.test_retrieval import example
 
@@ -256,7 +257,7 @@ def test_codes_of_a_model_without_classifier_are_scored(folder):
 @pytest.mark.parametrize("other", SPOILT.values(), ids=SPOILT.keys())
 def test_codes_of_a_run_that_contradict_themselves(folder, other):
     np.savez("codes.npz", **RUN)
-    assert Codes.load(folder / "codes.npz").score().ap_expected.tolist() == evaluate(*EXAMPLE).ap_expected.tolist()
+    assert score_of(Codes.load(folder / "codes.npz")).ap_expected.tolist() == evaluate(*EXAMPLE).ap_expected.tolist()
     np.savez("codes.npz", **(RUN | other))
     with pytest.raises(UserError, match="expected the codes of a finished run, received"):
         Codes.load(folder / "codes.npz")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shared.errors import UserError
-from shared.packing import pack_codes, packed_codes, packed_together
-from shared.retrieval import evaluate
+from shared.codes.packing import pack_codes, packed_codes, packed_together
+from shared.scoring.retrieval import evaluate
+from shared.system.errors import UserError
 
 
 def bits_of(seed, count, bits=48):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import worker_cli
-from shared.errors import UserError, exit_status
-from shared.options import Parser, whole
-from shared.start import threads_named
+from shared.system.errors import UserError, exit_status
+from shared.system.options import Parser, whole
+from shared.system.start import threads_named
+from shared.worker import cli
 from tests import helpers
 
 COMMANDS = sorted(
@@ -60,7 +60,7 @@ def test_a_misspelt_option_is_one_line_with_what_was_meant(command, monkeypatch,
 )
 def test_what_a_worker_does_not_understand(words, line):
     with pytest.raises(UserError, match=line):
-        worker_cli.build_parser("torch_impl").parse_args(words.split())
+        cli.build_parser("torch_impl").parse_args(words.split())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def parsers():
         build = getattr(importlib.import_module(f"compare.{command}"), "build_parser", None)
         if build:
             yield command, build()
-    (verbs,) = (a for a in worker_cli.build_parser("torch_impl")._actions if isinstance(a, argparse._SubParsersAction))
+    (verbs,) = (a for a in cli.build_parser("torch_impl")._actions if isinstance(a, argparse._SubParsersAction))
     yield from verbs.choices.items()
 
 

@@ -10,10 +10,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from compare import convert
-from shared import checkpoint
-from shared.checkpoint import open_checkpoint, read_checkpoint
-from shared.errors import UserError
-from shared.files import write_json
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import open_checkpoint, read_checkpoint
+from shared.system.errors import UserError
+from shared.system.files import write_json
 from tests import helpers
 from tests.checkpoints import DEEPHASH, FORMS, PADDLE, RECIPE, numbers, pickled, same, state, written
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import curves
+from shared.scoring import curves
 
 # query 1: a relevant item and another at distance 0, nothing at 1, a relevant one at 2
 # query 2: nothing at 0, two others at 1, one relevant of two at 2

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared import cifar
-from shared.archives import read_members
-from shared.errors import UserError
-from shared.pictures import read_picture
+from shared.data import cifar
+from shared.data.archives import read_members
+from shared.data.pictures import read_picture
+from shared.system.errors import UserError
 
 CASES, MOST_SECONDS, MOST_KB = 3000, 10, 1 << 20
 NOISE = np.random.RandomState(0).randint(0, 256, (40, 50, 3), dtype=np.uint8)

@@ -15,12 +15,12 @@ from compare.reporting.kept_facts import facts_by_length
 from compare.reporting.rerun import rerun_command
 from compare.reporting.verdict import gather_evidence, verdict
 from compare.table import write_table
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.files import write_json
-from shared.packing import pack_codes
-from shared.recipe import PRESETS
-from shared.runs import run_of
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+from shared.config.recipe import PRESETS
+from shared.system.errors import UserError
+from shared.system.files import write_json
+from shared.training.runs import run_of
 from tests.rows import EPOCH, finish, plan
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12, epochs=2)

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from shared.download import fetch_cifar10
-from shared.errors import UserError
-from shared.progress import Progress
+from shared.data.download import fetch_cifar10
+from shared.system.errors import UserError
+from shared.system.progress import Progress
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

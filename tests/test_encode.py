@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from shared.batches import BATCH_SIZE, encode_in_batches
-from shared.progress import Progress
+from shared.codes.encoding import BATCH_SIZE, encode_in_batches
+from shared.system.progress import Progress
 from tests import helpers
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from shared.errors import UserError, WorkerDied, exit_status, printable
+from shared.system.errors import UserError, WorkerDied, exit_status, printable
 
 
 def _raise(error):

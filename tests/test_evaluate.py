@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from compare.code_files import read_codes
-from shared.argsort_map import map_numpy_argsort
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.retrieval import evaluate, pack_codes
-from shared.runs import finished_runs
+from shared.codes.codes import Codes
+from shared.scoring.argsort_map import map_numpy_argsort
+from shared.scoring.code_scores import map_scores
+from shared.scoring.retrieval import evaluate, pack_codes
+from shared.system.errors import UserError
+from shared.training.runs import finished_runs
 from tests import helpers
 from tests.test_retrieval import example
 
@@ -53,7 +54,7 @@ def test_run_folders_and_across_frameworks(small_suite):
     done = score("--query", ours.folder, "--argsort")
     last = ours.result()["map_last"]
     assert f"mAP        {last['expected']:.4f}" in done.stdout
-    argsort = Codes.load(ours.codes_file).map_scores(argsort=True)["argsort"]
+    argsort = map_scores(Codes.load(ours.codes_file), argsort=True)["argsort"]
     assert f"{argsort:.4f}            NumPy's" in done.stdout
     assert last["argsort"] is None  # no published numbers stand beside the demo's
     across = score("--query", ours.folder, "--database", theirs.codes_file)

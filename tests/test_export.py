@@ -10,12 +10,12 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from shared.cifar import class_name, load
-from shared.exported import open_onnx, read_manifest
-from shared.files import sha256_of
-from shared.pictures import read_pictures
-from shared.predictions import records
-from shared.runs import Run
+from shared.codes.predictions import records
+from shared.data.cifar import class_name, load
+from shared.data.pictures import read_pictures
+from shared.system.files import sha256_of
+from shared.training.runs import Run
+from shared.worker.exported import open_onnx, read_manifest
 from tests import helpers
 
 WORKERS = {"onnx": "torch", "torch-export": "torch", "paddle-inference": "paddle"}

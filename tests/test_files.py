@@ -15,10 +15,20 @@ import pytest
 from compare.report import write_report
 from compare.reporting.freshness import is_up_to_date
 from compare.table import write_table
-from shared import files, weights
-from shared.errors import UserError, exit_status
-from shared.files import append_to, atomic_path, check_links, check_writable, folder_lock, new_folder, scratch_beside
-from shared.runs import Run
+from shared.checkpoint import weights
+from shared.network.initial import initial_weights
+from shared.system import files
+from shared.system.errors import UserError, exit_status
+from shared.system.files import (
+    append_to,
+    atomic_path,
+    check_links,
+    check_writable,
+    folder_lock,
+    new_folder,
+    scratch_beside,
+)
+from shared.training.runs import Run
 from tests import helpers
 
 DEAD = 2**22 + 1  # beyond the largest number of a process
@@ -194,8 +204,8 @@ def test_weights_that_find_no_room_are_one_line(tmp_path):
 
 
 def test_a_torch_file_that_finds_no_room_is_one_line(tmp_path):
-    torch_files = [str(helpers.PROJECT_ROOT / "shared" / "entry.py"), "torch_impl.files"]
-    arrays = weights.initial_weights(helpers.small_recipe(), {})
+    torch_files = [str(helpers.PROJECT_ROOT / "shared" / "system" / "entry.py"), "torch_impl.files"]
+    arrays = initial_weights(helpers.small_recipe(), {})
     weights.save(tmp_path / "a.safetensors", arrays, {})
     words = " ".join([*torch_files, f"{tmp_path}/a.safetensors", f"{tmp_path}/out/a.pt", "ours"])
     command = f"ulimit -f 100; exec {helpers.default_python('torch')} {words}"

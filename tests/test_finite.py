@@ -10,17 +10,19 @@ from PIL import Image
 
 from compare.table import write_table
 from compare.worker import Worker, default_python
-from shared import cifar, weights
-from shared.codes import Codes, collapsed
-from shared.errors import Diverged, UserError, WorkerDied
-from shared.exported import write_model
-from shared.finite import NO_CLASS, NotFinite, Reach, check_losses, may_overflow, predicted_classes, reaches
-from shared.job import Job
-from shared.packing import pack_codes
-from shared.predictions import Outputs, line, records, told_apart
-from shared.progress import Progress
-from shared.recipe import PRESETS
-from shared.runs import Run
+from shared.checkpoint import weights
+from shared.codes.codes import Codes, collapsed
+from shared.codes.finite import NO_CLASS, NotFinite, Reach, check_losses, may_overflow, predicted_classes, reaches
+from shared.codes.packing import pack_codes
+from shared.codes.predictions import Outputs, line, records, told_apart
+from shared.config.recipe import PRESETS
+from shared.data import cifar
+from shared.network.initial import initial_weights
+from shared.system.errors import Diverged, UserError, WorkerDied
+from shared.system.progress import Progress
+from shared.training.job import Job
+from shared.training.runs import Run
+from shared.worker.exported import write_model
 from tests import helpers
 from tests.rows import finish, plan
 
@@ -92,13 +94,13 @@ def test_bounds_hold_for_every_activation():
 @pytest.mark.parametrize("preset", ["demo", "paper"])
 def test_initial_weights_need_no_watching(preset):
     recipe = dataclasses.replace(PRESETS[preset], width=1 / 8)
-    arrays = weights.initial_weights(recipe, {})
+    arrays = initial_weights(recipe, {})
     assert not may_overflow(reaches(arrays))
     assert may_overflow(reaches({name: array * np.float32(1e6) for name, array in arrays.items()}))
 
 
 def test_a_network_that_may_overflow_is_not_exported(tmp_path):
-    arrays = {name: array * np.float32(1e8) for name, array in weights.initial_weights(DEMO, {}).items()}
+    arrays = {name: array * np.float32(1e8) for name, array in initial_weights(DEMO, {}).items()}
     with pytest.raises(UserError, match="no activation can grow beyond float32"):
         write_model(None, "onnx", DEMO, arrays, (8, 8), tmp_path / "model")
     assert not (tmp_path / "model").exists()
@@ -149,7 +151,7 @@ def prepare_diverging(folder, digits):
         DEMO, epochs=2, learning_rate=1000.0, data_sha256=digits[0].digest(), split_sha256=digits[1].digest()
     )
     Run(folder / "run").prepare(recipe)
-    weights.save(folder / "w.safetensors", weights.initial_weights(recipe, {}), {})
+    weights.save(folder / "w.safetensors", initial_weights(recipe, {}), {})
     return [
         "train",
         "--run",

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared import cifar
-from shared.errors import UserError
+from shared.data import cifar
+from shared.system.errors import UserError
 
 CLASSES = [f"class{k}" for k in range(10)]
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from compare.execution import suite
-from shared import checkpoint, weights
-from shared.backbone import load_backbone
-from shared.checkpoint import read_checkpoint
-from shared.errors import UserError
-from shared.files import sha256_of
-from shared.names import CLASSIFIER
-from shared.recipe import RELU_LAYERS
+from shared.checkpoint import checkpoint, weights
+from shared.checkpoint.backbone import load_backbone
+from shared.checkpoint.checkpoint import read_checkpoint
+from shared.checkpoint.names import CLASSIFIER
+from shared.network.alexnet import RELU_LAYERS
+from shared.system.errors import UserError
+from shared.system.files import sha256_of
 from tests import helpers
 from tests.checkpoints import PADDLE, RECIPE, in_paddle, pickled, same
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from compare.ladder.rig import Scale, ladder_recipe, make_inputs
-from shared.probe import Request
-from shared.recipe import parameters
+from shared.network.alexnet import parameters
+from shared.worker.probe import Request
 from tests import helpers
 
 SCALE = Scale("gradients", width=1 / 8, input_px=64, batch=16, strict_steps=1, steps=1)

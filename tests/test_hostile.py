@@ -9,8 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from shared.checkpoint import KINDS, Checkpoint, read_checkpoint
-from shared.errors import UserError
+from shared.checkpoint.checkpoint import KINDS, Checkpoint, read_checkpoint
+from shared.system.errors import UserError
 from tests import helpers
 from tests.checkpoints import FORMS, wrapped
 

@@ -11,14 +11,16 @@ from PIL import Image
 from compare.convert import with_recipe
 from compare.execution.planning import as_begun, with_data
 from compare.published import published_columns
-from shared import cifar, identity, weights
-from shared.checkpoint import Checkpoint
-from shared.departures import departures
-from shared.errors import UserError
-from shared.identity import CIFAR10, moments
-from shared.progress import Progress
-from shared.recipe import PRESETS, RELU_LAYERS
-from shared.runs import Run
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.config.recipe import PRESETS
+from shared.data import cifar, identity
+from shared.data.identity import CIFAR10, moments
+from shared.network.alexnet import RELU_LAYERS
+from shared.network.initial import initial_weights
+from shared.system.errors import UserError
+from shared.system.progress import Progress
+from shared.training.departures import departures
+from shared.training.runs import Run
 
 TRAIN, TEST = 3, 1
 # as published for the training images on the scale 0..255
@@ -207,7 +209,7 @@ def test_a_recipe_for_foreign_weights_says_the_same_of_the_data(label, name, not
     arrays = {"x_train": np.zeros((5000, 2, 2, 3), np.uint8), "x_test": np.zeros((1000, 2, 2, 3), np.uint8)}
     labels = {"y_train": np.tile(np.arange(10), 500), "y_test": np.tile(np.arange(10), 100)}
     np.savez(tmp_path / "a.npz", **arrays, **labels)
-    foreign = Checkpoint(weights.initial_weights(dataclasses.replace(PRESETS["demo"], bits=12, width=1 / 64), {}))
+    foreign = Checkpoint(initial_weights(dataclasses.replace(PRESETS["demo"], bits=12, width=1 / 64), {}))
     recipe = json.loads(with_recipe(foreign, "cpu", tmp_path / "a.npz", label).recipe)
     assert (recipe["dataset"], recipe["class_names"], recipe["preset"]) == (name, [], "cpu")
     assert capsys.readouterr().err.count("note: ") == notes

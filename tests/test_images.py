@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
-from shared.errors import UserError
-from shared.images import as_labels
-from shared.safe_pickle import load_arrays
+from shared.data.images import as_labels
+from shared.readers.safe_pickle import load_arrays
+from shared.system.errors import UserError
 
 
 @pytest.mark.parametrize("protocol", range(6))

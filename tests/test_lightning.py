@@ -1,7 +1,7 @@
 """Lightning adds nothing of its own: its Trainer and a plain loop over the same module give the same bits."""
 
-from shared import weights
-from shared.runs import Run
+from shared.checkpoint import weights
+from shared.training.runs import Run
 from tests import helpers
 
 

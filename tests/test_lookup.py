@@ -8,8 +8,8 @@ import pytest
 
 from compare.search.neighbours import RunIndex, build_index
 from compare.serving.lookup import Lookup, Side
-from shared.cifar import Dataset
-from shared.packing import pack_codes
+from shared.codes.packing import pack_codes
+from shared.data.cifar import Dataset
 
 BITS = 8
 

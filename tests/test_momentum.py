@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from compare import convert
-from shared import checkpoint
-from shared.checkpoint import read_checkpoint
-from shared.errors import UserError
-from shared.names import spelled
-from shared.paddle_files import paddle_names
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import read_checkpoint
+from shared.checkpoint.names import spelled
+from shared.checkpoint.paddle_files import paddle_names
+from shared.system.errors import UserError
 from tests import helpers
 from tests.checkpoints import PADDLE, RECIPE, pickled, same
 

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare.search.neighbours import CodeIndex, build_index, index_beside, index_run, open_index
-from shared import exported, mapped
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.packing import pack_codes
-from shared.runs import finished_runs
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+from shared.readers import mapped
+from shared.system.errors import UserError
+from shared.training.runs import finished_runs
+from shared.worker import exported
 
 BITS = 20
 

@@ -8,9 +8,9 @@ import pytest
 
 from compare import evaluate as evaluate_command
 from compare import retrieve
-from shared.errors import UserError, exit_status
-from shared.own_items import positions_of
-from shared.retrieval import evaluate
+from shared.scoring.own_items import positions_of
+from shared.scoring.retrieval import evaluate
+from shared.system.errors import UserError, exit_status
 from tests.test_retrieval import example, stable_ap
 
 QUERIES, QUERY_LABELS, ITEMS, LABELS = example(8, 24, 20, 150, 4)

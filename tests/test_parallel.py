@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from compare.worker import default_python
-from shared import cifar, weights
-from shared.checkpoint import read_checkpoint
-from shared.codes import Codes, encoded_index
-from shared.errors import UserError
-from shared.job import Job
-from shared.launch import check_counts, make_layout
-from shared.progress import Progress
-from shared.ranks import Ranks
-from shared.runs import Run, finished_runs
-from shared.work import check_memory
+from shared.checkpoint import weights
+from shared.checkpoint.checkpoint import read_checkpoint
+from shared.codes.codes import Codes, encoded_index
+from shared.data import cifar
+from shared.network.flops import check_memory
+from shared.network.initial import initial_weights
+from shared.system.errors import UserError
+from shared.system.progress import Progress
+from shared.training.job import Job
+from shared.training.launch import check_counts, make_layout
+from shared.training.ranks import Ranks
+from shared.training.runs import Run, finished_runs
 from tests import helpers
 from tests.helpers import wait_until
 
@@ -46,7 +48,7 @@ def prepared(folder, **changes):
 @pytest.fixture(scope="module")
 def initial(tmp_path_factory):
     path = tmp_path_factory.mktemp("init") / "initial.safetensors"
-    weights.save(path, weights.initial_weights(recipe_of(), {}), {})
+    weights.save(path, initial_weights(recipe_of(), {}), {})
     return path
 
 
@@ -215,7 +217,7 @@ def test_more_devices_than_gpus_are_refused():
 
 
 def test_processes_that_memory_cannot_hold_are_refused(monkeypatch):
-    monkeypatch.setattr("shared.work.memory_bytes", lambda: 2**31)
+    monkeypatch.setattr("shared.network.flops.memory_bytes", lambda: 2**31)
     check_memory(recipe_of(), 4, "--devices 4")
     with pytest.raises(UserError, match=r"--devices 64: expected training that fits into the 2\.0 GiB of memory here"):
         check_memory(recipe_of(), 64, "--devices 64")

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from shared.checkpoint import read_checkpoint
-from shared.errors import UserError
+from shared.checkpoint.checkpoint import read_checkpoint
+from shared.system.errors import UserError
 from tests.checkpoints import wrapped
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shared import cifar, pixels
-from shared.errors import UserError
+from shared.data import cifar, pixels
+from shared.system.errors import UserError
 from tests import helpers
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from shared import pictures
-from shared.cifar import class_name, load
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.packing import unpack_codes
-from shared.pictures import read_picture
-from shared.predictions import Outputs, line, records
-from shared.runs import Run
+from shared.codes.codes import Codes
+from shared.codes.packing import unpack_codes
+from shared.codes.predictions import Outputs, line, records
+from shared.data import pictures
+from shared.data.cifar import class_name, load
+from shared.data.pictures import read_picture
+from shared.system.errors import UserError
+from shared.training.runs import Run
 from tests import helpers
 
 SIZE = (8, 8)

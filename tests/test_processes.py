@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from compare.worker import Worker, default_python
-from shared.errors import UserError
-from shared.files import ENTRY
-from shared.progress import Progress
+from shared.system.errors import UserError
+from shared.system.files import ENTRY
+from shared.system.progress import Progress
 from tests import helpers
 from tests.helpers import wait_until
 

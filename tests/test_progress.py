@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from shared.progress import JsonProgress, LineProgress, Progress, format_seconds, replay
+from shared.system.progress import JsonProgress, LineProgress, Progress, format_seconds, replay
 
 
 class Recorder(Progress):

@@ -14,10 +14,10 @@ from compare.publish import RESULTS, publish
 from compare.reporting.findings import findings, read_suites, results_page
 from compare.reporting.rerun import rerun_command, suite_commands
 from compare.table import write_table
-from shared.errors import UserError
-from shared.files import read_json
-from shared.recipe import PRESETS
-from shared.runs import Run, finished_runs, run_of
+from shared.config.recipe import PRESETS
+from shared.system.errors import UserError
+from shared.system.files import read_json
+from shared.training.runs import Run, finished_runs, run_of
 from tests import helpers
 from tests.rows import PAPER, finish, plan
 

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from shared.randomness import batch_order, dropout_mask, native_seed
+from shared.config.randomness import batch_order, dropout_mask, native_seed
 
 
 def test_streams_never_change():

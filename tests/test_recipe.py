@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from shared.errors import UserError
-from shared.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, parameters, recipe_from_dict, recipe_from_text
+from shared.config.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, recipe_from_dict, recipe_from_text
+from shared.network.alexnet import parameters
+from shared.system.errors import UserError
 
 
 def test_paper_preset_is_the_published_protocol():

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import counting, hamming
-from shared.argsort_map import map_numpy_argsort
-from shared.counting import Side, distance_counts, stable_sums
-from shared.grouping import group_rows, group_values, label_words
-from shared.packing import pack_codes
-from shared.retrieval import evaluate
+from shared.codes.packing import pack_codes
+from shared.scoring import counting, hamming
+from shared.scoring.argsort_map import map_numpy_argsort
+from shared.scoring.counting import Side, distance_counts, stable_sums
+from shared.scoring.grouping import group_rows, group_values, label_words
+from shared.scoring.retrieval import evaluate
 
 
 class Sample(NamedTuple):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from compare.reporting.data import read_suite
 from compare.reporting.verdict import Evidence, gather_evidence, verdict
-from shared.runs import run_of
+from shared.training.runs import run_of
 from tests import helpers
 from tests.browser import page_of
 from tests.rows import plan

@@ -11,10 +11,11 @@ from compare.reporting.codes import code_facts
 from compare.reporting.curves import loss_curves, map_by_length, training
 from compare.reporting.data import read_suite
 from compare.reporting.differences import differences
-from shared.codes import Codes
-from shared.packing import pack_codes
-from shared.recipe import PRESETS, RELU_LAYERS
-from shared.runs import run_of
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+from shared.config.recipe import PRESETS
+from shared.network.alexnet import RELU_LAYERS
+from shared.training.runs import run_of
 from tests.rows import EPOCH, finish, plan
 
 RECIPE = dataclasses.replace(PRESETS["cpu"], bits=12, epochs=3, eval_every=1, dataset="custom")

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from compare.worker import default_python
-from shared import checkpoint, weights
-from shared.checkpoint import Checkpoint, read_checkpoint
-from shared.errors import UserError
-from shared.files import folder_lock
-from shared.opening import open_job
-from shared.progress import Progress
-from shared.ranks import ALONE
-from shared.runs import Run
+from shared.checkpoint import checkpoint, weights
+from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from shared.network.initial import initial_weights
+from shared.system.errors import UserError
+from shared.system.files import folder_lock
+from shared.system.progress import Progress
+from shared.training.opening import open_job
+from shared.training.ranks import ALONE
+from shared.training.runs import Run
 from tests import helpers
 from tests.rows import EPOCH
 
@@ -36,7 +37,7 @@ def recipe_of(epochs):
 @pytest.fixture(scope="module")
 def initial(tmp_path_factory):
     path = tmp_path_factory.mktemp("init") / "initial.safetensors"
-    weights.save(path, weights.initial_weights(recipe_of(EPOCHS), {}), {})
+    weights.save(path, initial_weights(recipe_of(EPOCHS), {}), {})
     return path
 
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from shared import counting
-from shared.argsort_map import map_numpy_argsort
-from shared.average_precision import average_precision
-from shared.counting import Side, distance_counts
-from shared.errors import UserError
-from shared.retrieval import evaluate, pack_codes, unpack_codes
+from shared.scoring import counting
+from shared.scoring.argsort_map import map_numpy_argsort
+from shared.scoring.average_precision import average_precision
+from shared.scoring.counting import Side, distance_counts
+from shared.scoring.retrieval import evaluate, pack_codes, unpack_codes
+from shared.system.errors import UserError
 from tests import helpers
 
 

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from compare import retrieve
-from shared.cifar import load
-from shared.codes import Codes
-from shared.errors import exit_status
-from shared.packing import code_hex, pack_codes, unpack_codes
-from shared.runs import Run, finished_runs
+from shared.codes.codes import Codes
+from shared.codes.packing import code_hex, pack_codes, unpack_codes
+from shared.data.cifar import load
+from shared.system.errors import exit_status
+from shared.training.runs import Run, finished_runs
 from tests import helpers
 from tests.test_neighbours import plain, random_codes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.packing import pack_codes, packed_codes, unpack_codes
+from shared.codes.packing import pack_codes, packed_codes, unpack_codes
 from tests import helpers
 from tests.test_neighbours import random_codes
 

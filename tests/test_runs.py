@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared import cifar
-from shared.argsort_map import map_numpy_argsort
-from shared.codes import Codes, encoded_index
-from shared.errors import UserError
-from shared.files import atomic_path, folder_lock
-from shared.job import Encoded, Job
-from shared.progress import Progress
-from shared.recipe import PRESETS
-from shared.runs import Run, finished_runs, run_of
+from shared.codes.codes import Codes, encoded_index
+from shared.config.recipe import PRESETS
+from shared.data import cifar
+from shared.scoring.argsort_map import map_numpy_argsort
+from shared.scoring.code_scores import score_of
+from shared.system.errors import UserError
+from shared.system.files import atomic_path, folder_lock
+from shared.system.progress import Progress
+from shared.training.job import Encoded, Job
+from shared.training.result import result_of
+from shared.training.runs import Run, finished_runs, run_of
 from tests.rows import EPOCH, PAPER
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12)
@@ -104,7 +106,7 @@ def test_the_ports_sort_is_run_where_published_numbers_stand_beside(tmp_path, re
         features, predicted = generator.randn(count, recipe.bits), generator.randint(0, 10, count)
         several.append(Codes.from_features(features.astype(np.float32), predicted, images, split))
         job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 1.0, Encoded(several[-1], 1.0))
-    run.write_result(job._result(several[-1], several[-1].score(), weights))
+    run.write_result(result_of(job, several[-1], score_of(several[-1]), weights))
     n = len(split.query)
     sides = [(c.codes[:n], c.labels[:n], c.codes[n:], c.labels[n:]) for c in several]
     ports = [map_numpy_argsort(*side, bits=recipe.bits) if published else None for side in sides]

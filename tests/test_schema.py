@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.errors import UserError
-from shared.files import read_json
-from shared.schema import (
+from shared.system.errors import UserError
+from shared.system.files import read_json
+from shared.system.schema import (
     DECIMAL,
     FLAG,
     LINE,

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from compare.serving.uploads import MAX_BYTES
-from shared.cifar import load
-from shared.codes import Codes
-from shared.packing import unpack_codes
-from shared.runs import run_of
+from shared.codes.codes import Codes
+from shared.codes.packing import unpack_codes
+from shared.data.cifar import load
+from shared.training.runs import run_of
 from tests import helpers
 from tests.costly import tiled_tiff
 from tests.servers import FRAMEWORKS, picture

@@ -13,9 +13,9 @@ from compare.serve import build_parser
 from compare.serving.app import is_loopback
 from compare.serving.opening import choose_runs, open_lookup
 from compare.serving.server import listen
-from shared.errors import UserError
-from shared.recipe import PRESETS
-from shared.runs import run_of
+from shared.config.recipe import PRESETS
+from shared.system.errors import UserError
+from shared.training.runs import run_of
 from tests import helpers
 from tests.browser import page_of
 from tests.servers import FRAMEWORKS, children, serving, start

@@ -21,7 +21,7 @@ from compare.serving.connections import Connection
 from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.server import listen, make_server
 from compare.serving.uploads import Uploads
-from shared.errors import UserError
+from shared.system.errors import UserError
 from tests.costly import progressive_jpeg, tiled_tiff
 from tests.servers import children, picture
 from tests.test_predict import stored

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import f
 
 from compare.evidence import spread, variance
-from shared.errors import UserError
+from shared.system.errors import UserError
 
 # printed tables: 2.5 % and 97.5 % of chi-square with 5 and 6 degrees of freedom; 97.5 % of F(5, 5)
 CHI2 = {5: (0.8312, 12.8325), 6: (1.2373, 14.4494)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_rel
 
 from compare.evidence import stats
-from shared.errors import UserError
+from shared.system.errors import UserError
 
 # Student's sleep data (1908), extra hours under two drugs: mean 1.58, sd 1.23, t = 4.0621, p = 0.00283, [0.70, 2.46]
 SLEEP = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]) / 100

@@ -12,9 +12,9 @@ from compare.execution.studies import controls, families
 from compare.reporting.rerun import suite_commands
 from compare.table import write_table
 from compare.worker import Worker
-from shared.errors import UserError
-from shared.files import write_json
-from shared.recipe import SEEDED
+from shared.config.recipe import SEEDED
+from shared.system.errors import UserError
+from shared.system.files import write_json
 from tests import helpers
 from tests.rows import PAPER, cells, finish, plan, suite_with
 

@@ -7,11 +7,12 @@ import pytest
 from compare.execution.follow import FollowingSuite
 from compare.execution.suite import Suite
 from compare.worker import Worker
-from shared import cifar, weights
-from shared.errors import UserError
-from shared.files import folder_lock
-from shared.progress import Progress
-from shared.runs import run_of
+from shared.checkpoint import weights
+from shared.data import cifar
+from shared.system.errors import UserError
+from shared.system.files import folder_lock
+from shared.system.progress import Progress
+from shared.training.runs import run_of
 from tests import helpers
 
 BITS, SEED = 12, 2000

@@ -10,9 +10,9 @@ import pytest
 
 from compare.evidence.stats import paired
 from compare.table import write_table
-from shared.departures import departures
-from shared.errors import UserError
-from shared.recipe import RELU_LAYERS
+from shared.network.alexnet import RELU_LAYERS
+from shared.system.errors import UserError
+from shared.training.departures import departures
 from tests import helpers
 from tests.rows import PAPER, cells, finish, plan
 

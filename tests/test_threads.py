@@ -11,9 +11,9 @@ from compare.execution.cells import LocalExecutor
 from compare.execution.grid import read_grid
 from compare.execution.planning import threads_of_run
 from compare.table import write_table
-from shared import cifar
-from shared.progress import Progress
-from shared.recipe import PRESETS
+from shared.config.recipe import PRESETS
+from shared.data import cifar
+from shared.system.progress import Progress
 from tests.rows import finish, plan, suite_with
 
 DEMO = dataclasses.replace(PRESETS["demo"], bits=12)

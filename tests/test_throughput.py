@@ -5,8 +5,8 @@ from statistics import median
 
 import pytest
 
-from shared.recipe import Recipe
-from shared.work import encoding_flops, training_bytes, training_flops
+from shared.config.recipe import Recipe
+from shared.network.flops import encoding_flops, training_bytes, training_flops
 from tests import helpers
 
 PHASES = {

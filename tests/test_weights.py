@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared import weights
-from shared.backbone import load_backbone
-from shared.errors import UserError
-from shared.recipe import PRESETS, RELU_LAYERS, parameters
+from shared.checkpoint import weights
+from shared.checkpoint.backbone import load_backbone
+from shared.config.recipe import PRESETS
+from shared.network.alexnet import RELU_LAYERS, parameters
+from shared.network.initial import initial_weights
+from shared.system.errors import UserError
 
 DEMO = dataclasses.replace(PRESETS["demo"], bits=12)
 TORCHVISION = {
@@ -41,19 +43,18 @@ def saved(arrays, tmp_path):
 
 def test_initial_weights_never_change():
     assert (
-        weights.digest(weights.initial_weights(DEMO, {}))
-        == "b00d0b09acb964106de13e58bbf1cd02e3b9dd5b317780739c9499ee29ea32fe"
+        weights.digest(initial_weights(DEMO, {})) == "b00d0b09acb964106de13e58bbf1cd02e3b9dd5b317780739c9499ee29ea32fe"
     )
 
 
 def test_layers_but_the_last_two_do_not_depend_on_the_bits():
-    short, long = (weights.initial_weights(dataclasses.replace(DEMO, bits=bits), {}) for bits in (12, 48))
+    short, long = (initial_weights(dataclasses.replace(DEMO, bits=bits), {}) for bits in (12, 48))
     assert all(np.array_equal(short[name], long[name]) for name in short if name.split(".")[0] in RELU_LAYERS)
 
 
 @pytest.mark.parametrize("parameter", parameters(DEMO), ids=lambda parameter: parameter.name)
 def test_distribution_of_initial_weights(parameter):
-    values = weights.initial_weights(DEMO, {})[parameter.name]
+    values = initial_weights(DEMO, {})[parameter.name]
     layer, what = parameter.name.split(".")
     fan_in = math.prod({p.name: p.shape for p in parameters(DEMO)}[f"{layer}.weight"][1:])
     bound = {"conv": math.sqrt(6 / fan_in), "fc": math.sqrt(3 / fan_in)}.get(layer[:-1], 1 / math.sqrt(fan_in))
@@ -67,7 +68,7 @@ def test_distribution_of_initial_weights(parameter):
 
 
 def test_neutral_file_round_trip(tmp_path):
-    arrays = weights.initial_weights(DEMO, {})
+    arrays = initial_weights(DEMO, {})
     weights.save(tmp_path / "a.safetensors", arrays, {"epoch": 3})
     loaded, metadata = weights.load_exactly(tmp_path / "a.safetensors", DEMO)
     assert metadata == {"epoch": 3}
@@ -80,8 +81,8 @@ def test_neutral_file_round_trip(tmp_path):
 def test_backbone_file_under_either_names(tmp_path, layers, renamed):
     arrays = load_backbone(saved(backbone(layers, renamed), tmp_path), DEMO)
     assert weights.layers_of(arrays) == layers
-    start = weights.initial_weights(DEMO, arrays)
-    plain = weights.initial_weights(DEMO, {})
+    start = initial_weights(DEMO, arrays)
+    plain = initial_weights(DEMO, {})
     for name in start:
         source = arrays if name.split(".")[0] in layers else plain
         assert np.array_equal(start[name], source[name])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from compare.worker import default_python
-from shared import weights
-from shared.codes import Codes
-from shared.runs import Run
-from shared.start import ENDS_WITH_STDIN
+from shared.checkpoint import weights
+from shared.codes.codes import Codes
+from shared.system.start import ENDS_WITH_STDIN
+from shared.training.runs import Run
 from tests import helpers
 from tests.helpers import BLOCKING, check_same_numbers, wait_until
 

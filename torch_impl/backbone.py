@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from urllib.error import URLError
 
-from shared import weights
-from shared.errors import UserError, exit_status
+from shared.checkpoint import weights
+from shared.system.errors import UserError, exit_status
 
 
 def fetch(path: Path) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.bench import PRODUCT_SIDE
-from shared.checkpoint import Checkpoint
-from shared.job import Batch, Job
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.training.job import Batch, Job
+from shared.worker.bench import PRODUCT_SIDE
 from torch_impl import convert
 from torch_impl.encode import Encoder, make_encoder
 from torch_impl.images import DeviceImages

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from shared.recipe import Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.network.alexnet import parameters
 from torch_impl.model import GreedyHash
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shared.batches import encode_in_batches
-from shared.finite import Reach, may_overflow
-from shared.machine import is_tuned
-from shared.progress import Progress
+from shared.codes.encoding import encode_in_batches
+from shared.codes.finite import Reach, may_overflow
+from shared.system.machine import is_tuned
+from shared.system.progress import Progress
 from torch_impl.images import DeviceImages
 from torch_impl.model import GreedyHash, SignStraightThrough
 from torch_impl.runtime import autocast

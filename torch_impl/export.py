@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shared import pixels
-from shared.exported import INPUT, ONNX, ONNX_FILE, Model, needs
-from shared.predictions import Outputs
-from shared.recipe import Recipe
+from shared.codes.predictions import Outputs
+from shared.config.recipe import Recipe
+from shared.data import pixels
+from shared.worker.exported import INPUT, ONNX, ONNX_FILE, Model, needs
 from torch_impl import convert
 
 _FILE = "model.pt2"

@@ -12,12 +12,12 @@ import lightning
 import numpy as np
 import torch
 
-from shared.checkpoint import Checkpoint, read_checkpoint
-from shared.errors import exit_status
-from shared.files import atomic_path
-from shared.names import LIGHTNING_PREFIX, OURS, spelled
-from shared.protocols import PROTOCOLS
-from shared.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_text
+from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from shared.checkpoint.names import LIGHTNING_PREFIX, OURS, spelled
+from shared.config.protocols import PROTOCOLS
+from shared.config.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_text
+from shared.system.errors import exit_status
+from shared.system.files import atomic_path
 from torch_impl.optimizer import make_optimizer, set_rate
 from torch_impl.runtime import configure
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared import pixels
-from shared.cifar import Dataset
+from shared.data import pixels
+from shared.data.cifar import Dataset
 
 
 class DeviceImages:

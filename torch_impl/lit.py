@@ -15,8 +15,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from shared.files import remove
-from shared.job import Batch, Encoded, Job
+from shared.system.files import remove
+from shared.training.job import Batch, Encoded, Job
 from torch_impl import convert
 from torch_impl.encode import encode_images
 from torch_impl.files import save_torch, write_lightning

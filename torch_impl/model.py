@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shared.recipe import DROPOUT_PROBABILITY, POOLED_PX, Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.network.alexnet import DROPOUT_PROBABILITY, POOLED_PX, parameters
 
 Stage = Callable[[Tensor], Tensor]
 

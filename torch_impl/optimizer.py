@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from shared.recipe import Recipe
+from shared.config.recipe import Recipe
 from torch_impl.model import GreedyHash
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import distributed
 
-from shared.launch import Command, Layout
-from shared.ranks import Ranks
+from shared.training.launch import Command, Layout
+from shared.training.ranks import Ranks
 
 
 def count_gpus() -> int:

@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
-from shared.cifar import Dataset
-from shared.exported import run_exported
-from shared.probe import Arrays, Masks
-from shared.recipe import Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.data.cifar import Dataset
+from shared.network.alexnet import parameters
+from shared.worker.exported import run_exported
+from shared.worker.probe import Arrays, Masks
 from torch_impl import convert, export
 from torch_impl.images import DeviceImages
 from torch_impl.model import GreedyHash, SignStraightThrough, losses

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from shared.arithmetic import Arithmetic
-from shared.errors import UserError
-from shared.machine import describe_machine, is_tuned, keep_freed_memory, num_threads
+from shared.config.arithmetic import Arithmetic
+from shared.system.errors import UserError
+from shared.system.machine import describe_machine, is_tuned, keep_freed_memory, num_threads
 
 FRAMEWORK = "torch"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from compare.execution.grid import Grid, joined, read_grid
 from compare.execution.studies import CONTROLS, control_folder, variance_folder
 from compare.ladder.report import ALIGN_FILE, read_align
-from shared.errors import UserError
-from shared.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
-from shared.runs import Run, finished_runs, run_of
+from shared.config.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
+from shared.system.errors import UserError
+from shared.training.runs import Run, finished_runs, run_of
 
 
 @dataclass(frozen=True)

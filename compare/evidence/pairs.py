@@ -7,8 +7,8 @@ import numpy as np
 from compare.evidence.gather import Gathered
 from compare.evidence.spread import QueryBootstrap, bootstrap_queries
 from compare.execution.grid import Grid
-from shared.recipe import BASE_SEED
-from shared.runs import FRAMEWORKS, Run
+from shared.config.recipe import BASE_SEED
+from shared.training.runs import FRAMEWORKS, Run
 
 Cell = tuple[str, int, int]
 Differences = Mapping[int, Mapping[int, float]]

@@ -11,7 +11,7 @@ from scipy.stats import bootstrap, chi2, f
 
 from compare.evidence.power import ALPHA
 from compare.evidence.stats import Interval, mean_and_sd, sample
-from shared.errors import UserError
+from shared.system.errors import UserError
 
 _TAILS = (1 - ALPHA / 2, ALPHA / 2)
 _RESAMPLES = 9999

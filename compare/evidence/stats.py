@@ -35,8 +35,8 @@ import numpy as np
 from scipy.stats import ttest_1samp
 
 from compare.evidence.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
-from shared.errors import UserError
-from shared.recipe import MARGIN
+from shared.config.recipe import MARGIN
+from shared.system.errors import UserError
 
 EQUIVALENT, WITHIN, DIFFERENT, UNDECIDED = "equivalent", "different but within", "different", "undecided"
 # (equivalence passes, difference passes) -> verdict

@@ -24,7 +24,7 @@ import numpy as np
 
 from compare.evidence.spread import sd_interval, several
 from compare.evidence.stats import Interval, mean_and_sd
-from shared.errors import UserError
+from shared.system.errors import UserError
 
 FRAMEWORK, TOGETHER = "framework", "all seeds together"
 _DRAWS = 20_000

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compare.worker import NAMES, Worker
-from shared.errors import UserError, WorkerDied
-from shared.progress import Progress, format_seconds
-from shared.runs import FRAMEWORKS, Run, run_of
+from shared.system.errors import UserError, WorkerDied
+from shared.system.progress import Progress, format_seconds
+from shared.training.runs import FRAMEWORKS, Run, run_of
 
 
 class Cell(NamedTuple):

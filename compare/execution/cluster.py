@@ -12,9 +12,9 @@ from types import ModuleType
 from compare.execution import node
 from compare.execution.cells import Task
 from compare.worker import Worker
-from shared.errors import UserError, WorkerDied
-from shared.files import PROJECT_ROOT, write_text
-from shared.progress import Progress, replay
+from shared.system.errors import UserError, WorkerDied
+from shared.system.files import PROJECT_ROOT, write_text
+from shared.system.progress import Progress, replay
 
 LOCAL = "local"
 _RETRIES = 3

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from compare.execution.cells import Cell, Task
 from compare.execution.suite import Executor, Suite, has_initial_weights
-from shared.errors import UserError
-from shared.progress import Progress
-from shared.runs import run_of
+from shared.system.errors import UserError
+from shared.system.progress import Progress
+from shared.training.runs import run_of
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 

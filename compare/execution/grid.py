@@ -7,10 +7,10 @@ from itertools import product
 from pathlib import Path
 
 from compare.execution.cells import Cell
-from shared.errors import UserError
-from shared.files import read_json, write_json
-from shared.run_schema import CODE_LENGTH, FRAMEWORK, SEED
-from shared.schema import LINE, TEXT, Each, Record, whole
+from shared.system.errors import UserError
+from shared.system.files import read_json, write_json
+from shared.system.schema import LINE, TEXT, Each, Record, whole
+from shared.training.run_schema import CODE_LENGTH, FRAMEWORK, SEED
 
 SUITE_FILE = "suite.json"
 _SUITE = Record(

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from compare.execution.cells import Task
 from compare.worker import Worker
-from shared.errors import UserError, WorkerDied
-from shared.files import atomic_path, cache_folder, remove
-from shared.progress import JsonProgress, Progress
-from shared.recipe import Recipe
-from shared.runs import Run
+from shared.config.recipe import Recipe
+from shared.system.errors import UserError, WorkerDied
+from shared.system.files import atomic_path, cache_folder, remove
+from shared.system.progress import JsonProgress, Progress
+from shared.training.runs import Run
 
 MARK = ".driver"
 _SECONDS_BETWEEN_EVENTS = 1.0

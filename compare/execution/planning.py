@@ -11,19 +11,19 @@ from pathlib import Path
 from compare.execution.follow import FollowingSuite
 from compare.execution.suite import Executor, Suite, read_backbone
 from compare.worker import NAMES, Worker, side_by_side
-from shared import cifar
-from shared.arithmetic import Arithmetic
-from shared.cifar import Dataset
-from shared.download import fetch_cifar10
-from shared.errors import UserError, WorkerDied, printable
-from shared.files import check_links, check_writable
-from shared.identity import CIFAR10
-from shared.launch import check_counts, make_layout
-from shared.machine import num_threads
-from shared.progress import Progress
-from shared.recipe import PRESETS, Recipe
-from shared.runs import FRAMEWORKS, begun_runs
-from shared.work import check_memory
+from shared.config.arithmetic import Arithmetic
+from shared.config.recipe import PRESETS, Recipe
+from shared.data import cifar
+from shared.data.cifar import Dataset
+from shared.data.download import fetch_cifar10
+from shared.data.identity import CIFAR10
+from shared.network.flops import check_memory
+from shared.system.errors import UserError, WorkerDied, printable
+from shared.system.files import check_links, check_writable
+from shared.system.machine import num_threads
+from shared.system.progress import Progress
+from shared.training.launch import check_counts, make_layout
+from shared.training.runs import FRAMEWORKS, begun_runs
 
 # fields of the recipe that benchmark.py has an option for
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")

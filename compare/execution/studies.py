@@ -6,9 +6,9 @@ from pathlib import Path
 
 from compare.execution.suite import Suite
 from compare.worker import Worker
-from shared.errors import UserError
-from shared.machine import num_threads
-from shared.recipe import BASE_SEED, SEEDED
+from shared.config.recipe import BASE_SEED, SEEDED
+from shared.system.errors import UserError
+from shared.system.machine import num_threads
 
 CONTROLS = ("threads", "dropout")
 
@@ -19,7 +19,7 @@ def control_folder(out: Path, kind: str) -> Path:
 
 
 def variance_folder(out: Path, part: str) -> Path:
-    """Where the runs are in which one part of ``shared.recipe.SEEDED`` alone follows the seed."""
+    """Where the runs are in which one part of ``shared.config.recipe.SEEDED`` alone follows the seed."""
     return out / "variance" / part
 
 

@@ -11,14 +11,16 @@ from compare.execution.cells import Cell, LocalExecutor, Task, summary
 from compare.execution.cluster import RayExecutor
 from compare.execution.grid import SUITE_FILE, Grid, read_grid
 from compare.worker import Worker
-from shared import cifar, weights
-from shared.backbone import load_backbone
-from shared.errors import UserError, WorkerDied
-from shared.files import cache_folder, folder_lock, missing_from_cache, sha256_of
-from shared.machine import num_threads
-from shared.progress import Progress
-from shared.recipe import FREE_FIELDS, Recipe
-from shared.runs import Run, begun_runs, run_of, threads_of
+from shared.checkpoint import weights
+from shared.checkpoint.backbone import load_backbone
+from shared.config.recipe import FREE_FIELDS, Recipe
+from shared.data import cifar
+from shared.network.initial import initial_weights
+from shared.system.errors import UserError, WorkerDied
+from shared.system.files import cache_folder, folder_lock, missing_from_cache, sha256_of
+from shared.system.machine import num_threads
+from shared.system.progress import Progress
+from shared.training.runs import Run, begun_runs, run_of, threads_of
 
 Executor = LocalExecutor | RayExecutor
 
@@ -153,7 +155,7 @@ class Suite:
         recipe, path = task.run.recipe(), task.initial_weights
         with folder_lock(path.parent, wait_seconds=_SECONDS_TO_MAKE_WEIGHTS):
             if not has_initial_weights(path, recipe):
-                arrays = weights.initial_weights(recipe, self.backbone)
+                arrays = initial_weights(recipe, self.backbone)
                 weights.save(path, arrays, _origin_of(recipe) | {"sha256": weights.digest(arrays)})
 
 

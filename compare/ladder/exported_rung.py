@@ -7,8 +7,8 @@ from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare
 from compare.ladder.rig import Rig
 from compare.ladder.rounds import SIDES, ask_third, trained_weights
-from shared.exported import FORMATS
-from shared.probe import Arrays, take
+from shared.worker.exported import FORMATS
+from shared.worker.probe import Arrays, take
 
 LEFT_OUT = "left out"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.probe import Arrays, Request
+from shared.worker.probe import Arrays, Request
 
 Spoil = Callable[[str, Request, Arrays], tuple[Request, Arrays]]
 SpoilAnswer = Callable[[str, Arrays], Arrays]

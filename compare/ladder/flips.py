@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from shared.probe import STAGE, Arrays
+from shared.worker.probe import STAGE, Arrays
 
 # stage whose output is decided upon -> kind of decision
 _BEFORE_RELU = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")

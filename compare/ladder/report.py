@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from shared.errors import UserError
-from shared.files import read_json
-from shared.schema import FLAG, LINE, Each, Record, number, whole
+from shared.system.errors import UserError
+from shared.system.files import read_json
+from shared.system.schema import FLAG, LINE, Each, Record, number, whole
 
 ALIGN_FILE = "align.json"
 _RECORD = Record(

@@ -9,9 +9,10 @@ import numpy as np
 
 from compare.ladder.faults import NO_FAULT, Fault
 from compare.worker import Worker, side_by_side
-from shared.probe import Arrays, Request
-from shared.randomness import dropout_mask, uniform_weights
-from shared.recipe import PRESETS, Recipe, hidden_units, parameters, pooled_units
+from shared.config.randomness import dropout_mask, uniform_weights
+from shared.config.recipe import PRESETS, Recipe
+from shared.network.alexnet import hidden_units, parameters, pooled_units
+from shared.worker.probe import Arrays, Request
 
 STEPS_PER_EPOCH = 4
 # requests that do not build on the other side's answers

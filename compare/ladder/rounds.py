@@ -6,8 +6,8 @@ import numpy as np
 
 from compare.ladder.flips import find_flips
 from compare.ladder.rig import Rig
-from shared.errors import UserError
-from shared.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
+from shared.system.errors import UserError
+from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 
 SIDES = ("paddle", "torch")
 

@@ -12,7 +12,7 @@ from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare, compare_sets
 from compare.ladder.rig import Rig
 from compare.ladder.rounds import SIDES, ask_first, ask_second
-from shared.probe import GRADIENT, STAGE, Arrays, directions, prefixed, take
+from shared.worker.probe import GRADIENT, STAGE, Arrays, directions, prefixed, take
 
 LOSSES = ("cross_entropy", "penalty", "loss")
 

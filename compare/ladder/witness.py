@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from shared.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, prefixed, take
-from shared.recipe import Recipe, parameters
+from shared.config.recipe import Recipe
+from shared.network.alexnet import parameters
+from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, prefixed, take
 
 
 def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.codes import Codes
-from shared.curves import PrecisionRecall
-from shared.packing import unpack_codes
+from shared.codes.codes import Codes
+from shared.codes.packing import unpack_codes
+from shared.scoring.code_scores import score_of
+from shared.scoring.curves import PrecisionRecall
 
 _DRAWN_RANKS = 300
 NEAREST = 10
@@ -69,7 +70,7 @@ def code_facts(codes: Codes) -> CodeFacts:
     bits = unpack_codes(codes.codes, codes.bits)
     items = bits[codes.num_queries :]
     ranks = np.unique(np.geomspace(1, len(items), _DRAWN_RANKS).round().astype(np.int64))
-    by_rank = codes.score().rank_curve_at(ranks)
+    by_rank = score_of(codes).rank_curve_at(ranks)
     correlation, margin = _correlation(items), float(np.median(codes.margin))
     nearest = _rankings(codes, bits)
     return CodeFacts(ranks, by_rank, items.mean(axis=0), correlation, margin, codes.zeros, nearest)

@@ -9,12 +9,12 @@ from compare.execution.cells import Cell
 from compare.execution.grid import Grid, read_grid
 from compare.ladder.report import ALIGN_FILE, read_align
 from compare.table import write_table
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.files import read_json
-from shared.recipe import Recipe
-from shared.runs import FRAMEWORKS, Run, data_of, run_of
-from shared.schema import TEXT, Each, Record
+from shared.codes.codes import Codes
+from shared.config.recipe import Recipe
+from shared.system.errors import UserError
+from shared.system.files import read_json
+from shared.system.schema import TEXT, Each, Record
+from shared.training.runs import FRAMEWORKS, Run, data_of, run_of
 
 THROUGHPUT_FILE = "throughput.json"
 _THROUGHPUT = Record({"table": [Each(TEXT, key=TEXT)], "notes": [TEXT]}, later={"table": [], "notes": []}, open=True)

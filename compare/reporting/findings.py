@@ -13,7 +13,7 @@ from compare.execution.studies import CONTROLS
 from compare.reporting.rerun import suite_commands
 from compare.reporting.table_text import plural, start
 from compare.worker import NAMES
-from shared.recipe import PRESETS, Recipe
+from shared.config.recipe import PRESETS, Recipe
 
 # what the published tables leave open
 _ASKED = "the 0.009 between the published best epochs at 12 bits (0.798 in Paddle, 0.789 in PyTorch, one run each)"

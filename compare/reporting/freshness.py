@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.files import PROJECT_ROOT
+from shared.system.files import PROJECT_ROOT
 
 REPORT_FILE = "report.html"
 _SHOWN = ("table.md", "table.csv", "table.json", REPORT_FILE)

@@ -10,10 +10,10 @@ from compare.reporting.curves import Picture
 from compare.reporting.data import Material, Member
 from compare.reporting.tiles import Block, Tile, tile_figure
 from compare.worker import NAMES
-from shared.cifar import class_name
-from shared.errors import UserError
-from shared.opening import load_data
-from shared.recipe import NUM_CLASSES
+from shared.config.recipe import NUM_CLASSES
+from shared.data.cifar import class_name
+from shared.system.errors import UserError
+from shared.training.opening import load_data
 
 _K = str(NEAREST)
 

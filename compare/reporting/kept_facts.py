@@ -5,12 +5,12 @@ import json
 from compare.reporting.codes import CodeFacts, LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
 from compare.reporting.curves import STYLES
 from compare.reporting.data import Material, Member
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.files import read_json, write_text
-from shared.recipe import NUM_CLASSES
-from shared.run_schema import CODE_LENGTH, FRAMEWORK, SEED
-from shared.schema import FLAG, LINE, SHARE, Each, Record, Row, number, whole
+from shared.codes.codes import Codes
+from shared.config.recipe import NUM_CLASSES
+from shared.system.errors import UserError
+from shared.system.files import read_json, write_text
+from shared.system.schema import FLAG, LINE, SHARE, Each, Record, Row, number, whole
+from shared.training.run_schema import CODE_LENGTH, FRAMEWORK, SEED
 
 FACTS_FILE = "codes.json"
 _MOST_BYTES = 2**29

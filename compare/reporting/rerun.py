@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from compare.evidence.gather import Gathered
 from compare.execution.planning import RECIPE_OPTIONS
-from shared.identity import CIFAR10
-from shared.recipe import PRESETS, RELU_LAYERS, Recipe
-from shared.runs import FRAMEWORKS
+from shared.config.recipe import PRESETS, Recipe
+from shared.data.identity import CIFAR10
+from shared.network.alexnet import RELU_LAYERS
+from shared.training.runs import FRAMEWORKS
 
 
 def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:

@@ -14,7 +14,7 @@ from compare.evidence.spread import noise_floor
 from compare.evidence.variance import components
 from compare.execution.studies import CONTROLS
 from compare.worker import NAMES
-from shared.runs import Run, threads_of
+from shared.training.runs import Run, threads_of
 
 NOISE_TITLE = (
     "Noise floor (A/A): each framework against itself, over all lengths and seeds. sd ratio: sd of Paddle - PyTorch "

@@ -7,12 +7,13 @@ from compare.evidence.stats import overall
 from compare.execution.grid import Grid
 from compare.published import PAPER, published_columns
 from compare.worker import NAMES
-from shared.codes import collapse_text
-from shared.departures import departures
-from shared.errors import printable
-from shared.protocols import PROTOCOLS
-from shared.recipe import NUM_CLASSES, RELU_LAYERS, Recipe
-from shared.runs import Run, threads_of
+from shared.codes.codes import collapse_text
+from shared.config.protocols import PROTOCOLS
+from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.network.alexnet import RELU_LAYERS
+from shared.system.errors import printable
+from shared.training.departures import departures
+from shared.training.runs import Run, threads_of
 
 _SHORT = {"torch": "PyTorch", "paddle": "Paddle"}
 _DIFFERENCE, _PAIRS = "Paddle - PyTorch", "n"

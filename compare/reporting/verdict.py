@@ -6,7 +6,7 @@ from compare.evidence.pairs import decidable, paired_differences, waiting
 from compare.evidence.stats import overall
 from compare.reporting.data import Material
 from compare.worker import NAMES
-from shared.runs import FRAMEWORKS
+from shared.training.runs import FRAMEWORKS
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from compare.search.neighbours import CodeIndex
-from shared.counting import relevance_of
-from shared.errors import UserError
-from shared.packing import code_hex
+from shared.codes.packing import code_hex
+from shared.scoring.counting import relevance_of
+from shared.system.errors import UserError
 
 _QUERIES_AT_ONCE = 256
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.exported import needs
-from shared.files import atomic_path
-from shared.mapped import blocks
-from shared.runs import Run
+from shared.codes.codes import Codes
+from shared.readers.mapped import blocks
+from shared.system.errors import UserError
+from shared.system.files import atomic_path
+from shared.training.runs import Run
+from shared.worker.exported import needs
 
 if TYPE_CHECKING:
     import faiss

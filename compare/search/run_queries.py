@@ -12,16 +12,16 @@ from compare.reporting.data import data_of
 from compare.search.hits import Database, Query, check_numbers
 from compare.search.neighbours import index_codes
 from compare.worker import Worker
-from shared.cifar import Dataset, class_name, image_name, image_size
-from shared.codes import Codes
-from shared.errors import UserError
-from shared.opening import load_data
-from shared.packing import pack_codes
-from shared.pictures import read_pictures
-from shared.predictions import told_apart
-from shared.questions import write_question
-from shared.recipe import Recipe
-from shared.runs import Run, finished_runs
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+from shared.codes.predictions import told_apart
+from shared.config.recipe import Recipe
+from shared.data.cifar import Dataset, class_name, image_name, image_size
+from shared.data.pictures import read_pictures
+from shared.system.errors import UserError
+from shared.training.opening import load_data
+from shared.training.runs import Run, finished_runs
+from shared.worker.questions import write_question
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class FinishedRun:
         return [Query(name, code, said=r["class"]) for name, code, r in zip(names, codes, records, strict=True)]
 
     def read_pictures(self, files: list[Path]) -> tuple[np.ndarray, list[str], list[str]]:
-        """As ``shared.pictures.read_pictures``, in the size of the run's images."""
+        """As ``shared.data.pictures.read_pictures``, in the size of the run's images."""
         return read_pictures(files, image_size(self.recipe.dataset) or self.dataset.pixels.shape[1:3])
 
     def _name(self, number: int) -> str:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from compare.worker import NAMES, Dialogue, Worker
-from shared.batches import BATCH_SIZE
-from shared.errors import UserError, WorkerDied
-from shared.questions import write_question
+from shared.codes.encoding import BATCH_SIZE
+from shared.system.errors import UserError, WorkerDied
+from shared.worker.questions import write_question
 
 _SECONDS_FOR_A_BATCH = 60.0
 

@@ -21,8 +21,8 @@ from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.lookup import Lookup
 from compare.serving.uploads import MAX_BYTES, Uploads
 from compare.worker import NAMES
-from shared.errors import UserError
-from shared.pictures import FORMATS
+from shared.data.pictures import FORMATS
+from shared.system.errors import UserError
 
 _MAX_NAME = 100
 _MOST_UPLOADED = 16 * MAX_BYTES

@@ -13,8 +13,8 @@ from anyio import BrokenWorkerProcess, to_process
 from PIL import Image
 
 from compare.serving.answering import Unavailable
-from shared.errors import UserError
-from shared.pictures import read_picture
+from shared.data.pictures import read_picture
+from shared.system.errors import UserError
 
 MAX_PIXELS = 40_000_000
 SECONDS_TO_DECODE = 8.0

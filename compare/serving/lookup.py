@@ -12,8 +12,8 @@ from compare.reporting.codes import NEAREST
 from compare.search.neighbours import RunIndex
 from compare.serving.answering import Answerer
 from compare.worker import NAMES
-from shared.cifar import Dataset, image_name
-from shared.packing import pack_codes
+from shared.codes.packing import pack_codes
+from shared.data.cifar import Dataset, image_name
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from compare.search.run_queries import FinishedRun, open_run
 from compare.serving.answering import Answerer
 from compare.serving.lookup import Lookup, Side
 from compare.worker import NAMES, Worker
-from shared.errors import UserError
-from shared.machine import num_threads
-from shared.runs import Run, finished_runs
+from shared.system.errors import UserError
+from shared.system.machine import num_threads
+from shared.training.runs import Run, finished_runs
 
 # as in the report
 _ORDER = ("torch", "paddle")

@@ -9,7 +9,7 @@ from compare.serving.app import is_loopback, make_app
 from compare.serving.connections import SECONDS_TO_ASK, Connection
 from compare.serving.lookup import Lookup
 from compare.worker import NAMES
-from shared.errors import UserError
+from shared.system.errors import UserError
 
 _SECONDS_TO_FINISH = 5
 # connections that are taken at a time, and that wait for it

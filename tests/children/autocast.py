@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from shared.arithmetic import Arithmetic
+from shared.config.arithmetic import Arithmetic
 
 framework, precision = sys.argv[1:]
 Arithmetic(precision).pin()

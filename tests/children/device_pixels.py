@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from shared.cifar import Dataset
+from shared.data.cifar import Dataset
 from tests.children.frameworks import load
 
 framework, source, target = sys.argv[1:]

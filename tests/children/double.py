@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from shared.job import Job
-from shared.launch import adopt_channel, make_layout, run_ranks, words_of
-from shared.opening import open_job
-from shared.progress import Progress
-from shared.ranks import ALONE, Ranks
+from shared.system.progress import Progress
+from shared.training.job import Job
+from shared.training.launch import adopt_channel, make_layout, run_ranks, words_of
+from shared.training.opening import open_job
+from shared.training.ranks import ALONE, Ranks
 
 
 def train_torch(job: Job) -> dict[str, np.ndarray]:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import weights
-from shared.cifar import Dataset
-from shared.progress import Progress
-from shared.recipe import Recipe
+from shared.config.recipe import Recipe
+from shared.data.cifar import Dataset
+from shared.network.initial import initial_weights
+from shared.system.progress import Progress
 from tests.children.frameworks import load
 
 framework, at_once = sys.argv[1], int(sys.argv[2])
@@ -22,7 +22,7 @@ side = load(framework)
 encode = importlib.import_module(f"{framework}_impl.encode")
 library = importlib.import_module(f"{framework}_impl.runtime").__dict__[framework]
 recipe = Recipe(preset="demo", bits=48, width=1 / 8, input_px=64, backbone="none")
-network = side.convert.from_neutral(recipe, weights.initial_weights(recipe, {}), "cpu")
+network = side.convert.from_neutral(recipe, initial_weights(recipe, {}), "cpu")
 pixels = np.random.RandomState(0).randint(0, 256, (150, 32, 32, 3), np.uint8)
 index = np.arange(150)[::-1].copy()
 notes: list[str] = []

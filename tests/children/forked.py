@@ -16,7 +16,7 @@ framework = sys.argv[1]
 for library in LIBRARIES[framework]:
     importlib.import_module(library)
 main = importlib.import_module(f"{framework}_impl.__main__")
-worker_cli = importlib.import_module("shared.worker_cli")
+cli = importlib.import_module("shared.worker.cli")
 
 print("{}", flush=True)
 for line in sys.stdin:
@@ -26,7 +26,7 @@ for line in sys.stdin:
             os.dup2(output.fileno(), 1)
             os.dup2(errors.fileno(), 2)
             sys.argv = [f"{framework}_impl", *json.loads(line)]
-            worker_cli.run_worker(f"{framework}_impl", framework, main.load)
+            cli.run_worker(f"{framework}_impl", framework, main.load)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         texts = [file.seek(0) or file.read() for file in (output, errors)]
     print(json.dumps({"status": status, "output": texts[0], "errors": texts[1]}), flush=True)

@@ -8,7 +8,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from shared.checkpoint import read_checkpoint
+from shared.checkpoint.checkpoint import read_checkpoint
 
 source, out = read_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import checkpoint, cifar, weights
-from shared.checkpoint import Checkpoint
-from shared.finite import finite_images
-from shared.pictures import read_pictures
-from shared.progress import Progress
-from shared.recipe import PRESETS
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.codes.finite import finite_images
+from shared.config.recipe import PRESETS
+from shared.data import cifar
+from shared.data.pictures import read_pictures
+from shared.network.initial import initial_weights
+from shared.system.progress import Progress
 from tests.children.frameworks import load
 
 framework, path, *files = sys.argv[1], *map(Path, sys.argv[2:])
@@ -26,7 +28,7 @@ digits = cifar.load("digits")
 split = cifar.split(digits.labels, "digits-1", PRESETS["demo"].seed)
 hashes = {"data_sha256": digits.digest(), "split_sha256": split.digest()}
 recipe = dataclasses.replace(PRESETS["demo"], bits=12, **hashes)
-arrays = weights.initial_weights(recipe, {})
+arrays = initial_weights(recipe, {})
 pixels, index = read_pictures(files, (8, 8))[0], np.arange(len(files))
 images = side.device_images(cifar.Dataset("custom", pixels, 0 * index), recipe.input_px, "cpu")
 

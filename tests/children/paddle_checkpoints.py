@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paddle_impl.model import GreedyHash
 from paddle_impl.runtime import configure, paddle
-from shared.recipe import read_recipe
+from shared.config.recipe import read_recipe
 
 configure()
 recipe, prefix, out = read_recipe(Path(sys.argv[1])), sys.argv[2], sys.argv[3]

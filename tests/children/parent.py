@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from compare import worker
-from shared.errors import exit_status
-from shared.progress import Progress
+from shared.system.errors import exit_status
+from shared.system.progress import Progress
 
 how, log = sys.argv[1:]
 worker.MODULES["torch"] = "tests.children.sleeper"

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from shared import cifar, weights
-from shared.job import Job
-from shared.progress import Progress
-from shared.recipe import read_recipe
-from shared.runs import Run
+from shared.checkpoint import weights
+from shared.config.recipe import read_recipe
+from shared.data import cifar
+from shared.system.progress import Progress
+from shared.training.job import Job
+from shared.training.runs import Run
 from torch_impl import convert
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses

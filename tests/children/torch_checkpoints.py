@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from shared.checkpoint import read_checkpoint
-from shared.names import TORCHVISION, spelled
+from shared.checkpoint.checkpoint import read_checkpoint
+from shared.checkpoint.names import TORCHVISION, spelled
 
 source, out = read_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 tensors = {name: torch.from_numpy(array) for name, array in source.weights.items()}

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from shared.recipe import Recipe
+from shared.config.recipe import Recipe
 from torch_impl.model import GreedyHash, losses
 
 input_px, width = int(sys.argv[1]), float(sys.argv[2])

@@ -1,0 +1,1 @@
+"""Checkpoints of any framework to framework-neutral weights and momentum."""

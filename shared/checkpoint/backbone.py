@@ -1,0 +1,59 @@
+"""AlexNet's layers from a weights file, in any form that checkpoints have, for a run to start from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from shared.checkpoint.formats import read_content
+from shared.checkpoint.names import TORCHVISION, layer_renamed
+from shared.checkpoint.weights import Arrays, check_shapes
+from shared.config.recipe import Recipe
+from shared.network.alexnet import RELU_LAYERS, parameters
+from shared.readers.float_types import as_float32
+from shared.readers.trees import read_stored
+from shared.system.errors import UserError, printable
+
+_CONV_LAYERS = RELU_LAYERS[:5]
+# 1,000 classes, which have no place here
+_IMAGENET_HEAD = {"classifier.6.weight", "classifier.6.bias"}
+_FIRST = ("features.0.weight", "conv1.weight")
+
+
+def load_backbone(path: Path, recipe: Recipe) -> Arrays:
+    """AlexNet's layers under torchvision's names or ours, whatever stands before them: all seven, or the convolutions.
+
+    Raises UserError for missing, extra, misshapen or non-finite entries.
+    """
+    content, where = read_content(path), str(path)
+    prefix = _prefix(content.tensors, where)
+    found = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items() if name.startswith(prefix)}
+    renamed = {layer_renamed(name, TORCHVISION): name for name in found if name not in _IMAGENET_HEAD}
+    layers = RELU_LAYERS if any(name.startswith(("fc6.", "fc7.")) for name in renamed) else _CONV_LAYERS
+    expected = {p.name: p for p in parameters(recipe) if p.name.split(".")[0] in layers}
+    arrays = {}
+    for name, theirs in renamed.items():
+        array = as_float32(theirs, read_stored(found[theirs], f"{where}: {printable(theirs, 100)}"), where)
+        turned = content.turned and name in expected and expected[name].kind == "linear"
+        arrays[name] = np.ascontiguousarray(array.T) if turned else array
+    check_shapes(arrays, list(expected.values()), where)
+    return arrays
+
+
+def _prefix(tensors: Mapping[str, object], where: str) -> str:
+    """What stands before the names of all layers; UserError where no network is found, or several."""
+    found = sorted(
+        {
+            name.removesuffix(first)
+            for name in tensors
+            for first in _FIRST
+            if name == first or name.endswith(f".{first}")
+        }
+    )
+    if len(found) != 1:
+        received = " or ".join(f"'{printable(prefix, 60)}{_FIRST[0]}'" for prefix in found[:8]) or "none of them"
+        raise UserError(
+            f"{where}: expected AlexNet's layers under torchvision's names ({_FIRST[0]}, ...) or ours ({_FIRST[1]}, "
+            f"...), received {received}"
+        )
+    return found[0]

@@ -1,0 +1,226 @@
+"""A checkpoint whatever wrote it: read from any supported file into one neutral form, in which training goes on."""
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from shared.checkpoint import weights
+from shared.checkpoint.formats import Content, read_content
+from shared.checkpoint.names import CLASSIFIER, TITLES, Reading, read_names
+from shared.config.recipe import PRESETS, Recipe, recipe_from_text
+from shared.network.alexnet import parameter_table, parameters, width_of
+from shared.readers.float_types import FloatError, as_float32, describe_types, type_name
+from shared.readers.trees import Stored, listed, read_stored, unused_in
+from shared.system.errors import UserError, printable
+
+Arrays = dict[str, np.ndarray]
+
+# parameter name -> "conv", "linear" or "bias", in the network's order; the same at every width and length
+KINDS = {p.name: p.kind for p in parameters(PRESETS["paper"])}
+_MISSING_CLASSIFIER = (
+    "DeepHash-pytorch keeps it in the loss: put that module's fc.weight into the state dict, "
+    "or convert to a .pt with --names deephash, which does without it"
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Neutral float32 ``weights`` and ``momentum``, both complete, in torch orientation under our names.
+
+    ``epoch`` counts finished epochs, ``rate`` is the one the optimiser held then, ``recipe`` the text of its
+    recipe.json; each is None where the file does not hold it. ``form`` says what the file was, and ``left_out`` what
+    else it holds, with the reason where there is one to tell.
+    """
+
+    weights: Arrays
+    momentum: Arrays | None = None
+    epoch: int | None = None
+    rate: float | None = None
+    recipe: str | None = None
+    framework: str | None = None
+    form: str = field(default="", compare=False)
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def bits(self) -> int:
+        """Code length."""
+        return self.weights["hash.bias"].size
+
+    @property
+    def width(self) -> float:
+        """AlexNet's scale."""
+        return width_of(_channels(self.weights), self.weights["fc6.bias"].size)
+
+    def facts(self) -> dict:
+        """What is known besides arrays, as plain values, without what is not."""
+        known = {name: getattr(self, name) for name in ("epoch", "rate", "recipe", "framework")}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def origin(self) -> dict:
+        """What a run that goes on from here records of it."""
+        return {"epoch": self.epoch, "form": self.form, "sha256": weights.digest(self.weights)}
+
+    def check_resumable(self, recipe: Recipe, where: str, ended: bool = False) -> None:
+        """Raise UserError unless training by ``recipe`` can go on from here; ``ended`` admits that it has ended."""
+        missing = {name: self.left_out.get(name, "") for name in ("momentum", "epoch") if getattr(self, name) is None}
+        if missing:
+            raise UserError(
+                f"{where}: cannot go on from it, missing {listed(missing)}; use a Lightning .ckpt of an epoch's end, a "
+                ".pdparams with its .pdopt, or the checkpoint.safetensors of a run, or start anew with "
+                "--initial-weights"
+            )
+        expected = {p.name: p.shape for p in parameters(recipe)}
+        received = {name: array.shape for name, array in self.weights.items()}
+        if expected != received:
+            raise UserError(
+                f"{where}: expected {recipe.bits} bits and width {recipe.width:g} as in recipe.json, "
+                f"received {self.bits} bits and width {self.width:g}"
+            )
+        last = recipe.epochs if ended else recipe.epochs - 1
+        if not 0 < self.epoch <= last:
+            raise UserError(
+                f"{where}: expected 1 to {last} finished epochs of the recipe's {recipe.epochs}, received {self.epoch}"
+            )
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the neutral form atomically."""
+    weights.save(path, checkpoint.weights, checkpoint.facts(), checkpoint.momentum)
+
+
+def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool = True, key: str = "") -> Checkpoint:
+    """The checkpoint in ``path``, whose format is told by suffix and content, and whose author by the names in it.
+
+    ``path`` may be a finished run's folder. Of several networks in a file ``key`` names one. What lies beside the
+    weights is used where it can be, and else told in ``left_out``. Raises UserError for damage, for anything but one
+    finite GreedyHash model (of ``bits`` if given), and for names or layouts that can be read in two ways.
+    ``need_classifier`` False admits a model without classifier.
+    """
+    path = Path(path)
+    content, where = read_content(path), str(path)
+    reading = read_names(content.tensors, where, key, content.preferred)
+    arrays, kinds = _read(content.tensors, reading, content.turned, where)
+    _check_shapes(arrays, content.turned, where)
+    beside = _beside(content, reading, where)
+    if CLASSIFIER not in arrays and need_classifier:
+        raise UserError(f"{where}: {TITLES[reading.family]}: {CLASSIFIER} is missing; {_MISSING_CLASSIFIER}")
+    if bits is not None and arrays["hash.bias"].size != bits:
+        raise UserError(f"{where}: expected {bits} bits, received {arrays['hash.bias'].size}")
+    momentum, left_out = None, beside | content.left_out
+    try:
+        momentum, kinds_of_momentum = _momentum(content, reading, arrays, where)
+        kinds |= kinds_of_momentum
+    except _Unusable as error:
+        left_out["momentum"] = str(error)
+    facts = _checked_facts(content.facts, where)
+    form = ", ".join(filter(None, [content.form, reading.describe(), describe_types(kinds)]))
+    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out)
+
+
+class _Unusable(Exception):
+    """Why the momentum is left out."""
+
+
+def _read(tensors: Mapping[str, Stored], reading: Reading, turned: bool, where: str) -> tuple[Arrays, set[str]]:
+    """The arrays under our names, in torch orientation and float32, and the types they had."""
+    found, kinds = {}, set()
+    for ours, theirs in reading.names.items():
+        array = read_stored(tensors[theirs], f"{where}: {printable(theirs, 100)}")
+        kinds.add(type_name(array))
+        array = as_float32(theirs, array, where)
+        found[ours] = np.ascontiguousarray(array.T) if turned and KINDS[ours] == "linear" else array
+    return found, kinds
+
+
+def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> tuple[Arrays | None, set[str]]:
+    """The momentum of every parameter of ``arrays``, if the file holds any, and the types it had.
+
+    _Unusable where it holds another.
+    """
+    if not content.momentum:
+        return None, set()
+    try:
+        theirs = read_names(content.momentum, where)
+    except UserError as error:
+        raise _Unusable(f"it is there for {len(content.momentum)} of {len(arrays)} parameters, or others") from error
+    if theirs.family != reading.family or theirs.names.keys() != arrays.keys():
+        raise _Unusable("it is that of other parameters")
+    try:
+        momentum, kinds = _read(content.momentum, theirs, content.turned, f"{where}: momentum")
+    except FloatError as error:
+        raise _Unusable(str(error)) from error
+    for name, array in momentum.items():
+        if array.shape != arrays[name].shape:
+            raise _Unusable(f"that of {name} has the shape {array.shape}, its parameter {arrays[name].shape}")
+    return momentum, kinds
+
+
+def _beside(content: Content, reading: Reading, where: str) -> dict[str, str]:
+    """What lies beside the weights, and why it is of no use; UserError for what stands in a parameter's place."""
+    left = unused_in(content.value, reading.names.values())
+    for name in (reading.prefix + missing for missing in reading.missing):
+        if name in left:
+            received = printable(left[name] or "something else", 100)
+            raise UserError(f"{where}: {printable(name, 100)}: expected a tensor, received {received}")
+    return {name: why for name, why in left.items() if why or name not in content.told}
+
+
+def _check_shapes(arrays: Arrays, turned: bool, where: str) -> None:
+    hidden, bits = (arrays[name].size for name in ("fc6.bias", "hash.bias"))
+    if width_of(_channels(arrays), hidden) is None:
+        sizes = [*_channels(arrays), hidden]
+        raise UserError(f"{where}: expected AlexNet's layer sizes at one width, received {sizes}")
+    table = [p for p in parameter_table(_channels(arrays), hidden, bits) if p.name in arrays]
+    wrong = [p for p in table if arrays[p.name].shape != p.shape]
+    linear = [p for p in wrong if arrays[p.name].shape == p.shape[::-1] and p.kind == "linear"]
+    if wrong and "fc6.weight" in [p.name for p in linear]:
+        here, there = ("Paddle", "PyTorch") if turned else ("PyTorch", "Paddle")
+        raise UserError(
+            f"{where}: by its format linear weights are stored as {here} stores them, by their shapes as {there} "
+            f"does ({', '.join(p.name for p in linear)}); fc7 is square and cannot tell, so it is not guessed"
+        )
+    if wrong:
+        received = {p.name: arrays[p.name].shape for p in wrong}
+        raise UserError(f"{where}: expected the shapes {[p[:2] for p in wrong]}, received {received}")
+
+
+def _channels(arrays: Mapping[str, np.ndarray]) -> list[int]:
+    return [arrays[f"conv{n}.bias"].size for n in range(1, 6)]
+
+
+def _checked_facts(facts: Mapping[str, object], where: str) -> dict:
+    """Epoch, rate, recipe and framework among the ``facts``, None where they are not there."""
+    kinds = {"epoch": int, "rate": (int, float), "recipe": str, "framework": str}
+    known = {name: facts.get(name) for name in kinds}
+    for name, value in known.items():
+        wrong = not isinstance(value, kinds[name]) or isinstance(value, bool)
+        if value is not None and (wrong or (name in ("epoch", "rate") and not 0 <= value < math.inf)):
+            # nothing of the value is shown: it can be a tower of tuples
+            raise UserError(f"{where}: {name}: expected a plain value in range, received {type(value).__name__}")
+    return known
+
+
+def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
+    """Recipe, weights and facts of a trained model, whatever form it has; a classifier may be missing.
+
+    Raises UserError for a file without its recipe, or of other sizes than that says.
+    """
+    found = read_checkpoint(path, need_classifier=False)
+    if found.recipe is None:
+        raise UserError(
+            f"{path}: expected a checkpoint that carries its recipe, received one without; add it by: "
+            f"python compare/convert.py {shlex.quote(str(path))} OUT.safetensors --recipe paper --data PATH"
+        )
+    recipe = recipe_from_text(found.recipe, where=f"{path}: recipe")
+    expected = [p for p in parameters(recipe) if p.name in found.weights or p.name != CLASSIFIER]
+    weights.check_shapes(found.weights, expected, str(path))
+    return recipe, found.weights, found.facts()
+
+
+def with_classifier(recipe: Recipe, arrays: Arrays) -> Arrays:
+    """``arrays``, and zeros for the classifier where it is missing, so that a network can be made of them."""
+    return {p.name: np.zeros(p.shape, np.float32) for p in parameters(recipe) if p.name == CLASSIFIER} | arrays

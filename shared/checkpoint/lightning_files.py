@@ -1,0 +1,180 @@
+"""What a checkpoint of PyTorch Lightning says beside its weights: finished epochs, learning rate and momentum.
+
+Each is read without regard to the others; what cannot be used is left out with a reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.checkpoint.names import LIGHTNING_PREFIX, PARAMETERS
+from shared.readers.trees import Stored, plain_number
+from shared.system.errors import printable
+
+STATE = "state_dict"
+# what Lightning writes beside a state dict, of which nothing is lost
+BOOKKEEPING = frozenset(
+    {"epoch", "global_step", "pytorch-lightning_version", "loops", "callbacks", "lr_schedulers", "optimizer_states"}
+    | {"hparams_name", "greedyhash", "MixedPrecision"}
+)
+_BUFFER = "momentum_buffer"
+_MOST_BATCHES = 2**40
+_NO_NAMES = (
+    "order unknown: nothing in the file says which parameter a buffer belongs to; "
+    "SGD(model.named_parameters(), ...) makes PyTorch write the names"
+)
+
+
+class Training(NamedTuple):
+    """``momentum`` by the optimiser's own names and ``facts``; ``left_out`` says why something is not among them."""
+
+    momentum: Mapping[str, Stored]
+    facts: dict
+    left_out: dict[str, str]
+
+
+class _Unusable(Exception):
+    """Why something is left out."""
+
+
+def is_lightning(value: object) -> bool:
+    """Whether ``value``, read from a PyTorch file, is a checkpoint of Lightning."""
+    marks = ("optimizer_states", "loops", "pytorch-lightning_version")
+    return isinstance(value, dict) and STATE in value and any(mark in value for mark in marks)
+
+
+def read_training(value: dict, names: Sequence[str]) -> Training:
+    """What a checkpoint of Lightning says of the training; ``names`` are its parameters' in the state dict's order."""
+    momentum, facts, left_out = {}, {}, {}
+    try:
+        group, state = _optimizer(value)
+        facts["rate"] = plain_number(group.get("lr"))
+        momentum = _momentum(group, state, names, value)
+    except _Unusable as error:
+        left_out["momentum"] = str(error)
+    try:
+        facts["epoch"] = _finished_epochs(value) or None
+    except _Unusable as error:
+        left_out["epoch"] = str(error)
+    if not facts.get("epoch"):
+        facts.pop("rate", None)  # that of an untrained model is the recipe's
+    own = value.get("greedyhash")
+    return Training(momentum, {**(own if isinstance(own, dict) else {}), **facts}, left_out)
+
+
+def _optimizer(value: dict) -> tuple[dict, dict]:
+    """The one parameter group and the states of its parameters by position."""
+    optimizers = value.get("optimizer_states")
+    if not isinstance(optimizers, list) or not optimizers:
+        raise _Unusable("the file holds no optimiser")
+    if len(optimizers) > 1:
+        raise _Unusable(f"the file holds {len(optimizers)} optimisers")
+    [optimizer] = optimizers
+    groups, state = (_of(optimizer, key, kind) for key, kind in (("param_groups", list), ("state", dict)))
+    if len(groups) != 1:
+        raise _Unusable(f"the optimiser has {len(groups)} groups of parameters")
+    return _typed(groups[0], dict), state
+
+
+def _momentum(group: dict, state: dict, names: Sequence[str], value: dict) -> dict[str, Stored]:
+    """Name -> buffer; raises _Unusable."""
+    buffers = _buffers(state)
+    positions = _of(group, "params", list)
+    if any(type(position) is not int for position in positions):
+        raise _Unusable("the optimiser counts its parameters by no numbers")
+    if len(buffers) != len(positions) or buffers.keys() != set(positions):
+        raise _Unusable(f"the optimiser has momentum for {len(buffers)} of its {len(positions)} parameters")
+    if "param_names" not in group and len(positions) != len(names):
+        raise _Unusable(
+            f"the optimiser has {len(positions)} of the file's {len(names)} parameters, without their names"
+        )
+    owners = _owners(group, names, value)
+    if len(owners) != len(positions) or len(set(owners)) != len(owners):
+        raise _Unusable(f"the optimiser has {len(positions)} parameters, and {len(set(owners))} are named")
+    return {name: buffers[position] for name, position in zip(owners, positions, strict=True)}
+
+
+def _buffers(state: dict) -> dict[int, Stored]:
+    if not state:
+        raise _Unusable("the optimiser holds none: it has taken no step, or works without momentum")
+    entries = [_typed(entry, dict) for entry in state.values()]
+    foreign = sorted({key for entry in entries for key in entry if isinstance(key, str)} - {_BUFFER})
+    if foreign:
+        raise _Unusable(f"the optimiser keeps {printable(', '.join(foreign), 100)}, which is not SGD's momentum")
+    buffers = {key: entry.get(_BUFFER) for key, entry in zip(state, entries, strict=True)}
+    if all(buffer is None for buffer in buffers.values()):
+        raise _Unusable("the optimiser holds none: it works without momentum")
+    return {key: buffer for key, buffer in buffers.items() if isinstance(buffer, Stored)}
+
+
+def _owners(group: dict, names: Sequence[str], value: dict) -> Sequence[str]:
+    """The parameters' names in the order of the optimiser."""
+    if "param_names" in group:
+        return [_typed(name, str) for name in _of(group, "param_names", list)]
+    if _in_our_order(group, names, value):
+        return names
+    raise _Unusable(_NO_NAMES)
+
+
+def _in_our_order(group: dict, names: Sequence[str], value: dict) -> bool:
+    """Whether this project wrote the file, before it wrote names: then the order is that of the state dict.
+
+    Its converter leaves an entry of its own; its training is known by coefficients that went through float32, which
+    it alone does, together with all names in its own order.
+    """
+    if list(names) != [LIGHTNING_PREFIX + name for name in PARAMETERS]:
+        return False
+    return isinstance(value.get("greedyhash"), dict) or _went_through_float32(group.get("momentum"))
+
+
+def _went_through_float32(number: object) -> bool:
+    return isinstance(number, float) and 0 < number < 1 and float(f"{number:.6g}") != number == np.float32(number)
+
+
+def _finished_epochs(value: dict) -> int:
+    """How many epochs were finished when the file was written; raises _Unusable within one."""
+    if "loops" not in value:
+        raise _Unusable("the file does not say how many are finished")
+    loop = _of(value.get("loops"), "fit_loop", dict)
+    epochs = _of(loop.get("epoch_progress"), "current", dict)
+    processed = _count(epochs, "processed")
+    batches = loop.get("epoch_loop.batch_progress")
+    if batches is None:
+        return processed
+    now, started = _of(batches, "current", dict), _count(epochs, "started")
+    done = _count(now, "processed")
+    if done == 0:
+        return processed
+    if batches.get("is_last_batch") is True and done == _count(now, "ready"):
+        return started  # also while the epoch's end is still to be told, as after validation
+    every = _batches_an_epoch(batches, now, started)
+    of_them = f"{done} of {every} batches" if every else "1 batch" if done == 1 else f"{done} batches"
+    raise _Unusable(f"in mid-epoch: after {of_them} of epoch {started}")
+
+
+def _batches_an_epoch(batches: dict, now: dict, started: int) -> int | None:
+    """As the last batch tells, or the epochs before; None in the first."""
+    if batches.get("is_last_batch") is True:
+        return _count(now, "ready")
+    before = _count(_of(batches, "total", dict), "processed") - _count(now, "processed")
+    if started < 2 or before % (started - 1) or before // (started - 1) <= _count(now, "processed"):
+        return None
+    return before // (started - 1)
+
+
+def _of(holder: object, key: str, kind: type) -> object:
+    return _typed(_typed(holder, dict).get(key), kind)
+
+
+def _count(holder: dict, key: str) -> int:
+    number = holder.get(key)
+    if type(number) is not int or not 0 <= number <= _MOST_BATCHES:
+        raise _Unusable("the file does not tell it as Lightning does")
+    return number
+
+
+def _typed(value: object, kind: type) -> object:
+    if not isinstance(value, kind):
+        raise _Unusable("the file does not tell it as Lightning does")
+    return value

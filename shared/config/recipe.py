@@ -1,0 +1,209 @@
+"""The recipe of a run: every setting that may change its numbers, and the presets."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from shared.config.arithmetic import PRECISIONS
+from shared.config.protocols import DATASETS, PROTOCOLS
+from shared.system.errors import UserError, printable
+from shared.system.files import read_json, sha256_of
+from shared.system.schema import TEXT, checked, parse_json
+
+# half the step from 12 to 24 bits in the paper
+MARGIN = 0.010
+NUM_CLASSES = 10
+MAX_BITS = 4096
+# what a seed decides, each part through a stream of its own
+SEEDED = ("split", "weights", "order", "dropout")
+BASE_SEED = 2000
+# in which the runs of a suite may differ
+FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
+# the fields that came after the first stored recipes: absent there, and in the digest only where not the default
+LATER_FIELDS = frozenset({"class_names"})
+# the least and the largest value of a number; a recipe can come out of anybody's file, and memory follows its sizes
+_LIMITS = {
+    "bits": (1, MAX_BITS),
+    "seed": (0, 2**32 - 1),
+    "epochs": (1, 1_000_000),
+    "eval_every": (0, 1_000_000),  # 0: the last epoch only
+    "input_px": (63, 2048),  # AlexNet's pools need 63
+    "batch_size": (1, 65_536),
+    "lr_drop_epoch": (1, 1_000_000),
+    "lr_drop_factor": (0, 1),
+    "learning_rate": (0, 1e6),
+    "momentum": (0, 1),
+    "weight_decay": (0, 1e6),
+    "penalty_weight": (0, 1e6),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of one run, shared by both frameworks; the defaults are the published CIFAR-10 (I) protocol.
+
+    ``seeded`` names the parts that follow ``seed``; the others stay as ``BASE_SEED`` has them, which only a study of
+    where the variance comes from wants (compare/execution/studies.py).
+    ``learning_rate`` is multiplied by ``lr_drop_factor`` after every ``lr_drop_epoch`` epochs.
+    ``width`` scales AlexNet's channels and units, to whole numbers; ``input_px`` is the side of the upsampled square
+    image.
+    ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
+    ``precision`` is that of training and encoding: fp32, tf32 or bf16 (shared/config/arithmetic.py).
+    ``margin`` is the difference of mAP that does not matter, which the test of equivalence over seeds is made with
+    (compare/evidence/stats.py): fixed here, before any run.
+    ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
+    ``class_names`` are those of a data set that is not known by ``dataset``, label by label; () where it is.
+    """
+
+    preset: str
+    dataset: str = "cifar10"
+    protocol: str = "cifar10-1"
+    bits: int = 48
+    seed: int = BASE_SEED
+    seeded: tuple[str, ...] = SEEDED
+    epochs: int = 50
+    eval_every: int = 1
+    input_px: int = 224
+    width: float = 1.0
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    lr_drop_epoch: int = 30
+    lr_drop_factor: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    penalty_weight: float = 0.1
+    dropout: str = "shared"
+    precision: str = "fp32"
+    margin: float = MARGIN
+    backbone: str = "imagenet"
+    backbone_layers: tuple[str, ...] = ()
+    backbone_sha256: str = ""
+    data_sha256: str = ""
+    split_sha256: str = ""
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check types and ranges; UserError names the field."""
+        for field in dataclasses.fields(self):
+            _check_type(field.name, field.type, getattr(self, field.name))
+        for name, (least, most) in _LIMITS.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"{name}: expected {least} to {most}, received {printable(getattr(self, name))}")
+        if not 1 <= 64 * self.width <= 1024 or 64 * self.width != round(64 * self.width):
+            raise UserError(
+                f"width: expected a multiple of 1/64 up to 16, which makes whole channels, received {self.width}"
+            )
+        if not self.seeded or self.seeded != tuple(part for part in SEEDED if part in self.seeded):
+            raise UserError(f"seeded: expected some of {', '.join(SEEDED)}, in this order, received {self.seeded}")
+        if not 0 < self.margin < 1:
+            raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {self.margin}")
+        if len(self.class_names) not in (0, NUM_CLASSES):
+            raise UserError(f"class_names: expected {NUM_CLASSES} names, received {len(self.class_names)}")
+        choices = {"dropout": ("shared", "native"), "precision": PRECISIONS}
+        choices |= {"dataset": DATASETS, "protocol": tuple(PROTOCOLS)}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise UserError(f"{name}: expected {' or '.join(known)}, received {getattr(self, name)!r}")
+
+    def seed_of(self, part: str) -> int:
+        """The seed of one of the parts in ``SEEDED``."""
+        return self.seed if part in self.seeded else BASE_SEED
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of ``epoch`` (counted from 1), as published: 0.1 ** (epoch // 30), counted from 0."""
+        return self.learning_rate * self.lr_drop_factor ** ((epoch - 1) // self.lr_drop_epoch)
+
+    @property
+    def drops_again(self) -> bool:
+        """Whether the learning rate is lowered more than once."""
+        return self.epochs > 2 * self.lr_drop_epoch
+
+    def evaluates(self, epoch: int) -> bool:
+        """Whether the model is scored after ``epoch`` (counted from 1)."""
+        return epoch == self.epochs or (self.eval_every > 0 and epoch % self.eval_every == 0)
+
+    def digest(self) -> str:
+        """SHA-256 of the settings in canonical form; two runs with one digest must give the same numbers.
+
+        What did not exist when the first recipes were stored counts only where it changes something.
+        """
+        values = dataclasses.asdict(self)
+        for field in dataclasses.fields(self):
+            if field.name in LATER_FIELDS and values[field.name] == field.default:
+                del values[field.name]
+        if self.drops_again:
+            values["lr_drops"] = "every lr_drop_epoch epochs"  # there was one drop alone at first
+        return sha256_of(json.dumps(values, sort_keys=True).encode())
+
+
+def differing_settings(received: Recipe, expected: Recipe, free: Collection[str] = ()) -> str:
+    """ "epochs 5 instead of 50": the settings, but for the ``free`` ones, in which two recipes differ; "" for none."""
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in free]
+    pairs = ((name, getattr(received, name), getattr(expected, name)) for name in names)
+    return ", ".join(f"{name} {own!r} instead of {other!r}" for name, own, other in pairs if own != other)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a ``recipe.json``; UserError names unknown, missing or mistyped fields."""
+    return recipe_from_dict(read_json(path), where=str(path))
+
+
+def recipe_from_text(text: object, where: str) -> Recipe:
+    """The recipe in the text of a recipe.json, wherever that is kept; raises like ``recipe_from_dict``."""
+    return recipe_from_dict(parse_json(checked(text, TEXT, where), where), where)
+
+
+def recipe_from_dict(values: object, where: str) -> Recipe:
+    """The recipe in a plain dict, where a later field may be absent.
+
+    Raises UserError, beginning with ``where``, that names unknown, missing or mistyped fields or values out of range.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected a recipe's settings by name, received {type(values).__name__}")
+    fields = {field.name: field.type for field in dataclasses.fields(Recipe)}
+    if unknown := sorted(values.keys() - fields.keys()):
+        raise UserError(
+            f"{where}: unknown settings {printable(', '.join(unknown), 200)}; written by a newer version: use that one"
+        )
+    if missing := sorted(fields.keys() - LATER_FIELDS - values.keys()):
+        raise UserError(f"{where}: missing settings {', '.join(missing)}; damaged, or no recipe of this project")
+    # JSON has lists only
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list) and get_args(fields[name])}
+    try:
+        return Recipe(**{**values, **lists})
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _check_type(name: str, expected: object, value: object) -> None:
+    if get_args(expected):
+        right = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    else:
+        right = isinstance(value, (int, float) if expected is float else expected) and not isinstance(value, bool)
+    if not right or (isinstance(value, float) and not math.isfinite(value)):
+        raise UserError(f"{name}: expected {_TYPES[expected]}, received {printable(value, 50)!r}")
+
+
+_TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[str, ...]: "a list of texts"}
+
+
+PRESETS: dict[str, Recipe] = {
+    "paper": Recipe(preset="paper"),
+    "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
+    "demo": Recipe(
+        preset="demo",
+        dataset="digits",
+        protocol="digits-1",
+        epochs=15,
+        eval_every=3,
+        input_px=64,
+        width=1 / 8,
+        learning_rate=5e-3,
+        lr_drop_epoch=12,
+        backbone="none",
+    ),
+}

@@ -1,0 +1,157 @@
+"""The data set and its retrieval splits: which images are queries, training images and database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from shared.config.protocols import PROTOCOLS
+from shared.config.recipe import NUM_CLASSES
+from shared.data.identity import CIFAR10, CUSTOM, identify
+from shared.data.images import Images
+from shared.data.sources import read_digits, read_images
+from shared.system.errors import UserError, printable
+from shared.system.files import sha256_of
+
+DIGITS = "digits"
+_DIGITS_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels: ``pixels`` uint8 (N, H, W, 3), ``labels`` int64 (N,), train files first, then test files.
+
+    ``name`` is "cifar10" for CIFAR-10 (see ``identity``), "digits" for the bundled digits and "custom" for anything
+    else in a supported layout. ``class_names`` are those of a custom set, label by label; () if nobody says. ``notes``
+    are lines that its user should see once.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256 of labels and pixels."""
+        return sha256_of(self.labels.astype("<i8").tobytes(), np.ascontiguousarray(self.pixels).data)
+
+    def class_of(self, label: int) -> str:
+        """What a class is called."""
+        return class_name(self.name, label, self.class_names)
+
+
+def class_name(dataset: str, label: int, class_names: Sequence[str] = ()) -> str:
+    """What people call a class of the data set of this name: "cat", "digit 3", or "class 3" for want of a name.
+
+    ``class_names`` are a custom set's own, which can come out of anybody's file; the answer is printable.
+    """
+    known = CIFAR10.classes if dataset == CIFAR10.name else class_names
+    return printable(known[label], 100) if known else f"{'digit' if dataset == DIGITS else 'class'} {label}"
+
+
+def image_name(dataset: str, number: int) -> str:
+    """What an image of the data set of this name is called, wherever it is named: "cifar10[31337]"."""
+    return f"{dataset}[{number}]"
+
+
+def image_size(dataset: str) -> tuple[int, int] | None:
+    """Height and width of the images of the data set of this name; None for one that is known by its path alone."""
+    return {CIFAR10.name: CIFAR10.size, DIGITS: (_DIGITS_SIDE, _DIGITS_SIDE)}.get(dataset)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Image indices, int64: ``query`` and ``train`` and ``database``, class by class."""
+
+    query: np.ndarray
+    train: np.ndarray
+    database: np.ndarray
+
+    def digest(self) -> str:
+        """SHA-256 of the three index arrays."""
+        parts = (self.query, self.train, self.database)
+        return sha256_of(*(f"{len(part)}:".encode() + part.astype("<i8").tobytes() for part in parts))
+
+
+def load(data: str, label: str = "") -> Dataset:
+    """The data set named by ``data``: "digits", or a path in a supported layout, which its user calls ``label``.
+
+    Raises UserError for missing, damaged or mislabelled data.
+    """
+    images = _read(data)
+    if data == DIGITS:
+        return _dataset(DIGITS, images)
+    identity = identify(images, label)
+    return _dataset(identity.name, images, (identity.note,) if identity.note else ())
+
+
+def load_known(data: str, name: str, class_names: Sequence[str] = ()) -> Dataset:
+    """As ``load`` of a data set that was identified before, as ``name`` with these ``class_names``."""
+    found = _dataset(name, _read(data))
+    return replace(found, class_names=tuple(class_names) or found.class_names)
+
+
+def _read(data: str) -> Images:
+    images = read_digits() if data == DIGITS else read_images(Path(data))
+    labels = images.labels
+    if len(labels) == 0 or labels.min() < 0 or labels.max() >= NUM_CLASSES:
+        received = f"{labels.min()} to {labels.max()}" if len(labels) else "none"
+        raise UserError(f"{data}: expected labels 0 to {NUM_CLASSES - 1}, received {received}")
+    if 0 in images.pixels.shape:
+        raise UserError(f"{data}: expected images, received some of no pixels, {images.pixels.shape}")
+    return images
+
+
+def _dataset(name: str, images: Images, notes: tuple[str, ...] = ()) -> Dataset:
+    class_names = images.class_names if name == CUSTOM else ()
+    return Dataset(name, images.pixels, images.labels, class_names, (*images.notes, *notes))
+
+
+def split(labels: np.ndarray, protocol: str = "cifar10-1", seed: int = 2000, where: str = "labels") -> Split:
+    """Split the images with ``labels`` (int64 (N,), train files followed by test files) for retrieval.
+
+    For label 0..9 in turn, its indices in ascending order are permuted with one legacy generator seeded once;
+    the first go to the queries, the next to training, the rest to the database (swuxyj/DeepHash-pytorch and
+    hatimwen/paddle_greedyhash with seed 2000). Raises UserError for an unknown protocol, and for too few images, which
+    are ``where``.
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f"protocol: expected one of {', '.join(PROTOCOLS)}, received {protocol!r}")
+    rule = PROTOCOLS[protocol]
+    counts, needed = np.bincount(labels, minlength=NUM_CLASSES), rule.query + rule.train
+    if counts.min() < needed:
+        received = f"{', '.join(map(str, counts))} of classes 0 to {NUM_CLASSES - 1}"
+        raise UserError(f"{where}: {protocol} expects at least {needed} images of every class, received {received}")
+    generator = np.random.RandomState(seed)
+    query, train, rest = [], [], []
+    for label in range(NUM_CLASSES):
+        index = np.flatnonzero(labels == label)
+        index = index[generator.permutation(len(index))]
+        query.append(index[: rule.query])
+        train.append(index[rule.query : needed])
+        rest.append(index[needed:])
+    database = {"train+rest": train + rest, "rest": rest, "train": train}[rule.database]
+    return Split(*(np.concatenate(parts).astype(np.int64) for parts in (query, train, database)))
+
+
+def validate_split(parts: Split, labels: np.ndarray, protocol: str) -> None:
+    """Raise UserError unless queries are disjoint from training and database and every class has its share."""
+    rule = PROTOCOLS[protocol]
+    for name, other in (("train", parts.train), ("database", parts.database)):
+        shared = np.intersect1d(parts.query, other)
+        if len(shared):
+            raise UserError(f"split: expected disjoint query and {name}, received {len(shared)} images in both")
+    per_class = np.bincount(labels, minlength=NUM_CLASSES)
+    rest = per_class - rule.query - rule.train
+    expected = {
+        "query": np.full(NUM_CLASSES, rule.query),
+        "train": np.full(NUM_CLASSES, rule.train),
+        "database": {"train+rest": rest + rule.train, "rest": rest, "train": 0 * rest + rule.train}[rule.database],
+    }
+    for name, counts in expected.items():
+        index = getattr(parts, name)
+        received = np.bincount(labels[np.unique(index)], minlength=NUM_CLASSES)
+        if len(np.unique(index)) != len(index) or not np.array_equal(received, counts):
+            raise UserError(f"split: expected {name} counts {counts.tolist()}, received {received.tolist()}")

@@ -1,0 +1,187 @@
+"""Readers for the ways CIFAR-10 lies on people's disks, each returning train images followed by test images."""
+
+import json
+import shlex
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from shared.data import archives
+from shared.data.archives import read_members
+from shared.data.folders import PARTS, read_class_folders
+from shared.data.images import Images, as_labels, describe
+from shared.readers.arrays import Header, npz_headers, read_npz
+from shared.readers.safe_pickle import load_arrays
+from shared.system.errors import UserError, printable
+
+_BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
+_RECORDS, _SIDE = 10_000, 32
+_RECORD_BYTES = 1 + 3 * _SIDE * _SIDE
+_NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+LAYOUTS = (
+    "cifar-10-batches-bin/ or its archive, cifar-10-batches-py/ or its archive, "
+    "a Keras-style .npz (x_train, y_train, x_test, y_test), or a folder with pictures in train/CLASS/ and test/CLASS/"
+)
+_SHORTLY = "CIFAR-10's batches, a .npz or a folder of pictures"
+# pandas and pyarrow are no part of the workers; columns by position, since their names differ from set to set
+_FROM_PARQUET = (
+    "import glob, io, numpy as np, pandas as pd; from PIL import Image; "
+    'rows = {{part: pd.concat(map(pd.read_parquet, sorted(glob.glob({folder} + "/*" + part + "*.parquet")))) '
+    'for part in ("train", "test")}}; '
+    'image = lambda cell: np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")); '
+    'np.savez("data.npz", **{{"x_" + part: np.stack([*map(image, rows[part].iloc[:, 0])]) for part in rows}}, '
+    '**{{"y_" + part: rows[part].iloc[:, 1] for part in rows}})'
+)
+
+
+class _Layout(NamedTuple):
+    """One of CIFAR-10's two forms: how its files end, and the sizes in bytes that they can have."""
+
+    suffix: str
+    sizes: range
+    parse: Callable[[bytes, str], tuple[np.ndarray, np.ndarray]]
+
+
+def read_images(path: Path) -> Images:
+    """The images at ``path``, in whichever supported layout; UserError says what is missing or wrong."""
+    if not path.exists():
+        raise UserError(f"no such data: {path}; expected {LAYOUTS}")
+    if path.is_dir():
+        return _read_folder(path)
+    return _read_file(path)
+
+
+def read_digits() -> Images:
+    """scikit-learn's bundled digits (Alpaydin and Kaynak, UCI 1998): 1,797 grey 8x8 images, as RGB uint8."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    return Images(np.repeat(grey[..., None], 3, axis=3), digits.target.astype(np.int64), len(grey))
+
+
+def _read_file(path: Path) -> Images:
+    name = path.name.lower()
+    if name.endswith(archives.SUFFIXES):
+        return _read_archive(path)
+    if name.endswith(".npz"):
+        return _read_npz(path)
+    if name.endswith(".parquet"):
+        raise UserError(f"{path}: expected {_SHORTLY}, received Parquet; convert it: {_parquet_command(path.parent)}")
+    if name.endswith(".zip"):
+        unpacked = shlex.quote(printable(path.with_suffix("")))
+        raise UserError(f"{path}: expected {_SHORTLY}, received a .zip; unpack it: unzip {_quoted(path)} -d {unpacked}")
+    if name.removesuffix(".bin") in _BATCHES:
+        raise UserError(f"{path}: expected the folder with all six batches, received one of them; name {path.parent}")
+    raise UserError(f"{path}: expected {LAYOUTS}, received another kind of file")
+
+
+def _read_folder(folder: Path) -> Images:
+    found: dict[Path, Callable[[], Images]] = {}
+    for inner, layout in (("cifar-10-batches-bin", _BINARY), ("cifar-10-batches-py", _PYTHON)):
+        for place in (folder, folder / inner):
+            if any((place / f"{name}{layout.suffix}").is_file() for name in _BATCHES):
+                found[place] = partial(_read_batches, place, partial(_read_batch, place), layout)
+    if any((folder / part).is_dir() for part in PARTS):
+        found[folder / PARTS[0]] = partial(read_class_folders, folder)
+    found |= {file: partial(_read_npz, file) for file in _files(folder, ".npz")}
+    # what somebody has unpacked often lies beside its archive
+    found = found or {file: partial(_read_file, file) for file in _files(folder, *archives.SUFFIXES)}
+    found = found or {file: partial(_read_file, file) for file in _files(folder, ".parquet", ".zip")[:1]}
+    if len(found) != 1:
+        received = f"several: {', '.join(map(str, found))}; name one of them" if found else "none of these"
+        raise UserError(f"{folder}: expected one data set ({LAYOUTS}), received {received}")
+    return next(iter(found.values()))()
+
+
+def _files(folder: Path, *suffixes: str) -> list[Path]:
+    visible = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    return [file for file in visible if file.name.lower().endswith(suffixes) and file.is_file()]
+
+
+def _read_archive(path: Path) -> Images:
+    sizes = {name + layout.suffix: layout.sizes for name in _BATCHES for layout in (_BINARY, _PYTHON)}
+    files = read_members(path, sizes)
+    if not files:
+        raise UserError(
+            f"{path}: expected CIFAR-10's batches in it, received none; of pictures, unpack it and name the folder"
+        )
+    layout = _BINARY if any(name.endswith(_BINARY.suffix) for name in files) else _PYTHON
+    return _read_batches(path, files.__getitem__, layout)
+
+
+def _read_batch(folder: Path, name: str) -> bytes:
+    file = folder / name
+    size, layout = file.stat().st_size, _BINARY if name.endswith(_BINARY.suffix) else _PYTHON
+    if size not in layout.sizes:
+        expected = f"{layout.sizes[-1]} bytes" + (" at most" if len(layout.sizes) > 1 else "")
+        raise UserError(f"{file}: expected {expected}, received {size}; fetch the file again")
+    return file.read_bytes()
+
+
+def _read_batches(place: Path, read: Callable[[str], bytes], layout: _Layout) -> Images:
+    parts = []
+    for name in _BATCHES:
+        try:
+            data = read(name + layout.suffix)
+        except (OSError, KeyError) as error:
+            raise UserError(
+                f"{place}: expected the file {name}{layout.suffix}, which is missing or unreadable"
+            ) from error
+        parts.append(layout.parse(data, f"{place}/{name}{layout.suffix}"))
+    pixels = np.concatenate([pixels for pixels, _ in parts]).reshape(-1, 3, _SIDE, _SIDE)
+    labels = np.concatenate([labels for _, labels in parts])
+    return Images(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, 5 * _RECORDS)
+
+
+def _parse_binary(data: bytes, _where: str) -> tuple[np.ndarray, np.ndarray]:
+    records = np.frombuffer(data, np.uint8).reshape(_RECORDS, _RECORD_BYTES)
+    return records[:, 1:], records[:, 0].astype(np.int64)
+
+
+def _parse_python(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
+    batch = load_arrays(data, where)
+    pixels, labels = (batch.get(name.encode(), batch.get(name)) for name in ("data", "labels"))
+    expected = (_RECORDS, 3 * _SIDE * _SIDE)
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != expected:
+        raise UserError(f"{where}: expected data as uint8 {expected}, received {describe(pixels)}")
+    return pixels, as_labels(labels, _RECORDS, where)
+
+
+# pickled by the oldest protocol, a byte can take six
+_BINARY = _Layout(".bin", range(_RECORDS * _RECORD_BYTES, _RECORDS * _RECORD_BYTES + 1), _parse_binary)
+_PYTHON = _Layout("", range(1, 7 * _RECORDS * _RECORD_BYTES), _parse_python)
+
+
+def _read_npz(path: Path) -> Images:
+    headers = npz_headers(path, _NPZ_ARRAYS)
+    for part in PARTS:
+        _check_pixels(headers[f"x_{part}"], headers["x_train"], f"{path}: expected x_{part}")
+        count, labels = headers[f"x_{part}"].shape[0], headers[f"y_{part}"]
+        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
+            raise UserError(f"{path}: expected y_{part} as {count} integer labels, received {labels}")
+    arrays = read_npz(path, _NPZ_ARRAYS)
+    labels = [as_labels(arrays[f"y_{part}"], len(arrays[f"x_{part}"]), str(path)) for part in PARTS]
+    pixels = np.concatenate([arrays["x_train"], arrays["x_test"]])
+    return Images(pixels, np.concatenate(labels), len(arrays["x_train"]))
+
+
+def _check_pixels(header: Header, first: Header, expected: str) -> None:
+    if header.dtype != np.uint8 or len(header.shape) != 4 or header.shape[3] != 3:
+        mend = "; of grey images make three channels: np.repeat(x[..., None], 3, axis=3)"
+        grey = mend if len(header.shape) == 3 else ""
+        raise UserError(f"{expected} as uint8 (N, height, width, 3), received {header}{grey}")
+    if header.shape[1:] != first.shape[1:]:
+        raise UserError(f"{expected} in the size of x_train, {first}, received {header}")
+
+
+def _parquet_command(folder: Path) -> str:
+    program = _FROM_PARQUET.format(folder=json.dumps(printable(folder)))
+    return f"pip install pandas pyarrow && python -c {shlex.quote(program)}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(printable(path))

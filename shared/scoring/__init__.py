@@ -1,0 +1,1 @@
+"""From codes to mean average precision and the other scores."""

@@ -1,0 +1,1 @@
+"""What every command and worker stands on: errors, files, options, machine and progress."""

@@ -1,0 +1,1 @@
+"""A training run as both frameworks do it: its job, folder, ranks, resuming and result."""

@@ -1,0 +1,228 @@
+"""One training run as a worker sees it: the part of the work that is the same in both frameworks."""
+
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, SupportsFloat
+
+import numpy as np
+
+from shared.checkpoint import checkpoint, weights
+from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from shared.codes.codes import Codes, encoded_index
+from shared.codes.finite import NotFinite, check_losses
+from shared.config.randomness import batch_order, dropout_mask, native_seed
+from shared.config.recipe import Recipe
+from shared.data.cifar import Dataset, Split
+from shared.network.alexnet import hidden_units, pooled_units
+from shared.scoring.code_scores import columns_of_queries, score_of
+from shared.system.errors import Diverged
+from shared.system.files import remove
+from shared.system.progress import Progress
+from shared.training.departures import departures
+from shared.training.ranks import ALONE, Ranks
+from shared.training.result import result_of
+from shared.training.resume import problem_of
+from shared.training.runs import Run
+
+_LOSSES = ("loss", "cross_entropy", "penalty")
+
+
+class Batch(NamedTuple):
+    """This rank's part of a training step: global ``step`` (from 0), image ``index`` int64 (B,), dropout keep-masks.
+
+    ``masks`` are uint8 (B, units) before fc6 and before fc7, or None where the framework draws its own. ``count`` of
+    the images are in the batch: all, or none where one stands in for an empty part. The mean over ranks of
+    ``weight`` times their mean losses is the mean over the whole batch.
+    """
+
+    step: int
+    index: np.ndarray
+    masks: tuple[np.ndarray, np.ndarray] | None
+    count: int
+    weight: float
+
+
+class Encoded(NamedTuple):
+    """Codes and the seconds it took to compute them."""
+
+    codes: Codes
+    seconds: float
+
+
+# index int64 (N,) -> features float32 (N, bits) and predicted classes int64 (N,)
+EncodeImages = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def encode(encode_images: EncodeImages, dataset: Dataset, split: Split) -> Encoded:
+    """Encode queries and database."""
+    started = time.monotonic()
+    features, predicted = encode_images(encoded_index(split))
+    return Encoded(Codes.from_features(features, predicted, dataset, split), time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a framework needs in order to train, and where it reports.
+
+    ``start`` is a checkpoint to go on from, unless the run folder holds a later state of its own. ``ranks`` are the
+    processes that train together, of which the first alone records anything.
+    """
+
+    run: Run
+    recipe: Recipe
+    dataset: Dataset
+    split: Split
+    initial_weights: weights.Arrays
+    device: str
+    environment: dict
+    progress: Progress
+    start: Checkpoint | None = None
+    ranks: Ranks = ALONE
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the last one possibly smaller."""
+        return math.ceil(len(self.split.train) / self.recipe.batch_size)
+
+    @property
+    def beside_published(self) -> bool:
+        """Whether the published numbers stand beside this run's in a table, and with them the ports' argsort."""
+        return not departures(self.recipe)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """This rank's part of the batches of ``epoch`` (from 1), which are the same in both frameworks."""
+        order = self.split.train[batch_order(self.recipe.seed_of("order"), epoch, len(self.split.train))]
+        for position in range(self.steps_per_epoch):
+            index = order[position * self.recipe.batch_size :][: self.recipe.batch_size]
+            step = (epoch - 1) * self.steps_per_epoch + position
+            yield self._part(Batch(step, index, self._masks(step, len(index)), len(index), 1.0))
+
+    def _part(self, whole: Batch) -> Batch:
+        part = self.ranks.share(whole.count)
+        count = part.stop - part.start
+        # a rank without an image computes one that counts for nothing: the others wait for its gradient
+        kept = part if count else slice(1)
+        masks = whole.masks and tuple(mask[kept] for mask in whole.masks)
+        return Batch(whole.step, whole.index[kept], masks, count, count * self.ranks.size / whole.count)
+
+    def _masks(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+        if self.recipe.dropout == "native":
+            return None
+        units, seed = (pooled_units(self.recipe), hidden_units(self.recipe)), self.recipe.seed_of("dropout")
+        return tuple(dropout_mask(seed, step, layer, (size, n)) for layer, n in enumerate(units))
+
+    def native_seed(self, epoch: int) -> int:
+        """What seeds the framework's own generator at the start of ``epoch``; each rank has its own."""
+        return native_seed(self.recipe.seed_of("dropout"), epoch) + self.ranks.rank
+
+    def mean_losses(self, epoch: int, sums: list[float]) -> list[float]:
+        """Means over the training images from this rank's sums over those it saw in ``epoch``.
+
+        Raises Diverged, on every rank, for a loss that is not finite.
+        """
+        means = [value / len(self.split.train) for value in self.ranks.total(sums)]
+        check_losses(epoch, **dict(zip(_LOSSES, means, strict=True)))
+        return means
+
+    def report_step(self, step: int, epoch: int, loss: SupportsFloat) -> None:
+        """Show progress after global ``step``; the loss is read from its device only when it is shown.
+
+        Raises Diverged where it is not finite then.
+        """
+        done, total = step + 1, self.recipe.epochs * self.steps_per_epoch
+        if self.progress.due("train", done, total):
+            shown = float(loss)
+            if self.ranks.size == 1:  # of several, one alone must not leave the others in the middle of a step
+                check_losses(epoch, loss=shown)
+            self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=shown)
+
+    def state_or_start(self, state: Path) -> Checkpoint | None:
+        """What training goes on from: the ``state`` that an earlier process kept, else the job's start, if any.
+
+        A state that cannot be read, or that the log does not lead up to, is set aside with a note: its epochs are
+        trained again, since the best epoch and all times come from the log.
+        """
+        if self.ranks.is_first and (problem := problem_of(state, self.run, self.recipe, self.start)):
+            aside = state.with_name(f"set-aside-{state.name}")
+            os.replace(state, aside)
+            self.progress.note(f"  {problem}; set aside as {aside}, and the run begins anew")
+        self.ranks.gather("the state is settled")
+        return read_checkpoint(state) if state.exists() else self.start
+
+    def resume_after(self, epoch: int) -> None:
+        """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start).
+
+        UserError when the ranks do not agree on recipe and epoch.
+        """
+        self.ranks.check_same((self.recipe.digest(), epoch))
+        self.run.rewind_log(epoch)
+        if epoch:
+            self.progress.note(f"  going on after epoch {epoch}/{self.recipe.epochs}")
+
+    def encode(self, encode_images: EncodeImages) -> Encoded:
+        """Encode the queries and the database of this job, each rank its share.
+
+        Raises Diverged, on every rank, where features or logits are not finite.
+        """
+
+        def encode_share(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self.ranks.concatenate(*encode_images(index[self.ranks.share(len(index))]))
+
+        try:
+            return encode(encode_share, self.dataset, self.split)
+        except NotFinite as error:
+            raise Diverged(f"training diverged: {error}") from error
+
+    def finish_epoch(
+        self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+    ) -> dict:
+        """Log one epoch and return its record.
+
+        ``rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
+        epoch's images; ``seconds`` is training alone.
+        """
+        record = {"epoch": epoch, "lr": rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
+        record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
+        if encoded is not None:
+            record |= {
+                "map": encoded.X,
+                "accuracy": encoded.codes.accuracy(),
+                "encode_seconds": encoded.seconds,
+            }
+        self.run.append_log(record)
+        self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
+        if encoded is not None and (warning := encoded.codes.collapse):
+            self.progress.note(f"  warning: epoch {epoch}: {warning}")
+        return record
+
+    def finish(self, encoded: Encoded, kept: Path) -> None:
+        """Write codes, checkpoint, queries and result, in this order, and remove the state kept for resuming.
+
+        The scores come from the codes as read back from their file, the checkpoint from ``kept``, the state after
+        the last epoch in the framework's own form.
+        """
+        encoded.codes.save(self.run.codes_file)
+        origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
+        final = dataclasses.replace(read_checkpoint(kept), **origin)
+        checkpoint.save(self.run.checkpoint_file, final)
+        codes = Codes.load(self.run.codes_file)
+        score = score_of(codes)
+        self.run.write_queries(columns_of_queries(codes, score))
+        self.run.write_result(result_of(self, codes, score, final.weights))
+        remove(self.run.resume_folder)
+        self.ranks.gather("the run is finished")
+
+
+def describe_epoch(record: Mapping[str, object], epochs: int) -> str:
+    """One line for one record of ``log.jsonl``."""
+    text = f"epoch {record['epoch']}/{epochs} lr {record['lr']:.3g} loss {record['loss']:.4f}"
+    text += f" (cross-entropy {record['cross_entropy']:.4f}, penalty {record['penalty']:.4f})"
+    text += f" {record['images_per_second']:.0f} images/s"
+    if "map" in record:
+        text += f" mAP {record['map']['expected']:.4f} accuracy {record['accuracy']:.4f}"
+    return text

@@ -1,0 +1,209 @@
+"""The run folder, known to this module only: its files, their checks, and when it counts as finished."""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from shared.config.recipe import Recipe, differing_settings, read_recipe
+from shared.scoring.code_scores import AP
+from shared.system.errors import UserError, printable
+from shared.system.files import append_to, make_folder, read_bytes, read_json, remove, write_json, write_text
+from shared.system.schema import SHARE, checked, parse_json
+from shared.training.run_schema import ENVIRONMENT, EPOCH, FRAMEWORKS, RESULT, SCORED_EPOCH, check_result
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run folder: a framework, a bit length and a seed."""
+
+    folder: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / "recipe.json"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.folder / "environment.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def codes_file(self) -> Path:
+        return self.folder / "codes.npz"
+
+    @property
+    def queries_file(self) -> Path:
+        """Image, label, predicted class and average precision of every query, from the last epoch's codes."""
+        return self.folder / "queries.csv"
+
+    @property
+    def index_file(self) -> Path:
+        """The search index of the codes, stored by whatever searches them first."""
+        return self.folder / "codes.faiss"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def result_file(self) -> Path:
+        return self.folder / "result.json"
+
+    @property
+    def worker_log_file(self) -> Path:
+        """What the worker process printed."""
+        return self.folder / "worker.log"
+
+    @property
+    def resume_folder(self) -> Path:
+        """The state to go on from, in the framework's own form; removed when the run is finished."""
+        return self.folder / "resume"
+
+    @property
+    def lightning_folder(self) -> Path:
+        """Metrics as Lightning's own CSV logger writes them (torch only)."""
+        return self.folder / "lightning"
+
+    def prepare(self, recipe: Recipe, force: bool = False) -> None:
+        """Make the folder ready for ``recipe``: new, half-finished with the same recipe, or emptied by ``force``.
+
+        Raises UserError when it holds another recipe, or one that cannot be read.
+        """
+        if self.recipe_file.exists() and (problem := self.clash(recipe)):
+            if not force:
+                raise UserError(
+                    f"{self.folder} holds a run of another recipe ({problem}); "
+                    "choose another --out, or --force to replace it"
+                )
+            self._empty()
+        make_folder(self.folder)
+        if not self.recipe_file.exists():
+            write_json(self.recipe_file, dataclasses.asdict(recipe))
+
+    def clash(self, recipe: Recipe, free: Collection[str] = ()) -> str:
+        """What its own recipe has in place of ``recipe``'s settings, but for ``free`` ones; "" where they agree."""
+        try:
+            return differing_settings(self.recipe(), recipe, free)
+        except UserError as error:  # of another version, or cut off
+            return str(error)
+
+    def recipe(self) -> Recipe:
+        """The run's settings; UserError if the file is missing or damaged."""
+        return read_recipe(self.recipe_file)
+
+    def log(self) -> list[dict]:
+        """One record per finished epoch, in order; a line cut off by a kill is left out.
+
+        UserError for any other line that is no such record.
+        """
+        if not self.log_file.exists():
+            return []
+        lines = read_bytes(self.log_file, "a record of every epoch").split(b"\n")[:-1]
+        return [self._epoch(line, f"{self.log_file}, line {number}") for number, line in enumerate(lines, 1)]
+
+    def _epoch(self, line: bytes, where: str) -> dict:
+        record = parse_json(line, where)
+        return checked(record, SCORED_EPOCH if isinstance(record, dict) and "map" in record else EPOCH, where)
+
+    def environment(self) -> dict:
+        """What the worker said of its process; UserError if the file is missing or damaged."""
+        return read_json(self.environment_file, ENVIRONMENT)
+
+    def append_log(self, record: Mapping[str, object]) -> None:
+        """Add one epoch's record."""
+        with append_to(self.log_file) as file:
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # the state kept after the epoch counts on it
+
+    def rewind_log(self, epoch: int) -> None:
+        """Drop the records after ``epoch``, which will be trained again."""
+        kept = [record for record in self.log() if record["epoch"] <= epoch] if epoch else []
+        write_text(self.log_file, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
+
+    def write_queries(self, columns: Mapping[str, Sequence]) -> None:
+        """Write a column each, among them ``AP``, all of one length."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        write_text(self.queries_file, text.getvalue())
+
+    def average_precisions(self) -> list[float]:
+        """Of every query, expected over the order within ties; UserError if the file is missing or damaged."""
+        expected = f"a column {AP} of numbers"
+        text = io.TextIOWrapper(io.BytesIO(read_bytes(self.queries_file, expected)), encoding="utf-8", newline="")
+        try:
+            rows = [float(row[AP]) for row in csv.DictReader(text)]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise UserError(f"{self.queries_file}: expected {expected}, received: {printable(error, 200)}") from error
+        if not rows:
+            raise UserError(f"{self.queries_file}: expected {expected}, received none")
+        return checked(rows, [SHARE], f"{self.queries_file}: {AP}")
+
+    def write_result(self, result: Mapping[str, object]) -> None:
+        """Finish the run: check the result against the schema and write it."""
+        where = str(self.result_file)
+        check_result(checked(result, RESULT, where), where)
+        write_json(self.result_file, result)
+
+    def result(self) -> dict:
+        """The finished run's result; UserError if missing, damaged or not matching the recipe beside it."""
+        where = str(self.result_file)
+        result, recipe = read_json(self.result_file, RESULT), self.recipe()
+        check_result(result, where)
+        if result["recipe_digest"] != recipe.digest():
+            raise UserError(f"{self.folder}: result.json belongs to another recipe; remove the folder and run again")
+        for name in ("preset", "dataset", "bits", "seed", "epochs"):
+            if result[name] != getattr(recipe, name):
+                raise UserError(
+                    f"{where}: {name}: expected {getattr(recipe, name)} as in {self.recipe_file.name}, received "
+                    f"{result[name]}; remove the folder and run again"
+                )
+        return result
+
+    def is_finished(self) -> bool:
+        """Whether ``result.json``, which is written last, is there."""
+        return self.result_file.exists()
+
+    def _empty(self) -> None:
+        # the result goes first, so a kill in between never leaves a folder that looks finished
+        files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
+        files += (self.index_file, self.queries_file)
+        for path in (*files, self.resume_folder, self.lightning_folder, self.recipe_file):
+            remove(path)
+
+
+def run_of(out: Path, framework: str, bits: int, seed: int) -> Run:
+    """The folder of one cell of the suite in ``out``."""
+    return Run(out / framework / f"bits{bits}-seed{seed}")
+
+
+def finished_runs(out: Path) -> list[Run]:
+    """All finished runs of the suite in ``out``, by framework, bit length and seed."""
+    runs = [Run(file.parent) for name in FRAMEWORKS for file in (out / name).glob("bits*-seed*/result.json")]
+    return sorted(runs, key=lambda run: (run.folder.parent.name, run.recipe().bits, run.recipe().seed))
+
+
+def begun_runs(out: Path) -> list[Run]:
+    """All runs of the suite in ``out`` that have a recipe, finished or not."""
+    return [Run(file.parent) for name in FRAMEWORKS for file in sorted((out / name).glob("bits*-seed*/recipe.json"))]
+
+
+def threads_of(runs: Iterable[Run]) -> list[int]:
+    """The different numbers of threads that the runs say they were made on, smallest first."""
+    said = (run.environment()["framework_threads"] for run in runs if run.environment_file.exists())
+    return sorted({threads for threads in said if threads is not None})
+
+
+def data_of(environment: dict) -> str | None:
+    """Where the images were of the run with this ``Run.environment``; None if it does not say."""
+    words = environment["command"]
+    return words[words.index("--data") + 1] if "--data" in words[:-1] else None

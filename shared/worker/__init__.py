@@ -1,0 +1,1 @@
+"""The workers' command line, and the interface that both implementations offer."""
