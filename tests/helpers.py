@@ -18,7 +18,8 @@ from shared.data import cifar
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"torch": "torch", "paddle": "paddle"}
-SMALL = ("--preset", "demo", "--bits", "12", "--epochs", "3", "--eval-every", "1")
+SMALL_BUT_EPOCHS = ("--preset", "demo", "--bits", "12", "--eval-every", "1")
+SMALL = (*SMALL_BUT_EPOCHS, "--epochs", "3")
 # one thread each: tests run side by side, and threads that wait for a busy core spin
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")

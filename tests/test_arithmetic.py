@@ -43,7 +43,7 @@ def test_suite_takes_both_options(small_suite, tmp_path):
     refused = helpers.benchmark("--out", tmp_path, *helpers.SMALL, "--precision", "bf16", "--device", "cpu", status=2)
     assert refused.stderr.splitlines()[-1].startswith("error: precision bf16: expected a GPU")
     options = ("--frameworks", "torch", "--epochs", "1", "--deterministic")
-    helpers.benchmark("--out", tmp_path, *helpers.SMALL, *options)
+    helpers.benchmark("--out", tmp_path, *helpers.SMALL_BUT_EPOCHS, *options)
     run = Run(tmp_path / "torch" / "bits12-seed2000")
     assert json.loads(run.environment_file.read_text())["precision"]["deterministic"] is True
     assert "shared dropout masks, fp32, 64 px" in (tmp_path / "table.md").read_text()

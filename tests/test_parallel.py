@@ -175,7 +175,7 @@ def test_ranks_end_with_their_parent(framework, initial, tmp_path):
 
 def test_two_nodes_on_one_machine(tmp_path):
     """The same command on each node ends well on both; the first alone writes."""
-    command = ["compare/benchmark.py", *helpers.SMALL, "--epochs", "1", "--skip-align"]
+    command = ["compare/benchmark.py", *helpers.SMALL_BUT_EPOCHS, "--epochs", "1", "--skip-align"]
     command = [sys.executable, *command, "--nodes", "2", "--out", str(tmp_path)]
     port = str(make_layout(1, 1).port)
     variables = helpers.ENVIRONMENT | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}

@@ -159,7 +159,8 @@ def _check_train(arguments: argparse.Namespace) -> None:
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
     check_links(arguments.run)
-    make_layout(arguments.devices, arguments.nodes)
+    if not arguments.as_rank:  # a rank's launcher may keep where it met the others to itself
+        make_layout(arguments.devices, arguments.nodes)
 
 
 def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
