@@ -213,7 +213,9 @@ def test_ctrl_c_during_imports_is_one_line(words, tmp_path):
 
 def test_ctrl_c_that_is_ignored_stays_ignored(tmp_path):
     """As under nohup."""
-    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nfrom shared.start import begin; begin()\n"
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nfrom shared.system.start import begin; begin()\n"
+    )
     code += "print(signal.getsignal(signal.SIGINT).name)"
     assert helpers.run("-c", code, environment={"PYTHONPATH": helpers.PROJECT_ROOT}).stdout == "SIG_IGN\n"
 
@@ -228,7 +230,7 @@ def test_ctrl_c_that_is_ignored_stays_ignored(tmp_path):
 )
 def test_output_that_cannot_be_written(stream, fails, line):
     """The words or, where those have no place, the status at least; never a word about Python's own end."""
-    code = "import sys; from shared.errors import *\n"
+    code = "import sys; from shared.system.errors import *\n"
     code += "def main():\n    print('much')\n    if sys.argv[1]: raise UserError('bad')\n"
     code += "sys.exit(exit_status(main))"
     environment = helpers.ENVIRONMENT | {"PYTHONPATH": str(helpers.PROJECT_ROOT), "PYTHONUNBUFFERED": ""}
@@ -239,7 +241,7 @@ def test_output_that_cannot_be_written(stream, fails, line):
 
 
 def test_output_that_was_closed_before(tmp_path):
-    code = "import sys; from shared.errors import *; sys.exit(exit_status(lambda: print(1)))"
+    code = "import sys; from shared.system.errors import *; sys.exit(exit_status(lambda: print(1)))"
     command = f"{sys.executable} -c '{code}' >&-"
     done = subprocess.run(
         ["bash", "-c", command], cwd=helpers.PROJECT_ROOT, capture_output=True, text=True, check=False

@@ -40,7 +40,7 @@ def test_a_fault_of_ours_is_no_fault_of_the_user():
 
 @pytest.mark.parametrize("lines", [1, 100_000])
 def test_a_reader_that_has_seen_enough_ends_a_command_quietly(lines):
-    code = "import sys; from shared.errors import exit_status; "
+    code = "import sys; from shared.system.errors import exit_status; "
     code += f"sys.exit(exit_status(lambda: [print(i) for i in range({lines})]))"
     command = f"{sys.executable} -c '{code}' | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
