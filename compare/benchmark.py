@@ -12,28 +12,17 @@ if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
-import dataclasses
-import os
 import sys
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Sequence
 
-from compare.align import ALIGN_STEPS, align, quick_scale
-from compare.execution.cells import Cell, LocalExecutor, parse_cell
-from compare.execution.cluster import LOCAL, RayExecutor
-from compare.execution.follow import FollowingSuite
-from compare.execution.planning import check_options, plan, threads_of_run
-from compare.execution.studies import controls, families
-from compare.execution.suite import Executor, Suite
-from compare.ladder.report import ALIGN_FILE, read_align
-from compare.reporting.freshness import REPORT_FILE, is_up_to_date
-from compare.table import write_table
-from compare.worker import add_python_options
+from compare.frameworks.worker import add_python_options
+from compare.pipeline.run import run_benchmark
+from compare.suite.cells import parse_cell
 from shared.config.arithmetic import PRECISIONS
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import BASE_SEED, MAX_BITS, PRESETS
-from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied, exit_status
+from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
-from shared.system.progress import Progress, make_progress
 from shared.training.runs import FRAMEWORKS
 
 _CIFAR_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10")]
@@ -82,118 +71,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run what the command line asks for: a suite, or one of its cells."""
-    arguments = build_parser().parse_args()
-    _check_grid(arguments)
-    check_options(arguments)
-    progress = make_progress("auto")
-    with closing(progress), closing(_executor(arguments)) as executor:
-        suite = plan(arguments, executor, progress)
-        suites = [suite, *_studies(arguments, suite)]
-        for each in suites:
-            each.check()
-        if arguments.cell:
-            _run_cell(arguments.cell, suites, executor, progress)
-        elif isinstance(suite, FollowingSuite):
-            for each in suites:
-                each.run(executor, progress)
-        elif not _run_all(suites, arguments, executor, progress):
-            print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
-            sys.exit(EXIT_CHECK_FAILED)
-
-
-def _run_cell(cell: Cell, suites: list[Suite], executor: Executor, progress: Progress) -> None:
-    for suite in suites:
-        if cell in suite.cells:
-            with suite.locked(shared=True):
-                suite.run_cell(cell, executor, progress)
-    print(f"{cell} is finished; when all are, the same command without --cell writes the table")
-
-
-def _run_all(suites: list[Suite], arguments: argparse.Namespace, executor: Executor, progress: Progress) -> bool:
-    """Climb the ladder, run a suite and its studies and show them; whether the ladder was passed or left out."""
-    with ExitStack() as locks:
-        for suite in suites:
-            locks.enter_context(suite.locked())
-        aligned = arguments.skip_align or _align(suites[0], arguments.executor, progress)
-        _run(suites, executor, progress)
-    return aligned
-
-
-def _studies(arguments: argparse.Namespace, suite: Suite) -> list[Suite]:
-    frameworks = arguments.frameworks if arguments.cell else suite.frameworks
-    return [
-        *(controls(suite) if arguments.control else []),
-        *(families(suite, frameworks) if arguments.variance else []),
-    ]
-
-
-def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
-    """Run a suite and its studies; the table and the report are written even when a run fails."""
-    out = suites[0].out
-    try:
-        for suite in suites:
-            if suite.out != out:
-                progress.note(f"now {suite.out.relative_to(out)}")
-            suite.run(executor, progress)
-    except (WorkerDied, KeyboardInterrupt):
-        with suppress(UserError):  # the report says what stands in the way of a table; how training ended goes first
-            _show(out)
-        raise
-    _show(out)
-
-
-def _show(out: Path) -> None:
-    report = out / REPORT_FILE
-    if is_up_to_date(out):
-        table = (out / "table.md").read_text(encoding="utf-8").rstrip("\n")
-    else:
-        from compare.report import write_report
-
-        report, table = write_report(out), write_table(out)
-    print(f"\n{table}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
-    print(f"the same with figures: {report}")
-
-
-def _executor(arguments: argparse.Namespace) -> Executor:
-    if arguments.executor == "local":
-        return LocalExecutor()
-    address = arguments.ray_address or os.environ.get("RAY_ADDRESS", LOCAL)
-    return RayExecutor(address, arguments.device, threads_of_run(arguments))
-
-
-def _align(suite: Suite, executor: str, progress: Progress) -> bool:
-    """Climb the quick ladder, here, unless it passed in this folder and nothing is left to train."""
-    if len(suite.workers) < len(FRAMEWORKS):
-        progress.note("alignment ladder: left out, since it compares two frameworks")
-        return True
-    if (suite.out / ALIGN_FILE).exists() and suite.is_finished() and read_align(suite.out)["passed"]:
-        return True
-    workers = {worker.framework: dataclasses.replace(worker, threads=1) for worker in suite.workers}
-    # a GPU that the nodes have may be missing here
-    device = "cuda" if set(suite.devices.values()) == {"cuda"} and executor == "local" else "cpu"
-    return align(quick_scale(ALIGN_STEPS), suite.bits[-1], workers, device, suite.out)["passed"]
-
-
-def _check_grid(arguments: argparse.Namespace) -> None:
-    for name in ("bits", "seeds"):
-        if len(set(getattr(arguments, name))) != len(getattr(arguments, name)):
-            raise UserError(f"--{name}: expected different values, received {getattr(arguments, name)}")
-    grid = (arguments.frameworks, arguments.bits, arguments.seeds)
-    if arguments.cell and not all(value in values for value, values in zip(arguments.cell, grid, strict=True)):
-        choices = " : ".join("|".join(map(str, values)) for values in grid)
-        raise UserError(
-            f"--cell: expected one of --frameworks : --bits : --seeds, {choices}; received {arguments.cell}"
-        )
-    if arguments.cell and arguments.preset == "auto":
-        raise UserError(
-            "--cell: expected --preset paper, cpu or demo beside it, since auto can differ from node to node"
-        )
-    if arguments.ray_address and arguments.executor != "ray":
-        raise UserError("--ray-address goes with --executor ray; leave it out, or add that")
-    if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):
-        raise UserError("--devices and --nodes: expected 1 with --executor ray, whose runs have one device each")
+    arguments = build_parser().parse_args(argv)
+    run_benchmark(arguments)
 
 
 if __name__ == "__main__":

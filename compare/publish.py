@@ -10,99 +10,28 @@ from pathlib import Path
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
-import os
-import re
-import shutil
 import sys
+from collections.abc import Sequence
 
-from compare.execution.grid import SUITE_FILE
-from compare.execution.studies import CONTROLS, control_folder, variance_folder
-from compare.ladder.report import ALIGN_FILE
-from compare.report import write_report
-from compare.reporting.data import THROUGHPUT_FILE
-from compare.reporting.findings import results_page
-from compare.reporting.freshness import REPORT_FILE
-from compare.reporting.kept_facts import FACTS_FILE
-from compare.table import write_table
-from shared.config.recipe import SEEDED
+from compare.publishing.findings import results_page
+from compare.publishing.publish import RESULTS, publish
 from shared.system.errors import UserError, exit_status
-from shared.system.files import PROJECT_ROOT, make_folder, write_json, write_text
+from shared.system.files import write_text
 from shared.system.options import Parser
-from shared.training.runs import Run, finished_runs
-
-RESULTS = PROJECT_ROOT / "results"
-_TABLES = ("table.md", "table.csv", "table.json")
-_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Publish what the command line names."""
     parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, nargs="?", metavar="OUT", help="folder of a suite")
     parser.add_argument("name", nargs="?", metavar="NAME", help="folder under results/")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.out and not arguments.name:
         raise UserError("NAME: expected the name of a folder under results/, such as cifar10-cpu, received none")
     if arguments.out:
         print(f"written to {publish(arguments.out, arguments.name)}")
     write_text(RESULTS / "README.md", results_page(RESULTS))
     print(f"written to {RESULTS / 'README.md'}")
-
-
-def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
-    """Copy what is worth keeping of the suite in ``out`` to ``results``/``name``, all of it or nothing.
-
-    Raises UserError for a name that is no plain folder name or taken by something else, and like ``write_table``.
-    """
-    target, temporary, older = (results / f"{prefix}{name}" for prefix in ("", ".new-", ".older-"))
-    if not re.fullmatch(r"[\w-][\w.-]*", name) or (target.exists() and not (target / SUITE_FILE).exists()):
-        raise UserError(
-            f"NAME: expected the name of a folder, such as cifar10-cpu, that is new or holds a published suite, "
-            f"received {name!r}"
-        )
-    write_table(out)
-    write_report(out)
-    for left_by_a_kill in (temporary, older):
-        shutil.rmtree(left_by_a_kill, ignore_errors=True)
-    _copy(out, make_folder(temporary))
-    if (out / "figures").is_dir():
-        # the report holds them as SVG
-        shutil.copytree(out / "figures", temporary / "figures", ignore=shutil.ignore_patterns("*.svg"))
-    if target.exists():
-        os.replace(target, older)
-    os.replace(temporary, target)
-    shutil.rmtree(older, ignore_errors=True)
-    return target
-
-
-def _copy(out: Path, target: Path) -> None:
-    """The suite's own files, and the rows of its runs, controls and families."""
-    _copy_suite(out, target)
-    for kind in CONTROLS:
-        _copy_suite(control_folder(out, kind), control_folder(target, kind))
-    for part in SEEDED:
-        _copy_suite(variance_folder(out, part), variance_folder(target, part))
-
-
-def _copy_suite(out: Path, target: Path) -> None:
-    if not out.is_dir():
-        return
-    make_folder(target)
-    for name in _OF_SUITE:
-        if (out / name).exists():
-            shutil.copyfile(out / name, target / name)
-    for run in finished_runs(out):
-        _copy_run(run, Run(make_folder(target / run.folder.relative_to(out))))
-
-
-def _copy_run(run: Run, target: Run) -> None:
-    for name in ("recipe_file", "log_file", "queries_file", "result_file"):
-        if getattr(run, name).exists():
-            shutil.copyfile(getattr(run, name), getattr(target, name))
-    environment = run.environment()
-    # paths of the machine it ran on say nothing elsewhere
-    words = [Path(word).name if os.path.isabs(word) else word for word in environment["command"]]
-    write_json(target.environment_file, environment | {"command": words})
 
 
 if __name__ == "__main__":

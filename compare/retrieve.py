@@ -16,26 +16,17 @@ if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
-import json
 import sys
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
-from compare.code_files import add_file_options, common_bits, left_out, read_both
-from compare.search.hits import Database, Query, check_numbers, lines, record, search, share_right
-from compare.search.neighbours import index_beside, open_index
-from compare.search.run_queries import FinishedRun, open_run
-from compare.worker import NAMES, Worker, add_python_options
-from shared.scoring.own_items import own_items
-from shared.scoring.retrieval import checked_sides
+from compare.frameworks.worker import add_python_options
+from compare.scores.code_files import add_file_options
+from compare.search.answers import search_files, search_run
 from shared.system.errors import UserError, exit_status
 from shared.system.options import Parser
 
 # no file that a picture of more could be drawn into is of use to anybody
 _MOST_ROWS, _MOST_COLUMNS = 100, 50
-_SHOWN_LETTERS = 24
 # options that belong to one of the two ways of naming what is searched
 _WITH_RUN, _WITH_FILES = ("image", "data", "out"), ("database", "query_labels", "database_labels", "bits")
 
@@ -66,11 +57,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Search for what the command line names."""
-    arguments = build_parser().parse_args()
+    arguments = build_parser().parse_args(argv)
     _check(arguments)
-    (_search_run if arguments.run else _search_files)(arguments)
+    (search_run if arguments.run else search_files)(arguments)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -89,7 +80,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _check_picture(arguments: argparse.Namespace) -> None:
-    from compare.figures import FORMATS
+    from compare.page.figures import FORMATS
 
     rows = len(arguments.image or arguments.index)
     if arguments.out.suffix not in FORMATS:
@@ -98,76 +89,6 @@ def _check_picture(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--out: expected at most {_MOST_ROWS} queries and -k {_MOST_COLUMNS}, received {rows} and -k {arguments.k}"
         )
-
-
-def _search_run(arguments: argparse.Namespace) -> None:
-    run = open_run(arguments.run, arguments.data)
-    database = run.database()
-    worker, failures = Worker(run.framework, getattr(arguments, f"{run.framework}_python")), []
-    if arguments.image:
-        pixels, names, failures = run.read_pictures(arguments.image)
-        queries = run.of_pictures(names, pixels, worker, arguments.device) if names else []
-    else:
-        queries = run.of_images(arguments.index, worker, arguments.device)
-    found = [record(answer, database) for answer in search(database, queries, arguments.k, arguments.exclude_self)]
-    _print(found, database.column, arguments.json)
-    if arguments.out and found:
-        try:
-            _draw(run, found, pixels if arguments.image else run.dataset.pixels[arguments.index], arguments.out)
-        except UserError as error:
-            failures.append(f"{arguments.out} is not drawn: {error}")
-    if failures:
-        raise UserError(*failures)
-
-
-def _draw(run: FinishedRun, found: Sequence[dict], queries: np.ndarray, file: Path) -> None:
-    """Draw the images of the queries, uint8 (Q, height, width, 3), and of the items of their records."""
-    from compare.figures import house_style, write_figure
-    from compare.reporting.tiles import Block, Tile, tile_figure
-
-    pixels = run.dataset.pixels
-    rows = [[Tile(pixels[hit["index"]], bool(hit["wrong"])) for hit in one["nearest"]] for one in found]
-    title = f"{NAMES[run.framework]}, {run.recipe.bits} bits"
-    if all(one["true"] for one in found):
-        title += f": {share_right(found)} right"
-    names = [
-        f"{Path(one['query']).name[-_SHOWN_LETTERS:]}\n{one['true'] or 'taken for ' + one['class']}" for one in found
-    ]
-    with house_style(), warnings.catch_warnings():
-        # letters of a file's name that the font lacks become boxes
-        warnings.filterwarnings("ignore", "Glyph")
-        write_figure(tile_figure(names, queries, [Block(title, rows)]), file)
-
-
-def _search_files(arguments: argparse.Namespace) -> None:
-    queries, items = read_both(arguments)
-    known = common_bits(arguments.bits, queries, items)
-    asked, stored, bits = checked_sides(
-        queries.codes, queries.labels, items.codes, items.labels, known, arguments.zeros
-    )
-    own = own_items(asked, stored, left_out(arguments.exclude_self, queries, items))
-    index = arguments.index or range(len(asked.words))
-    check_numbers(index, len(asked.words))
-    codes = open_index(stored.words, bits, index_beside(arguments.database or arguments.query))
-    database = Database(codes, stored.labels, _label_text, "position")
-    itself = np.full(len(asked.words), -1) if own is None else own
-    chosen = [Query(f"query {i}", asked.words[i], asked.labels[i], itself=int(itself[i])) for i in index]
-    answers = search(database, chosen, arguments.k, arguments.exclude_self)
-    _print((record(answer, database) for answer in answers), database.column, arguments.json)
-
-
-def _label_text(label: np.ndarray) -> str:
-    """A class id, or the classes of a multi-hot row.
-
-    >>> _label_text(np.array([0, 1, 0, 1])), _label_text(np.int64(4))
-    ('labels 1+3', 'label 4')
-    """
-    return f"labels {'+'.join(map(str, np.flatnonzero(label)))}" if label.ndim else f"label {int(label)}"
-
-
-def _print(records: Iterable[dict], column: str, as_json: bool) -> None:
-    for number, one in enumerate(records):
-        print(json.dumps(one) if as_json else "\n" * (number > 0) + lines(one, column))
 
 
 if __name__ == "__main__":

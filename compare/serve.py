@@ -15,10 +15,11 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NoReturn
 
-from compare.worker import add_python_options
+from compare.frameworks.worker import add_python_options
 from shared.system.errors import exit_status
 from shared.system.options import Parser
 from shared.worker.exported import needs
@@ -40,9 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM, either of which ends everything with status 0."""
-    arguments = build_parser().parse_args()
+    arguments = build_parser().parse_args(argv)
     needs("starlette", "uvicorn", "faiss", extra="serve")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)

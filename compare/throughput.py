@@ -11,39 +11,14 @@ if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
 import argparse
-import dataclasses
-import os
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 
-import numpy as np
-
-from compare import surroundings
-from compare.figures import save_figure
-from compare.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, heading, markdown, notes, table
-from compare.worker import NAMES, Dialogue, Worker, add_python_options
-from shared.checkpoint import weights
+from compare.frameworks.worker import add_python_options
+from compare.speed.throughput import WIDTHS, measure_and_write
 from shared.config.arithmetic import PRECISIONS
-from shared.config.recipe import PRESETS, Recipe
-from shared.data import cifar
-from shared.network.flops import check_memory
-from shared.network.initial import initial_weights
-from shared.system.errors import UserError, exit_status
-from shared.system.files import check_links, check_writable, write_json, write_text
-from shared.system.machine import num_threads
+from shared.system.errors import exit_status
 from shared.system.options import Parser, whole
-from shared.system.progress import Progress, make_progress
-from shared.training.runs import FRAMEWORKS, Run
-
-PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
-# each framework twice
-_CONTESTANTS = 2 * len(FRAMEWORKS)
-_WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
-# threads of the one that was measured before may still wait for work
-_PAUSE_SECONDS = 0.3
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add = parser.add_argument_group("what to measure").add_argument
     add("--px", type=int, default=224, metavar="N", help="side of the network's input")
-    add("--width", choices=_WIDTHS, default="full", help="of AlexNet")
+    add("--width", choices=WIDTHS, default="full", help="of AlexNet")
     add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
     add("--rounds", type=whole(1), default=5, metavar="N", help="measurements of each, in turn")
     add("--data", metavar="PATH", help="images to use; default: noise, whose values do not matter for speed")
@@ -65,117 +40,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print the table, and write it with figure and raw numbers."""
-    arguments = build_parser().parse_args()
-    recipe = _recipe(arguments)
-    if arguments.device == "cpu":
-        check_memory(recipe, _CONTESTANTS, f"--px {arguments.px}")
-    check_writable(arguments.out)
-    check_links(arguments.out)
-    load = os.getloadavg()[0]
-    progress = make_progress("auto")
-    with closing(progress), tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        recipe, options = _prepare(recipe, arguments, folder)
-        with ExitStack() as stack:
-            dialogues = _contestants(arguments, options, stack, progress)
-            measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
-            _measure(measured, dialogues, arguments.rounds, progress)
-        workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
-        surroundings.measure(measured, workers, folder, progress)
-    _write(measured, arguments.out)
-
-
-def _write(measured: Measured, out: Path) -> None:
-    rows, remarks = table(measured), notes(measured)
-    text = "\n\n".join([f"{heading(measured)}.", markdown(rows), "\n".join(f"- {note}" for note in remarks)])
-    save_figure(figure(measured), out / "throughput")
-    write_text(out / "throughput.md", text + "\n")
-    write_json(out / "throughput.json", {"table": rows, "notes": remarks, **measured.as_json()})
-    print(f"\n{text}\n\nwritten to {out}: throughput.md, .json, .png and .svg")
-
-
-def _recipe(arguments: argparse.Namespace) -> Recipe:
-    """What is measured, but for the data."""
-    names = {"input_px": arguments.px, "width": _WIDTHS[arguments.width], "precision": arguments.precision}
-    return Recipe(preset="cpu", **names, backbone="none", epochs=PRESETS["cpu"].epochs)
-
-
-def _prepare(recipe: Recipe, arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[str]]:
-    """A folder like a run's, and the options of the verb that works on it."""
-    data = arguments.data or str(_noise(folder / "noise.npz"))
-    dataset = cifar.load(data)
-    split = cifar.split(dataset.labels, where=data)
-    recipe = dataclasses.replace(
-        recipe, dataset=dataset.name, data_sha256=dataset.digest(), split_sha256=split.digest()
-    )
-    initial = folder / "initial.safetensors"
-    weights.save(initial, initial_weights(recipe, {}), {})
-    Run(folder).prepare(recipe)
-    words = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": arguments.device}
-    return recipe, [str(word) for pair in words.items() for word in pair]
-
-
-def _noise(path: Path) -> Path:
-    """As many 32 x 32 images as CIFAR-10 (I) needs for its queries and its training set."""
-    generator = np.random.RandomState(0)
-    labels = {"train": np.repeat(np.arange(10), 500), "test": np.repeat(np.arange(10), 100)}
-    arrays = {f"y_{name}": values for name, values in labels.items()}
-    arrays |= {f"x_{name}": generator.randint(0, 256, (len(y), 32, 32, 3), np.uint8) for name, y in labels.items()}
-    np.savez(path, **arrays)
-    return path
-
-
-def _worker(framework: str, arguments: argparse.Namespace, tuned: bool) -> Worker:
-    # the same number of threads in all, and none of this project's settings where the defaults are wanted
-    variables = {} if tuned else {"GREEDYHASH_UNTUNED": "1"}
-    return Worker(framework, getattr(arguments, f"{framework}_python"), num_threads(), variables)
-
-
-def _contestants(
-    arguments: argparse.Namespace, options: list[str], stack: ExitStack, progress: Progress
-) -> dict[Contestant, Dialogue]:
-    """The workers that can be measured, with the seconds that each took to be ready."""
-    found, reasons = {}, []
-    for name in FRAMEWORKS:
-        progress.note(f"starting {NAMES[name]}, with this project's settings and with its defaults")
-        try:
-            for tuned in (True, False):
-                dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
-                found[Contestant(name, tuned)] = stack.enter_context(closing(dialogue))
-        except UserError as error:
-            if _worker(name, arguments, tuned=True).named:
-                raise
-            progress.note(f"{NAMES[name]} is left out: {error}")
-            reasons.append(str(error))
-    if not found:
-        raise UserError("no framework can be measured: " + "; ".join(dict.fromkeys(reasons)))
-    devices = {dialogue.greeting["device"] for dialogue in found.values()}
-    if len(devices) > 1:
-        raise UserError(f"--device {arguments.device}: expected one device for both frameworks, found {devices}")
-    return found
-
-
-def _measure(measured: Measured, dialogues: dict[Contestant, Dialogue], rounds: int, progress: Progress) -> None:
-    for contestant, dialogue in dialogues.items():
-        measured.add(contestant, {"start": dialogue.seconds_to_start})
-    turns = list(_turns(dialogues, rounds + 1))
-    for number, (contestant, phase, warms_up) in enumerate(turns, 1):
-        time.sleep(_PAUSE_SECONDS)
-        seconds = dialogues[contestant].ask(phase)
-        # the encoder is made once, and then it is no warming up
-        measured.add(contestant, {name: s for name, s in seconds.items() if not warms_up or name == "encoder"})
-        progress.update("measure", number, len(turns))
-
-
-def _turns(dialogues: dict[Contestant, Dialogue], rounds: int) -> Iterator[tuple[Contestant, str, bool]]:
-    """Phase after phase, each by one contestant after the other; the first round warms up."""
-    for number in range(rounds):
-        for phase in PHASES:
-            for contestant in dialogues:
-                if contestant.tuned or phase in PLAIN_PHASES:
-                    yield contestant, phase, number == 0
+    arguments = build_parser().parse_args(argv)
+    measure_and_write(arguments)
 
 
 if __name__ == "__main__":

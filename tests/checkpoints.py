@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from compare import convert
-from compare.worker import default_python
+from compare.conversion import convert
+from compare.frameworks.worker import default_python
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.checkpoint.names import spelled
@@ -32,7 +32,7 @@ FORMS = {
 
 
 class TorchWriter:
-    """Stands in for ``compare.worker.Worker``: one process for all files, because importing PyTorch takes seconds."""
+    """Stands in for the worker: one process for all files, because importing PyTorch takes seconds."""
 
     def __init__(self):
         words = [default_python("torch"), "-m", "tests.children.torch_writer"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.worker import default_python
+from compare.frameworks.worker import default_python
 from shared.config.recipe import PRESETS
 from shared.data import cifar
 

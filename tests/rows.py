@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from compare.execution.grid import Grid
-from compare.execution.suite import Suite
-from compare.worker import Worker
+from compare.frameworks.worker import Worker
+from compare.suite.grid import Grid
+from compare.suite.suite import Suite
 from shared.config.recipe import PRESETS
 from shared.network.alexnet import RELU_LAYERS
 from shared.scoring.code_scores import AP

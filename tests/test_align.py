@@ -6,13 +6,13 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from compare.align import climb
+from compare.frameworks.worker import Dialogue, Worker, default_python
 from compare.ladder.faults import FAULTS
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import compare, compare_sets
-from compare.ladder.rig import Rig, Scale, ladder_recipe, make_inputs
+from compare.ladder.run import climb
 from compare.ladder.rungs import RUNGS
-from compare.worker import Dialogue, Worker, default_python
+from compare.ladder.session import Rig, Scale, ladder_recipe, make_inputs
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)

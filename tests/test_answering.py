@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from compare.frameworks.worker import Worker
 from compare.serving.answering import Answerer, Unavailable
-from compare.worker import Worker
 from shared.system.errors import UserError, WorkerDied
 from shared.worker.questions import read_question
 from tests import helpers

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from compare import bench_evaluator, code_samples
+from compare import bench_evaluator
+from compare.speed import code_samples, evaluator
 from shared.codes.packing import pack_codes
 from shared.scoring.argsort_map import map_numpy_argsort
 
@@ -55,12 +56,12 @@ def test_files_of_codes_in_no_order(monkeypatch, tmp_path, write, different):
 
 def test_the_published_loop_is_that_of_the_published_codes():
     data = code_samples.synthetic(500, 16)
-    assert bench_evaluator.published_loop(*data) == pytest.approx(map_numpy_argsort(*data), abs=1e-6)
+    assert evaluator.published_loop(*data) == pytest.approx(map_numpy_argsort(*data), abs=1e-6)
 
 
 def test_ratios_are_those_of_the_seconds(monkeypatch, capsys):
-    monkeypatch.setattr(bench_evaluator, "_ITEMS", 20_000)
-    bench_evaluator._report_codes(1)
+    monkeypatch.setattr(evaluator, "ITEMS", 20_000)
+    evaluator._report_codes(1)
     table = rows(capsys.readouterr().out)
     for name, bits, make in (("random", 64, code_samples.synthetic), ("trained-like", 12, code_samples.trained_like)):
         *_, codes, every, three, bare, all_by_bare, three_by_bare = table[f"{name}, {bits} bits"]
@@ -71,11 +72,10 @@ def test_ratios_are_those_of_the_seconds(monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_the_whole_table(monkeypatch, capsys):
-    monkeypatch.setattr(bench_evaluator, "_ITEMS", 20_000)
-    monkeypatch.setattr(bench_evaluator, "_IN_MEMORY", (20_000,))
-    monkeypatch.setattr(bench_evaluator, "_MAPPED", (100_000,))
-    monkeypatch.setattr("sys.argv", ["bench_evaluator.py", "--rounds", "1"])
-    bench_evaluator.main()
+    monkeypatch.setattr(evaluator, "ITEMS", 20_000)
+    monkeypatch.setattr(evaluator, "_IN_MEMORY", (20_000,))
+    monkeypatch.setattr(evaluator, "_MAPPED", (100_000,))
+    bench_evaluator.main(["--rounds", "1"])
     lines = capsys.readouterr().out.splitlines()
     table = {line[:32].strip(): line[32:].split() for line in lines}
     names = "published loop", "published loop, no SIMD sort", "all scores and curves", "expected, best, worst"

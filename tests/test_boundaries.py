@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from compare.worker import default_python
+from compare.frameworks.worker import default_python
 from tests import helpers
 
 FRAMEWORKS = {"torch", "torchvision", "lightning", "pytorch_lightning", "torchmetrics", "paddle"}
@@ -44,33 +44,38 @@ def test_imports_obey_the_rule(package):
     assert not found
 
 
-# of shared/, in the order in which a datum passes: each imports only what stands before it, and itself
-ORDER = ("system", "readers", "config", "network", "data", "codes", "scoring", "checkpoint", "training", "worker")
+# in the order in which a datum passes: each folder imports only what stands before it, and itself
+_SHARED = "system readers config network data codes scoring checkpoint training worker"
+_COMPARE = "frameworks suite ladder stats tables page publishing conversion scores search serving speed pipeline"
+ORDERS = {"shared": _SHARED.split(), "compare": _COMPARE.split()}
+FOLDERS = [(package, folder) for package, order in ORDERS.items() for folder in order]
 
 
-def groups_imported(path):
-    """The folders of shared/ that a file imports from."""
+def folders_imported(path, package):
+    """The folders of a package, or modules beside them, that a file imports from."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "shared":
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == package:
             yield from [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
 
 
-@pytest.mark.parametrize("group", ORDER)
-def test_folders_import_only_what_stands_before_them(group):
-    files = list((helpers.PROJECT_ROOT / "shared" / group).glob("[a-z]*.py"))
+@pytest.mark.parametrize(("package", "folder"), FOLDERS)
+def test_folders_import_only_what_stands_before_them(package, folder):
+    files = list((helpers.PROJECT_ROOT / package / folder).glob("[a-z]*.py"))
     assert files
-    allowed = set(ORDER[: ORDER.index(group) + 1])
-    assert not {(file.name, name) for file in files for name in groups_imported(file) if name not in allowed}
+    allowed = set(ORDERS[package][: ORDERS[package].index(folder) + 1])
+    assert not {(file.name, name) for file in files for name in folders_imported(file, package) if name not in allowed}
 
 
-def test_nothing_lies_beside_the_folders():
-    shared = helpers.PROJECT_ROOT / "shared"
-    assert {path.name for path in shared.iterdir() if path.name != "__pycache__"} == {*ORDER, "__init__.py"}
+def test_nothing_but_commands_lies_beside_the_folders():
+    for package, order in ORDERS.items():
+        paths = {path for path in (helpers.PROJECT_ROOT / package).iterdir() if path.name != "__pycache__"}
+        beside = {path.name for path in paths} - {*order, "__init__.py"}
+        assert beside == {path.name for path in paths if path.is_file() and "exit_status(main)" in path.read_text()}
 
 
 def test_scanner_sees_another_folder(tmp_path):
     (tmp_path / "a.py").write_text("def f():\n    from shared.worker.cli import x\nfrom shared import codes\n")
-    assert set(groups_imported(tmp_path / "a.py")) == {"worker", "codes"}
+    assert set(folders_imported(tmp_path / "a.py", "shared")) == {"worker", "codes"}
 
 
 def test_scanner_sees_a_forbidden_import(tmp_path):

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from compare.execution import node
-from compare.execution.cells import Cell, Task
-from compare.worker import Worker, default_python
+from compare.frameworks.worker import Worker, default_python
+from compare.suite import node
+from compare.suite.cells import Cell, Task
 from shared.system.errors import UserError
 from shared.system.files import write_text
 from shared.training.runs import Run, finished_runs

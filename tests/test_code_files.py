@@ -11,7 +11,7 @@ import scipy.sparse
 
 from compare import evaluate as evaluate_command
 from compare import retrieve
-from compare.code_files import read_codes
+from compare.scores.code_files import read_codes
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.readers import matlab_files

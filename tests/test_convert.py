@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from compare import convert
+from compare.conversion import convert
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import open_checkpoint, read_checkpoint
 from shared.system.errors import UserError

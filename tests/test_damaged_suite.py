@@ -8,13 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
-from compare.reporting.codes import code_facts, facts_as_json
-from compare.reporting.content import content
-from compare.reporting.data import read_suite
-from compare.reporting.kept_facts import facts_by_length
-from compare.reporting.rerun import rerun_command
-from compare.reporting.verdict import gather_evidence, verdict
-from compare.table import write_table
+from compare.page.code_facts import facts_by_length
+from compare.page.codes import code_facts, facts_as_json
+from compare.page.content import content
+from compare.page.data import read_suite
+from compare.page.rerun import rerun_command
+from compare.page.verdict import gather_evidence, verdict
+from compare.tables.table import write_table
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.config.recipe import PRESETS

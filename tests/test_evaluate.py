@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from compare.code_files import read_codes
+from compare.scores.code_files import read_codes
 from shared.codes.codes import Codes
 from shared.scoring.argsort_map import map_numpy_argsort
 from shared.scoring.code_scores import map_scores

@@ -12,9 +12,9 @@ import time
 import numpy as np
 import pytest
 
-from compare.report import write_report
-from compare.reporting.freshness import is_up_to_date
-from compare.table import write_table
+from compare.page.freshness import is_up_to_date
+from compare.page.report import write_report
+from compare.tables.table import write_table
 from shared.checkpoint import weights
 from shared.network.initial import initial_weights
 from shared.system import files

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare.table import write_table
-from compare.worker import Worker, default_python
+from compare.frameworks.worker import Worker, default_python
+from compare.tables.table import write_table
 from shared.checkpoint import weights
 from shared.codes.codes import Codes, collapsed
 from shared.codes.finite import NO_CLASS, NotFinite, Reach, check_losses, may_overflow, predicted_classes, reaches

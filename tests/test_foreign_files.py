@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from compare.execution import suite
+from compare.suite import suite
 from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.backbone import load_backbone
 from shared.checkpoint.checkpoint import read_checkpoint

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare.convert import with_recipe
-from compare.execution.planning import as_begun, with_data
-from compare.published import published_columns
+from compare.conversion.convert import with_recipe
+from compare.suite.planning import as_begun, with_data
+from compare.tables.published import published_columns
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import PRESETS
 from shared.data import cifar, identity

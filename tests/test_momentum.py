@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from compare import convert
+from compare.conversion.inspection import inspect
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.checkpoint.names import spelled
@@ -89,7 +89,7 @@ def test_moments_at_which_lightning_writes(foreign, tmp_path):
         assert found.epoch == (None if inside else expected), moment
         if inside:
             assert found.left_out["epoch"] == f"in mid-epoch: {expected}", moment
-            assert f"in mid-epoch: {expected}" in convert.inspect(found)
+            assert f"in mid-epoch: {expected}" in inspect(found)
             with pytest.raises(UserError, match=r"missing epoch \(in mid-epoch"):
                 found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
 

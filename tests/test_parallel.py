@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare.worker import default_python
+from compare.frameworks.worker import default_python
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.codes.codes import Codes, encoded_index

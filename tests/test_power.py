@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm, ttest_1samp
 
-from compare.evidence import power, stats
+from compare.stats import equivalence as stats
+from compare.stats import power
 
 
 # true mean in margins -> n -> the largest sd in margins that leaves 80 % power

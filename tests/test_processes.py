@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.worker import Worker, default_python
+from compare.frameworks.worker import Worker, default_python
 from shared.system.errors import UserError
 from shared.system.files import ENTRY
 from shared.system.progress import Progress

@@ -8,12 +8,12 @@ import shutil
 import pytest
 
 from compare.benchmark import build_parser
-from compare.evidence.gather import gather
-from compare.execution.planning import chosen_recipe
-from compare.publish import RESULTS, publish
-from compare.reporting.findings import findings, read_suites, results_page
-from compare.reporting.rerun import rerun_command, suite_commands
-from compare.table import write_table
+from compare.page.rerun import rerun_command, suite_commands
+from compare.publishing.findings import findings, read_suites, results_page
+from compare.publishing.publish import RESULTS, publish
+from compare.stats.gather import gather
+from compare.suite.planning import chosen_recipe
+from compare.tables.table import write_table
 from shared.config.recipe import PRESETS
 from shared.system.errors import UserError
 from shared.system.files import read_json

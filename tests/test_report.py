@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 from PIL import Image
 
-from compare.reporting.data import read_suite
-from compare.reporting.verdict import Evidence, gather_evidence, verdict
+from compare.page.data import read_suite
+from compare.page.verdict import Evidence, gather_evidence, verdict
 from shared.training.runs import run_of
 from tests import helpers
 from tests.browser import page_of

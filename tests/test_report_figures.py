@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from compare.evidence.stats import paired
-from compare.figures import save_figure
-from compare.reporting.codes import code_facts
-from compare.reporting.curves import loss_curves, map_by_length, training
-from compare.reporting.data import read_suite
-from compare.reporting.differences import differences
+from compare.page.codes import code_facts
+from compare.page.curves import loss_curves, map_by_length, training
+from compare.page.data import read_suite
+from compare.page.differences import differences
+from compare.page.figures import save_figure
+from compare.stats.equivalence import paired
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.config.recipe import PRESETS

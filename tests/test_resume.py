@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from compare.worker import default_python
+from compare.frameworks.worker import default_python
 from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.network.initial import initial_weights

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import f
 
-from compare.evidence import spread, variance
+from compare.stats import spread, variance
 from shared.system.errors import UserError
 
 # printed tables: 2.5 % and 97.5 % of chi-square with 5 and 6 degrees of freedom; 97.5 % of F(5, 5)

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_rel
 
-from compare.evidence import stats
+from compare.stats import equivalence as stats
 from shared.system.errors import UserError
 
 # Student's sleep data (1908), extra hours under two drugs: mean 1.58, sd 1.23, t = 4.0621, p = 0.00283, [0.70, 2.46]

@@ -4,14 +4,14 @@ import dataclasses
 
 import pytest
 
-from compare.evidence.gather import gather
-from compare.evidence.spread import bootstrap_queries, noise_floor
-from compare.evidence.variance import components
-from compare.execution.grid import Grid
-from compare.execution.studies import controls, families
-from compare.reporting.rerun import suite_commands
-from compare.table import write_table
-from compare.worker import Worker
+from compare.frameworks.worker import Worker
+from compare.page.rerun import suite_commands
+from compare.stats.gather import gather
+from compare.stats.spread import bootstrap_queries, noise_floor
+from compare.stats.variance import components
+from compare.suite.grid import Grid
+from compare.suite.studies import controls, families
+from compare.tables.table import write_table
 from shared.config.recipe import SEEDED
 from shared.system.errors import UserError
 from shared.system.files import write_json

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from compare.execution.follow import FollowingSuite
-from compare.execution.suite import Suite
-from compare.worker import Worker
+from compare.frameworks.worker import Worker
+from compare.suite.follow import FollowingSuite
+from compare.suite.suite import Suite
 from shared.checkpoint import weights
 from shared.data import cifar
 from shared.system.errors import UserError

@@ -8,8 +8,8 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from compare.evidence.stats import paired
-from compare.table import write_table
+from compare.stats.equivalence import paired
+from compare.tables.table import write_table
 from shared.network.alexnet import RELU_LAYERS
 from shared.system.errors import UserError
 from shared.training.departures import departures

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from compare.benchmark import build_parser
-from compare.execution.cells import LocalExecutor
-from compare.execution.grid import read_grid
-from compare.execution.planning import threads_of_run
-from compare.table import write_table
+from compare.suite.cells import LocalExecutor
+from compare.suite.grid import read_grid
+from compare.suite.planning import threads_of_run
+from compare.tables.table import write_table
 from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.system.progress import Progress

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from compare.worker import default_python
+from compare.frameworks.worker import default_python
 from shared.checkpoint import weights
 from shared.codes.codes import Codes
 from shared.system.start import ENDS_WITH_STDIN

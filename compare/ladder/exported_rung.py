@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from compare.ladder import witness
+from compare.ladder import numpy_reference as witness
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare
-from compare.ladder.rig import Rig
 from compare.ladder.rounds import SIDES, ask_third, trained_weights
+from compare.ladder.session import Rig
 from shared.worker.exported import FORMATS
 from shared.worker.probe import Arrays, take
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from compare.ladder.flips import find_flips
-from compare.ladder.rig import Rig
+from compare.ladder.session import Rig
 from shared.system.errors import UserError
 from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 

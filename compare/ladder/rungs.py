@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.ladder import witness
+from compare.ladder import numpy_reference as witness
 from compare.ladder.exported_rung import exported
 from compare.ladder.flips import find_flips
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare, compare_sets
-from compare.ladder.rig import Rig
 from compare.ladder.rounds import SIDES, ask_first, ask_second
+from compare.ladder.session import Rig
 from shared.worker.probe import GRADIENT, STAGE, Arrays, directions, prefixed, take
 
 LOSSES = ("cross_entropy", "penalty", "loss")

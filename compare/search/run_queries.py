@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.reporting.data import data_of
+from compare.frameworks.worker import Worker
+from compare.page.data import data_of
 from compare.search.hits import Database, Query, check_numbers
 from compare.search.neighbours import index_codes
-from compare.worker import Worker
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.codes.predictions import told_apart

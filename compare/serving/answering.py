@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.worker import NAMES, Dialogue, Worker
+from compare.frameworks.worker import NAMES, Dialogue, Worker
 from shared.codes.encoding import BATCH_SIZE
 from shared.system.errors import UserError, WorkerDied
 from shared.worker.questions import write_question

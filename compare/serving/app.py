@@ -16,17 +16,17 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from compare.frameworks.worker import NAMES
 from compare.serving.answering import Unavailable
 from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.lookup import Lookup
 from compare.serving.uploads import MAX_BYTES, Uploads
-from compare.worker import NAMES
 from shared.data.pictures import FORMATS
 from shared.system.errors import UserError
 
 _MAX_NAME = 100
 _MOST_UPLOADED = 16 * MAX_BYTES
-_TEMPLATES = Path(__file__).parents[1] / "templates"
+_TEMPLATES = Path(__file__).with_name("templates")
 _FILES = {"report.css": "text/css", "serve.css": "text/css", "serve.js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from compare.reporting.codes import NEAREST
+from compare.frameworks.worker import NAMES
+from compare.page.codes import NEAREST
 from compare.search.neighbours import RunIndex
 from compare.serving.answering import Answerer
-from compare.worker import NAMES
 from shared.codes.packing import pack_codes
 from shared.data.cifar import Dataset, image_name
 

@@ -5,11 +5,11 @@ from collections import defaultdict
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from compare.frameworks.worker import NAMES, Worker
 from compare.search.neighbours import index_codes
 from compare.search.run_queries import FinishedRun, open_run
 from compare.serving.answering import Answerer
 from compare.serving.lookup import Lookup, Side
-from compare.worker import NAMES, Worker
 from shared.system.errors import UserError
 from shared.system.machine import num_threads
 from shared.training.runs import Run, finished_runs

@@ -5,10 +5,10 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from compare.frameworks.worker import NAMES
 from compare.serving.app import is_loopback, make_app
 from compare.serving.connections import SECONDS_TO_ASK, Connection
 from compare.serving.lookup import Lookup
-from compare.worker import NAMES
 from shared.system.errors import UserError
 
 _SECONDS_TO_FINISH = 5

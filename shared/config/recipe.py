@@ -47,14 +47,14 @@ class Recipe:
     """Settings of one run, shared by both frameworks; the defaults are the published CIFAR-10 (I) protocol.
 
     ``seeded`` names the parts that follow ``seed``; the others stay as ``BASE_SEED`` has them, which only a study of
-    where the variance comes from wants (compare/execution/studies.py).
+    where the variance comes from wants (compare/suite/studies.py).
     ``learning_rate`` is multiplied by ``lr_drop_factor`` after every ``lr_drop_epoch`` epochs.
     ``width`` scales AlexNet's channels and units, to whole numbers; ``input_px`` is the side of the upsampled square
     image.
     ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
     ``precision`` is that of training and encoding: fp32, tf32 or bf16 (shared/config/arithmetic.py).
     ``margin`` is the difference of mAP that does not matter, which the test of equivalence over seeds is made with
-    (compare/evidence/stats.py): fixed here, before any run.
+    (compare/stats/equivalence.py): fixed here, before any run.
     ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
     ``class_names`` are those of a data set that is not known by ``dataset``, label by label; () where it is.
     """

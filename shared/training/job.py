@@ -19,7 +19,7 @@ from shared.config.randomness import batch_order, dropout_mask, native_seed
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset, Split
 from shared.network.alexnet import hidden_units, pooled_units
-from shared.scoring.code_scores import columns_of_queries, score_of
+from shared.scoring.code_scores import columns_of_queries, map_scores, score_of
 from shared.system.errors import Diverged
 from shared.system.files import remove
 from shared.system.progress import Progress
@@ -190,7 +190,7 @@ class Job:
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
         if encoded is not None:
             record |= {
-                "map": encoded.X,
+                "map": map_scores(encoded.codes, argsort=self.beside_published),
                 "accuracy": encoded.codes.accuracy(),
                 "encode_seconds": encoded.seconds,
             }

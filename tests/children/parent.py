@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from compare import worker
+from compare.frameworks import worker
 from shared.system.errors import exit_status
 from shared.system.progress import Progress
 

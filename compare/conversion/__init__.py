@@ -1,0 +1,1 @@
+"""Checkpoints from one form to another."""

@@ -1,0 +1,138 @@
+"""Writing a checkpoint in another form, with what that form can hold."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from compare.frameworks.worker import Worker
+from shared.checkpoint import checkpoint, weights
+from shared.checkpoint.checkpoint import KINDS, Checkpoint
+from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, spelled
+from shared.checkpoint.paddle_files import PaddleState, write_paddle
+from shared.config.recipe import PRESETS
+from shared.data import cifar
+from shared.readers.trees import listed
+from shared.system.errors import UserError, printable
+from shared.system.files import scratch_beside
+
+# suffix of DST -> the families of names it may be written under, and the facts it can hold
+_STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
+_ALL_FACTS = ("momentum", "epoch", "rate", "recipe", "framework")
+TARGETS = {
+    ".safetensors": ((OURS,), _ALL_FACTS),
+    ".ckpt": ((OURS,), _ALL_FACTS),
+    ".pt": _STATE_DICT,
+    ".pth": _STATE_DICT,
+    ".pkl": _STATE_DICT,
+    ".pdparams": ((OURS, "paddle_greedyhash"), _ALL_FACTS),
+}
+
+
+def with_recipe(found: Checkpoint, preset: str, data: str, label: str = "") -> Checkpoint:
+    """``found`` with a preset's recipe, for its code length and width and for the images in ``data``, called ``label``.
+
+    Raises UserError when it holds one already, or for the digits where the preset is not theirs, and the reverse.
+    """
+    if found.recipe:
+        raise UserError(f"--recipe: expected a checkpoint without one, but {found.form} holds its own")
+    images, base = cifar.load(data, label), PRESETS[preset]
+    if cifar.DIGITS in (images.name, base.dataset) and images.name != base.dataset:
+        raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
+    for note in images.notes:
+        print(printable(f"note: {note}"), file=sys.stderr)
+    recipe = dataclasses.replace(
+        base,
+        bits=found.bits,
+        width=found.width,
+        dataset=images.name,
+        class_names=images.class_names,
+        data_sha256=images.digest(),
+        split_sha256=cifar.split(images.labels, base.protocol, base.seed, data).digest(),
+    )
+    return dataclasses.replace(found, recipe=json.dumps(dataclasses.asdict(recipe), indent=2))
+
+
+def check_target(source: Path, target: Path, found: Checkpoint, names: str) -> None:
+    """Raise UserError unless ``target`` can hold ``found`` under ``names``."""
+    if target.suffix.lower() not in TARGETS:
+        raise UserError(f"{target}: expected a suffix among {', '.join(TARGETS)}, received {target.suffix!r}")
+    families, _ = TARGETS[target.suffix.lower()]
+    if names not in families:
+        raise UserError(f"{target}: expected --names among {', '.join(families)} for this suffix, received {names}")
+    if CLASSIFIER not in found.weights and names != DEEPHASH and target.suffix.lower() != ".safetensors":
+        raise UserError(
+            f"{source}: {CLASSIFIER} is missing, which only a .safetensors, or a .pt with --names deephash, does "
+            "without; DeepHash-pytorch keeps it in the loss: put that module's fc.weight into the state dict"
+        )
+    if _same_file(source, target):
+        raise UserError(f"{target}: expected another file than SRC")
+
+
+def without_classifier(found: Checkpoint) -> Checkpoint:
+    """``found`` as DeepHash-pytorch's network has it, whose loss holds the classifier."""
+    if CLASSIFIER not in found.weights:
+        return found
+    text = "DeepHash-pytorch keeps it in its loss; --with-classifier writes it as fc.weight"
+    arrays, momentum = (
+        {name: array for name, array in (part or {}).items() if name != CLASSIFIER}
+        for part in (found.weights, found.momentum)
+    )
+    left_out = {**found.left_out, "classifier": text}
+    return dataclasses.replace(found, weights=arrays, momentum=momentum or None, left_out=left_out)
+
+
+def _same_file(source: Path, target: Path) -> bool:
+    # a .pdparams and its .pdopt are one checkpoint
+    one = {
+        path.resolve().with_suffix(".pdparams") if path.suffix == ".pdopt" else path.resolve()
+        for path in (source, target)
+    }
+    return len(one) == 1
+
+
+def write(target: Path, found: Checkpoint, names: str, torch_worker: Worker) -> None:
+    """Write ``found`` to ``target`` atomically; a PyTorch file is written by PyTorch, in a process of its own."""
+    suffix = target.suffix.lower()
+    if suffix == ".safetensors":
+        checkpoint.save(target, found)
+    elif suffix == ".pdparams":
+        _write_paddle(target, found, names)
+    else:
+        with scratch_beside(target) as folder:
+            neutral = folder / "neutral.safetensors"
+            checkpoint.save(neutral, found)
+            torch_worker.output_of("torch_impl.files", str(neutral), str(target), names)
+
+
+def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
+    table = spelled(names)
+
+    def in_paddle(arrays: weights.Arrays) -> weights.Arrays:
+        # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
+        turn = {"linear": np.transpose}
+        return {
+            table[name]: np.ascontiguousarray(turn.get(kind, np.asarray)(arrays[name])) for name, kind in KINDS.items()
+        }
+
+    parameters = in_paddle(found.weights)
+    facts = found.facts() | {"weights_sha256": weights.digest(parameters)}
+    velocities = found.momentum and in_paddle(found.momentum)
+    write_paddle(
+        target, PaddleState(parameters, velocities, facts), {table[name]: kind for name, kind in KINDS.items()}
+    )
+
+
+def summary(target: Path, found: Checkpoint, names: str) -> str:
+    """One line: what was written to ``target``, and what of ``found`` it has no place for."""
+    present = {name: value for name, value in vars(found).items() if name in _ALL_FACTS and value is not None}
+    _, held = TARGETS[target.suffix.lower()]
+    if target.suffix.lower() == ".pdparams" and not found.momentum:
+        held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
+    text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
+    kept, no_place = [n for n in present if n in held], [n for n in present if n not in held]
+    text += f"; with {', '.join(kept)}" if kept else ""
+    text += f"; left out of the file, which has no place for it: {', '.join(no_place)}" if no_place else ""
+    return text + (f"; left out: {listed(found.left_out)}" if found.left_out else "")

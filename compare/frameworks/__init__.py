@@ -1,0 +1,1 @@
+"""The frameworks that are compared, and the workers that run them."""

@@ -1,0 +1,1 @@
+"""The report of a suite: what stands in it, and its figures."""

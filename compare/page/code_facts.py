@@ -1,0 +1,128 @@
+"""What the codes of a suite look like, length by length, kept in its folder for when the codes themselves are gone."""
+
+import json
+
+from compare.page.codes import CodeFacts, LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
+from compare.page.curves import STYLES
+from compare.page.data import Material, Member
+from shared.codes.codes import Codes
+from shared.config.recipe import NUM_CLASSES
+from shared.system.errors import UserError
+from shared.system.files import read_json, write_text
+from shared.system.schema import FLAG, LINE, SHARE, Each, Record, Row, number, whole
+from shared.training.run_schema import CODE_LENGTH, FRAMEWORK, SEED
+
+FACTS_FILE = "codes.json"
+_MOST_BYTES = 2**29
+_CLASS = whole(0, NUM_CLASSES - 1)
+_FACTS = Record(
+    {
+        "ranks": [whole(1)],
+        "by_rank": Record({"precision": [SHARE], "recall": [SHARE]}),
+        "balance": [SHARE],
+        "correlation": [[number(-1.01, 1.01)]],
+        "margin": number(0),
+        "zeros": whole(),
+        "rankings": [Row((whole(), _CLASS, [Row((whole(), _CLASS, whole(), FLAG))]))],
+    }
+)
+_LENGTH = Record(
+    {
+        "seed": SEED,
+        "of": Each(_FACTS, key=FRAMEWORK),
+        "agreement": SHARE.or_none(),
+        "checkpoints": Each(LINE, key=FRAMEWORK),
+    }
+)
+
+_NOTHING = LengthFacts(-1, {}, None, {})
+
+
+def facts_by_length(material: Material) -> dict[int, LengthFacts]:
+    """Every length that has a finished run, from its codes or as kept in ``FACTS_FILE``, which is written anew.
+
+    A file that is missing or damaged becomes a problem of the suite.
+    """
+    kept = {bits: _uncontradicted(material, bits, own) for bits, own in _read(material).items()}
+    facts = {bits: _of_length(material, bits, kept.get(bits, _NOTHING)) for bits in material.finished_lengths}
+    better = {bits: own for bits, own in facts.items() if own.of and len(own.of) >= len(kept.get(bits, _NOTHING).of)}
+    if better:
+        _write(material, kept | better)
+    return facts
+
+
+def _of_length(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
+    """Of the lowest seed at which the most frameworks have codes or kept facts."""
+    seeds = sorted({member.cell.seed for member in material.finished if member.cell.bits == bits})
+    seed = max(seeds, key=lambda seed: (len(_described(_members(material, bits, seed), kept)), -seed))
+    members, old = _members(material, bits, seed), kept.of if kept.seed == seed else {}
+    codes = _readable_codes(material, members, old)
+    names = [name for name in (member.cell.framework for member in members) if name in codes or name in old]
+    of = {name: code_facts(codes[name]) if name in codes else old[name] for name in names}
+    checkpoints = _checkpoints(material, bits, seed)
+    if len(codes) == len(STYLES):
+        return LengthFacts(seed, of, agreement(*codes.values()), checkpoints)
+    return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None, checkpoints)
+
+
+def _members(material: Material, bits: int, seed: int) -> list[Member]:
+    """The finished runs of this length and seed, a framework each, in the order of the curves."""
+    return [*filter(None, (material.finished_run(name, bits, seed) for name in STYLES))]
+
+
+def _described(members: list[Member], kept: LengthFacts) -> list[Member]:
+    """Those that have codes or kept facts."""
+    return [
+        m for m in members if m.run.codes_file.exists() or (m.cell.seed == kept.seed and m.cell.framework in kept.of)
+    ]
+
+
+def _readable_codes(material: Material, members: list[Member], old: dict[str, CodeFacts]) -> dict[str, Codes]:
+    codes = {}
+    for member in members:
+        try:
+            if member.run.codes_file.exists() or member.cell.framework not in old:
+                codes[member.cell.framework] = member.codes()
+        except UserError as error:
+            material.problems.append(str(error))
+    return codes
+
+
+def _checkpoints(material: Material, bits: int, seed: int) -> dict[str, str]:
+    return {own.cell.framework: own.result["checkpoint_sha256"] for own in _members(material, bits, seed)}
+
+
+def _uncontradicted(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
+    """Without the facts of runs that were made again since."""
+    now = _checkpoints(material, bits, kept.seed)
+    of = {name: facts for name, facts in kept.of.items() if now.get(name) in (None, kept.checkpoints[name])}
+    return kept._replace(of=of, agreement=kept.agreement if len(of) == len(kept.of) else None)
+
+
+def _read(material: Material) -> dict[int, LengthFacts]:
+    file = material.out / FACTS_FILE
+    try:
+        entries = read_json(file, Each(_LENGTH, key=CODE_LENGTH), _MOST_BYTES) if file.exists() else {}
+        return {int(bits): _decoded(entry, int(bits), f"{file}: {bits}") for bits, entry in entries.items()}
+    except UserError as error:
+        material.problems.extend(error.args)
+    return {}
+
+
+def _decoded(entry: dict, bits: int, where: str) -> LengthFacts:
+    for facts in entry["of"].values():
+        points = {len(values) for values in (facts["ranks"], *facts["by_rank"].values())}
+        sides = {len(values) for values in (facts["balance"], facts["correlation"], *facts["correlation"])}
+        if len(points) != 1 or sides != {bits}:
+            raise UserError(f"{where}: expected curves of one length, and as many bits in balance and correlation")
+    of = {name: facts_from_json(facts) for name, facts in entry["of"].items() if name in entry["checkpoints"]}
+    return LengthFacts(**{**entry, "of": of})
+
+
+def _write(material: Material, kept: dict[int, LengthFacts]) -> None:
+    entries = {
+        str(bits): own._asdict() | {"of": {name: facts_as_json(facts) for name, facts in own.of.items()}}
+        for bits, own in kept.items()
+    }
+    # on one line: numbers for this module, thousands of them
+    write_text(material.out / FACTS_FILE, json.dumps(entries, allow_nan=False) + "\n")

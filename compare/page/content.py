@@ -1,0 +1,80 @@
+"""What stands in a report, as the template takes it."""
+
+from compare.frameworks.worker import NAMES
+from compare.page import curves
+from compare.page import more_figures as more
+from compare.page.code_facts import facts_by_length
+from compare.page.data import Material, Member
+from compare.page.differences import differences
+from compare.page.figures import house_style
+from compare.page.grid import retrieval_grid
+from compare.page.rerun import rerun_command
+from compare.page.verdict import gather_evidence, verdict
+from compare.tables.studies_text import NOISE_TITLE
+from compare.tables.table_text import PUBLISHED_TITLE
+
+_RANKING = (curves.precision_recall, curves.precision_at)
+
+
+@house_style()
+def content(material: Material) -> dict:
+    """Every name that the template uses."""
+    by_length = facts_by_length(material)
+    speed = more.throughput_rows(material)
+    coded = {bits: facts for bits, facts in by_length.items() if facts.of}
+    return {
+        "verdict": verdict(gather_evidence(material)),
+        "material": material,
+        "recipe": material.recipe,
+        "names": NAMES,
+        "noise_title": NOISE_TITLE,
+        "published_title": PUBLISHED_TITLE,
+        "unfinished": [member for member in material.members if not member.result],
+        "map_picture": curves.map_by_length(material) if material.finished else None,
+        "differences": differences(material),
+        "training": curves.training(material),
+        "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
+        "ladder": more.ladder(material.align) if material.align else None,
+        "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
+        "growth_points": more.growth_points(material.align) if material.align else [],
+        "speed": speed,
+        "speed_picture": more.throughput(speed) if speed else None,
+        "grid": retrieval_grid(material, coded),
+        "facts": coded,
+        "code_pictures": [
+            draw(bits, own.of) for draw in (more.balance, more.correlation) for bits, own in coded.items()
+        ],
+        "environments": _environments(material),
+        "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.recipe],
+    }
+
+
+def _environments(material: Material) -> dict[str, dict[str, str]]:
+    """Fact -> framework -> its value, or all its values where the runs differ."""
+    table: dict[str, dict[str, str]] = {}
+    for member in material.members:
+        for name, value in _flat(member.environment or {}).items():
+            known = table.setdefault(name, {}).setdefault(member.cell.framework, value)
+            if value not in known.split("; "):
+                table[name][member.cell.framework] = f"{known}; {value}"
+    return dict(sorted(table.items()))
+
+
+def _flat(environment: dict, prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in environment.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}: ")
+        elif name != "command":
+            flat[prefix + name] = _plain(value)
+    return flat
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)
+
+
+def _command(member: Member) -> str:
+    return rerun_command(member.recipe, member.cell.framework, member.environment or {})

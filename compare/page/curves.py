@@ -1,0 +1,230 @@
+"""The curves of a report; each comes with the text that says what it shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from compare.frameworks.worker import NAMES
+from compare.page.codes import LengthFacts
+from compare.page.data import Material, Member
+from compare.page.figures import BLUE, GREEN, GREY, ORANGE, PINK
+from compare.tables.published import published_curves, published_last
+
+SIZE = (4.6, 3.3)
+# told apart by colour, by line and by marker; the thin dashes lie on the thick line
+STYLES = {
+    "torch": {"color": BLUE, "ls": "-", "marker": "o", "lw": 2.4, "ms": 5},
+    "paddle": {"color": ORANGE, "ls": "--", "marker": "s", "lw": 1.5, "ms": 5, "mfc": "none"},
+}
+_PUBLISHED = {
+    "paper": {"color": GREY, "ls": "none", "marker": "D", "ms": 6, "mfc": "none"},
+    "published PyTorch": {"color": GREEN, "ls": ":", "marker": "^", "lw": 1.5, "ms": 5, "mfc": "none"},
+    "published Paddle": {"color": PINK, "ls": "-.", "marker": "v", "lw": 1.5, "ms": 5, "mfc": "none"},
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, its file name without suffix, a short title, and in ``alt`` the numbers that matter."""
+
+    name: str
+    figure: Figure
+    title: str
+    alt: str
+
+
+# between the runs of two seeds at one length
+_SEED_STEP = 0.025
+# numbers that differ by less than this are not told apart by an axis
+_LEAST_MAP, _LEAST_LOSS = 0.05, 0.05
+
+
+def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.add_subplot(**axes)
+
+
+def map_by_length(material: Material) -> Picture:
+    """The last mAP at every length, with the interval that ties leave open, and the published values."""
+    figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
+    place = {bits: x for x, bits in enumerate(material.lengths)}
+    words = []
+    for framework, shift in (("torch", -0.1), ("paddle", 0.1)):
+        own = [member for member in material.finished if member.cell.framework == framework]
+        _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
+        words += [_mean_of(framework, bits, [m for m in own if m.cell.bits == bits]) for bits in place]
+    words = [text for text in words if text]
+    for label, scores in (published_last(material.recipe) if material.recipe else {}).items():
+        known = [bits for bits in material.lengths if bits in scores]
+        style = _PUBLISHED[label.split(" at epoch")[0]]
+        axes.plot([place[bits] for bits in known], [scores[bits] for bits in known], label=label, **style)
+        words += [f"{label} {bits} bits {scores[bits]:.3f}" for bits in known]
+    axes.set_xticks(list(place.values()), list(map(str, place)))
+    axes.set_xlim(-0.5, len(place) - 0.5)
+    _widen(axes, _LEAST_MAP)
+    figure.legend(loc="outside upper center", ncols=2)
+    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words))
+
+
+def _mean_of(framework: str, bits: int, members: list[Member]) -> str:
+    scores = [member.result["map_last"]["expected"] for member in members]
+    if not scores:
+        return ""
+    count = f" (mean of {len(scores)} seeds)" if len(scores) > 1 else ""
+    return f"{NAMES[framework]} {bits} bits {np.mean(scores):.4f}{count}"
+
+
+def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: list[float]) -> None:
+    """Side by side where several runs share a place, which is the middle of theirs."""
+    ranks = [places[:at].count(place) - (places.count(place) - 1) / 2 for at, place in enumerate(places)]
+    places = [place + _SEED_STEP * rank for place, rank in zip(places, ranks, strict=True)]
+    scores = [member.result["map_last"] for member in members]
+    middle = np.array([score["expected"] for score in scores])
+    ends = np.array([[score["worst"], score["best"]] for score in scores]).reshape(-1, 2).T
+    if scores:
+        style = {**STYLES[framework], "ls": "none"}
+        errors = np.abs(ends - middle)
+        axes.errorbar(places, middle, errors, label=NAMES[framework], capsize=4, elinewidth=1.2, **{**style, "lw": 1.2})
+
+
+def training(material: Material) -> list[Picture]:
+    """Loss and mAP of every length, and the learning rate, which all lengths share; one value makes no curve."""
+    pictures = [
+        draw(material, bits)
+        for name, draw in (("loss", loss_curves), ("map", map_curves))
+        for bits in material.lengths
+        if _points(material, bits, name) > 1
+    ]
+    drawn = [bits for bits in material.lengths if _points(material, bits, "lr") > 1]
+    return [*pictures, *(learning_rate_curve(material, bits) for bits in drawn[:1])]
+
+
+def loss_curves(material: Material, bits: int) -> Picture:
+    """Mean training loss of every epoch."""
+    figure, axes, words = _epochs(material, bits, "loss", "train_loss", ylabel="training loss")
+    _widen(axes, _LEAST_LOSS)
+    return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", words))
+
+
+def map_curves(material: Material, bits: int) -> Picture:
+    """The mAP of every scored epoch."""
+    figure, axes, words = _epochs(material, bits, "map", "map", ylabel="mAP")
+    _widen(axes, _LEAST_MAP)
+    return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", words))
+
+
+def learning_rate_curve(material: Material, bits: int) -> Picture:
+    """The learning rate that the optimisers held, which is the same at every length."""
+    figure, axes, words = _epochs(material, bits, "lr", "lr", ylabel="learning rate", yscale="log")
+    low, high = axes.get_ylim()
+    if high < 10 * low:
+        axes.set_ylim(low / 3, high * 3)
+    alt = _sentence("Learning rate in the last epoch", words)
+    return Picture("learning_rate", figure, f"Learning rate, {bits} bits", alt)
+
+
+def _points(material: Material, bits: int, name: str) -> int:
+    """How many epochs of a run, at most, have a value of this name."""
+    return max((sum(name in record for record in member.log) for member in _begun(material, bits)), default=0)
+
+
+def _epochs(material: Material, bits: int, name: str, published: str, **axes_of: str) -> tuple[Figure, Axes, list[str]]:
+    """A figure with a line per run over the epochs, and the runs' last values in words."""
+    figure, axes = new_figure(xlabel="epoch", **axes_of)
+    words = [_draw_log(axes, member, name) for member in _begun(material, bits)]
+    _draw_published(axes, material, bits, published)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return figure, axes, words
+
+
+def _widen(axes: Axes, least: float) -> None:
+    """Let the y axis span ``least`` at least, lest it magnify rounding; it does not begin below 0."""
+    low, high = axes.get_ylim()
+    missing = least - (high - low)
+    if missing > 0:
+        low = max(0.0, low - missing / 2)
+        axes.set_ylim(low, max(high + missing / 2, low + least))
+
+
+def precision_recall(material: Material, bits: int, facts: LengthFacts) -> Picture:
+    """Precision over recall by rank, and as markers within each Hamming radius."""
+    figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
+    words = []
+    for framework, result in _results(material, bits, facts.seed):
+        style, curve = STYLES[framework], result["retrieval"]["radius_curve"]
+        if framework in facts.of:
+            by_rank = facts.of[framework].by_rank
+            axes.plot(by_rank.recall, by_rank.precision, **{**style, "marker": ""})
+        axes.plot(curve["recall"], curve["precision"], label=NAMES[framework], **_markers(style, framework in facts.of))
+        inside = result["retrieval"]["within_radius_2"]
+        words.append(f"{NAMES[framework]} {inside['precision']:.3f} and {inside['recall']:.3f}")
+    axes.legend()
+    alt = _sentence("Precision and recall within radius 2", words)
+    return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
+
+
+def precision_at(material: Material, bits: int, facts: LengthFacts) -> Picture:
+    """Precision of the first k items."""
+    figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
+    words = []
+    for framework, result in _results(material, bits, facts.seed):
+        style, at = STYLES[framework], result["retrieval"]["precision_at"]
+        if framework in facts.of:
+            axes.plot(facts.of[framework].ranks, facts.of[framework].by_rank.precision, **{**style, "marker": ""})
+        axes.plot(list(map(int, at)), at.values(), label=NAMES[framework], **_markers(style, framework in facts.of))
+        words.append(NAMES[framework] + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
+    axes.legend()
+    return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
+
+
+def _results(material: Material, bits: int, seed: int) -> list[tuple[str, dict]]:
+    """The result of each framework's run of this seed, if finished."""
+    runs = ((framework, material.finished_run(framework, bits, seed)) for framework in STYLES)
+    return [(framework, member.result) for framework, member in runs if member]
+
+
+def _markers(style: dict, has_line: bool) -> dict:
+    """The style of points that lie on a line drawn before, if there is one."""
+    return {**style, "ls": "none"} if has_line else style
+
+
+def _begun(material: Material, bits: int) -> list[Member]:
+    return [member for framework in STYLES for member in material.of(framework, bits) if member.log]
+
+
+def _draw_log(axes: Axes, member: Member, name: str) -> str:
+    """One run's values over the epochs; the last of them in words."""
+    points = [(record["epoch"], _number(record[name])) for record in member.log if name in record]
+    label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
+    style = {**STYLES[member.cell.framework], "markevery": 1 + len(points) // 20}
+    axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **style)
+    return (
+        f"{_name(member)} {points[-1][1]:{'g' if name == 'lr' else '.4f'}}"
+        if points
+        else f"{_name(member)} not scored yet"
+    )
+
+
+def _number(value: float | dict) -> float:
+    return value["expected"] if isinstance(value, dict) else value
+
+
+def _draw_published(axes: Axes, material: Material, bits: int, name: str) -> None:
+    curves = published_curves(material.recipe, bits) if material.recipe else {}
+    for label, curve in curves.items():
+        if curve["epoch"]:
+            axes.plot(curve["epoch"], curve[name], label=label, **{**_PUBLISHED[label], "markevery": 5})
+
+
+def _name(member: Member) -> str:
+    return NAMES[member.cell.framework]
+
+
+def _sentence(what: str, words: Iterable[str]) -> str:
+    return f"{what}: {'; '.join(words)}."

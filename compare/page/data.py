@@ -1,0 +1,157 @@
+"""What a report is made of: everything a suite's folder holds, finished or not, and what is wrong with it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from compare.ladder.report import ALIGN_FILE, read_align
+from compare.suite.cells import Cell
+from compare.suite.grid import Grid, read_grid
+from compare.tables.table import ComparisonTable, make_table
+from shared.codes.codes import Codes
+from shared.config.recipe import Recipe
+from shared.system.errors import UserError
+from shared.system.files import read_json
+from shared.system.schema import TEXT, Each, Record
+from shared.training.runs import FRAMEWORKS, Run, data_of, run_of
+
+THROUGHPUT_FILE = "throughput.json"
+_THROUGHPUT = Record({"table": [Each(TEXT, key=TEXT)], "notes": [TEXT]}, later={"table": [], "notes": []}, open=True)
+_FOLDER = re.compile(r"bits(\d+)-seed(\d+)")
+_QUOTED_LINES = 12
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of the suite; what is missing or cannot be read is None, and ``problem`` says why."""
+
+    cell: Cell
+    run: Run
+    recipe: Recipe | None
+    log: list[dict]
+    result: dict | None
+    environment: dict | None
+    problem: str
+    worker_log: str
+
+    @property
+    def data(self) -> str | None:
+        """Where its images were, by its own command line."""
+        return data_of(self.environment) if self.environment else None
+
+    def codes(self) -> Codes:
+        """Its codes; UserError when the file is missing or damaged."""
+        return Codes.load(self.run.codes_file)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A suite's folder. ``grid``: what was planned, as far as it is known. ``problems``: sentences for the reader.
+
+    ``table`` is the content of the comparison table, None where the runs make none.
+    """
+
+    out: Path
+    grid: Grid
+    members: list[Member]
+    table: dict | None
+    align: dict | None
+    throughput: dict | None
+    problems: list[str]
+
+    @property
+    def finished(self) -> list[Member]:
+        return [member for member in self.members if member.result]
+
+    @property
+    def lengths(self) -> list[int]:
+        """The code lengths of which a run has at least begun."""
+        return sorted({member.cell.bits for member in self.members if member.log or member.result})
+
+    @property
+    def finished_lengths(self) -> list[int]:
+        """The code lengths that have a finished run."""
+        return sorted({member.cell.bits for member in self.finished})
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe of the first run, which all others share but for bits and seed."""
+        return next((member.recipe for member in self.members if member.recipe), None)
+
+    def of(self, framework: str, bits: int) -> list[Member]:
+        """The runs of a framework at one length, a run a seed."""
+        return [member for member in self.members if member.cell[:2] == (framework, bits)]
+
+    def finished_run(self, framework: str, bits: int, seed: int) -> Member | None:
+        """This very run, if it is finished."""
+        return next((member for member in self.finished if member.cell == (framework, bits, seed)), None)
+
+
+def read_suite(out: Path, table: ComparisonTable | None = None) -> Material:
+    """Read the folder, with its ``table`` where that is known already; UserError when it holds no suite at all."""
+    problems: list[str] = []
+    cells = _cells_in(out)
+    grid = _try(problems, read_grid, out) or _grid_of(cells)
+    if not cells and not grid.bits:
+        raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
+    members = [_member(out, cell) for cell in sorted(grid.cells | cells, key=_in_order)]
+    table = table or _try(problems, make_table, out)
+    align = _try(problems, read_align, out) if (out / ALIGN_FILE).exists() else None
+    throughput = _try(problems, _throughput, out / THROUGHPUT_FILE) if (out / THROUGHPUT_FILE).exists() else None
+    return Material(out, grid, members, table and table.content, align, throughput, problems)
+
+
+def _throughput(file: Path) -> dict:
+    measured = read_json(file, _THROUGHPUT)
+    if len({tuple(row) for row in measured["table"]}) > 1:
+        raise UserError(f"{file}: table: expected rows of the same columns, received others")
+    return measured
+
+
+def _in_order(cell: Cell) -> tuple[int, int, bool]:
+    """By length, then by seed, PyTorch before Paddle as in the table."""
+    return cell.bits, cell.seed, cell.framework == "paddle"
+
+
+def _cells_in(out: Path) -> set[Cell]:
+    folders = [file.parent for name in FRAMEWORKS for file in (out / name).glob("*/recipe.json")]
+    matches = [(folder.parent.name, _FOLDER.fullmatch(folder.name)) for folder in folders]
+    return {Cell(name, *map(int, match.groups())) for name, match in matches if match}
+
+
+def _grid_of(cells: set[Cell]) -> Grid:
+    """What was planned, as far as the run folders show it."""
+    lengths = {cell.bits for cell in cells}
+    seeds = {bits: sorted({cell.seed for cell in cells if cell.bits == bits}) for bits in lengths}
+    return Grid(seeds, sorted({cell.framework for cell in cells}))
+
+
+def _member(out: Path, cell: Cell) -> Member:
+    run, problems = run_of(out, *cell), []
+    recipe = _try(problems, run.recipe) if run.recipe_file.exists() else None
+    result = _try(problems, run.result) if run.is_finished() else None
+    environment = _try(problems, run.environment) if run.environment_file.exists() else None
+    log = _try(problems, run.log) or []
+    worker_log = ""
+    if not result and run.worker_log_file.exists():
+        lines = run.worker_log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        worker_log = "\n".join(lines[-_QUOTED_LINES:])
+    problem = "; ".join(dict.fromkeys(problems)) or ("" if result else _progress(recipe, log))
+    return Member(cell, run, recipe, log, result, environment, problem, worker_log)
+
+
+def _progress(recipe: Recipe | None, log: list[dict]) -> str:
+    if not log or not recipe:
+        return "not begun" if not recipe else "prepared, but no epoch is finished"
+    done = log[-1]["epoch"]
+    return f"not finished: {done} of {recipe.epochs} epochs done{', not scored yet' if done == recipe.epochs else ''}"
+
+
+def _try(problems: list[str], read: Callable, *arguments: object) -> object:
+    """The value, or None and a problem."""
+    try:
+        return read(*arguments)
+    except UserError as error:
+        problems += error.args
+        return None

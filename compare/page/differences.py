@@ -1,0 +1,48 @@
+"""The figure of the verdict: paired differences seed by seed, their mean and 90 % interval, and the margin."""
+
+import numpy as np
+
+from compare.page.curves import Picture, new_figure
+from compare.page.data import Material
+from compare.page.figures import BLUE, GREEN, GREY, INK
+from compare.stats.equivalence import overall
+from compare.stats.pairs import decidable, paired_differences
+
+_SEED_SHIFT = 0.18
+
+
+def differences(material: Material) -> Picture | None:
+    """Paddle - PyTorch of the last mAP at every length; None unless a length has several seeds.
+
+    A mean and its interval stand only where every planned pair is finished, since only then there is a verdict.
+    """
+    by_bits = paired_differences(member.result for member in material.finished)
+    if not any(len(by_seed) > 1 for by_seed in by_bits.values()):
+        return None
+    margin, judged = material.recipe.margin, decidable(by_bits, material.grid)
+    verdicts = overall(judged, margin).by_bits if judged else {}
+    figure, axes = new_figure((5.0, 1.7 + 0.5 * len(by_bits)), xlabel="Paddle - PyTorch, mAP after the last epoch")
+    axes.axvspan(-margin, margin, color=GREEN, alpha=0.18, lw=0, label=f"equivalence margin, {margin:g}")
+    axes.axvline(0, color=GREY, lw=1)
+    places = dict(zip(by_bits, np.arange(len(by_bits))[::-1], strict=True))
+    for bits, by_seed in by_bits.items():
+        heights = np.full(len(by_seed), places[bits] - _SEED_SHIFT)
+        axes.plot([*by_seed.values()], heights, "o", color=BLUE, alpha=0.6, ms=5, label=_once(axes, "one seed"))
+        if bits in verdicts:
+            low, high = verdicts[bits].interval90
+            style = {"color": INK, "lw": 2.5, "marker": "|", "ms": 9}
+            axes.plot([low, high], [places[bits]] * 2, **style, label=_once(axes, "90 % interval"))
+            axes.plot(verdicts[bits].mean, places[bits], "D", color=INK, ms=7, label=_once(axes, "mean"))
+    axes.set_yticks([*places.values()], [f"{bits} bits" for bits in places])
+    axes.set_ylim(-0.6, len(by_bits) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.08)
+    figure.legend(loc="outside upper center", ncols=2)
+    words = [f"{bits} bits: {one.sentence()}" for bits, one in verdicts.items()]
+    words += [f"{bits} bits: {len(own)} seeds so far" for bits, own in by_bits.items() if bits not in verdicts]
+    return Picture("differences", figure, "Paired differences", f"{'; '.join(words)}.")
+
+
+def _once(axes: object, label: str) -> str | None:
+    """The label for the legend, unless it is there."""
+    return None if label in axes.get_legend_handles_labels()[1] else label

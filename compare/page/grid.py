@@ -1,0 +1,99 @@
+"""The retrieval grid of a report: a query of each class and the nearest items in both frameworks."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.frameworks.worker import NAMES
+from compare.page.codes import NEAREST, LengthFacts, Ranking
+from compare.page.curves import Picture
+from compare.page.data import Material, Member
+from compare.page.tiles import Block, Tile, tile_figure
+from shared.config.recipe import NUM_CLASSES
+from shared.data.cifar import class_name
+from shared.system.errors import UserError
+from shared.training.opening import load_data
+
+_K = str(NEAREST)
+
+
+@dataclass(frozen=True)
+class RetrievalGrid:
+    """``found`` framework -> rankings of the same queries; ``problem`` says why there is no picture.
+
+    ``overall`` framework -> precision of the first ten over all ``queries``, expected over random order within ties.
+    """
+
+    bits: int
+    seed: int
+    found: dict[str, list[Ranking]]
+    class_names: dict[int, str]
+    overall: dict[str, float]
+    queries: int
+    picture: Picture | None = None
+    problem: str = ""
+
+    @property
+    def precision(self) -> dict[str, str]:
+        """ "97 of 100" right, by framework."""
+        return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.found.items()}
+
+    @property
+    def summary(self) -> str:
+        """How many of the items shown are right, beside precision over all queries."""
+        shown = "; ".join(f"{NAMES[name]} {count}" for name, count in self.precision.items())
+        text = f"Of the items shown, those of the query's class: {shown}."
+        overall = "; ".join(f"{NAMES[name]} {value:.4f}" for name, value in self.overall.items())
+        return f"{text} Precision@{NEAREST} over all {self.queries:,} queries: {overall}." if overall else text
+
+
+def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
+    """The grid of the longest codes that both frameworks have, else of the longest; None without any codes."""
+    if not facts:
+        return None
+    bits = max(facts, key=lambda bits: (len(facts[bits].of), bits))
+    shown = facts[bits]
+    member = material.finished_run(next(iter(shown.of)), bits, shown.seed)
+    recipe = member.recipe
+    names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
+    found = {name: own.rankings for name, own in shown.of.items()}
+    scores = {name: material.finished_run(name, bits, shown.seed).result["retrieval"] for name in found}
+    overall = {name: score["precision_at"][_K] for name, score in scores.items() if _K in score["precision_at"]}
+    queries = member.result["retrieval"]["queries"]
+    grid = RetrievalGrid(bits, member.cell.seed, found, names, overall, queries)
+    try:
+        return dataclasses.replace(grid, picture=_picture(grid, _images(member)))
+    except UserError as error:
+        return dataclasses.replace(grid, problem=str(error))
+
+
+def _images(member: Member) -> np.ndarray:
+    """Pixels of the data set, uint8 (N, H, W, 3); UserError when they are not where the run found them."""
+    if not member.data:
+        raise UserError("the run does not say where its images are (no --data in environment.json)")
+    return load_data(member.recipe, member.data)[0].pixels
+
+
+def _picture(grid: RetrievalGrid, pixels: np.ndarray) -> Picture:
+    blocks = [
+        Block(f"{NAMES[name]}: {grid.precision[name]} right", [_tiles(ranking, pixels) for ranking in rankings])
+        for name, rankings in grid.found.items()
+    ]
+    rankings = next(iter(grid.found.values()))
+    names = [grid.class_names[ranking.label] for ranking in rankings]
+    figure = tile_figure(names, [pixels[ranking.index] for ranking in rankings], blocks)
+    alt = f"{grid.summary} Listed below."
+    return Picture("retrieval_grid", figure, f"The {NEAREST} nearest items, {grid.bits} bits", alt)
+
+
+def _tiles(ranking: Ranking, pixels: np.ndarray) -> list[Tile]:
+    return [Tile(pixels[hit.index], hit.wrong) for hit in ranking.hits]
+
+
+def _count(rows: list[Ranking]) -> int:
+    return sum(len(ranking.hits) for ranking in rows)
+
+
+def _wrong(rows: list[Ranking]) -> int:
+    return sum(hit.wrong for ranking in rows for hit in ranking.hits)

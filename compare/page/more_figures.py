@@ -1,0 +1,132 @@
+"""The ladder, the growth of the difference, the speed and the codes of a report, as figures."""
+
+import re
+from statistics import median
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from compare.frameworks.worker import NAMES
+from compare.page.codes import CodeFacts
+from compare.page.curves import SIZE, STYLES, Picture, new_figure
+from compare.page.data import Material
+from compare.page.figures import BLUE, GREY, ORANGE
+
+_GROWTH = re.compile(r"float32 weights after step (\d+)")
+
+
+def ladder(align: dict) -> Picture:
+    """Measured difference and limit of every rung that has one."""
+    rungs = [rung for rung in align["rungs"] if rung["limit"]]
+    figure, axes = new_figure((5.0, 4.2), xlabel="difference relative to the largest value", xscale="log")
+    places = np.arange(len(rungs))[::-1]
+    # a difference of exactly 0 has no place on a logarithmic axis
+    measured = [max(rung["measured"], 1e-17) for rung in rungs]
+    limits = [rung["limit"] for rung in rungs]
+    axes.hlines(places, measured, limits, color=GREY, lw=1, alpha=0.6)
+    axes.plot(measured, places, "o", color=BLUE, ms=6, label="measured")
+    axes.plot(limits, places, "|", color=ORANGE, ms=14, mew=2.5, label="limit")
+    axes.set_yticks(places, [rung["rung"] for rung in rungs])
+    figure.legend(loc="outside upper right", ncols=2)
+    nearest = max(rungs, key=lambda rung: rung["measured"] / rung["limit"], default=None)
+    alt = "No rung with a limit was reached."
+    if nearest:
+        share = nearest["measured"] / nearest["limit"]
+        alt = f"{len(rungs)} rungs with a limit; nearest to its own: {nearest['rung']}, at {share:.1%} of it."
+    return Picture("ladder", figure, "Measured difference and limit of every rung", alt)
+
+
+def growth_points(align: dict) -> list[tuple[int, float, str]]:
+    """Step, largest relative difference of the float32 weights after it, and a note."""
+    records = [record for rung in align["rungs"] for record in rung["records"]]
+    matches = [(_GROWTH.fullmatch(record["name"]), record) for record in records]
+    return [
+        (int(match[1]), record["max_relative"], record["note"].removeprefix("reported only; "))
+        for match, record in matches
+        if match
+    ]
+
+
+def growth(align: dict) -> Picture:
+    """How far two float32 trainings from one start have parted after so many steps."""
+    points = growth_points(align)
+    figure, axes = new_figure((5.0, 3.2), xlabel="training step", ylabel="largest relative difference", yscale="log")
+    steps, values, _ = zip(*points, strict=True)
+    axes.plot(steps, np.maximum(values, 1e-17), "o-", color=BLUE, lw=2, ms=5)
+    alt = f"Weights differ by {values[0]:.1e} after step {steps[0]} and {values[-1]:.1e} after step {steps[-1]}."
+    return Picture("growth", figure, "Growth of the float32 difference", alt)
+
+
+def throughput(rows: list[dict]) -> Picture:
+    """Images per second of both phases, by length."""
+    figure = Figure(figsize=(5.0, 3.3), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, phase in zip(panels, ("training", "encoding"), strict=True):
+        lengths = sorted({row["bits"] for row in rows})
+        for shift, (framework, style) in zip((-0.2, 0.2), STYLES.items(), strict=True):
+            own = {row["bits"]: row[phase] for row in rows if row["framework"] == framework}
+            heights = [own.get(bits, 0.0) for bits in lengths]
+            hatch = "" if framework == "torch" else "///"
+            places = np.arange(len(lengths)) + shift
+            axes.bar(places, heights, 0.4, label=NAMES[framework], color=style["color"], hatch=hatch, alpha=0.85)
+        axes.set(title=phase, xlabel="bits", ylabel="images/s" if phase == "training" else "")
+        axes.set_xticks(range(len(lengths)), list(map(str, lengths)))
+        axes.grid(visible=False, axis="x")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    words = [
+        f"{NAMES[name]} {phase} {median(values):,.0f} images/s"
+        for phase in ("training", "encoding")
+        for name in STYLES
+        if (values := [row[phase] for row in rows if row["framework"] == name])
+    ]
+    return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.")
+
+
+def throughput_rows(material: Material) -> list[dict]:
+    """Speed of each length in each framework: medians over epochs and over runs."""
+    rows = []
+    for bits in material.lengths:
+        for framework in STYLES:
+            done = [member for member in material.of(framework, bits) if member.result and member.log]
+            if done:
+                encoded = [_encoded_images(m.result) / m.result["encode_seconds"] for m in done]
+                training = median(median(record["images_per_second"] for record in m.log) for m in done)
+                rows.append({"framework": framework, "bits": bits, "training": training, "encoding": median(encoded)})
+    return rows
+
+
+def _encoded_images(result: dict) -> int:
+    return result["retrieval"]["queries"] + result["retrieval"]["items"]
+
+
+def balance(bits: int, facts: dict[str, CodeFacts]) -> Picture:
+    """The share of items that have each bit set."""
+    figure, axes = new_figure(xlabel="bit", ylabel="share of items with a 1", ylim=(0, 1))
+    axes.axhline(0.5, color=GREY, lw=1)
+    words = []
+    for framework, own in facts.items():
+        axes.plot(range(1, bits + 1), own.balance, label=NAMES[framework], **{**STYLES[framework], "ls": "none"})
+        words.append(f"{NAMES[framework]} {own.balance.min():.2f} to {own.balance.max():.2f}")
+    axes.legend()
+    alt = f"Share of ones per bit, where 0.5 is balanced: {'; '.join(words)}."
+    return Picture(f"balance-{bits}", figure, f"Bit balance, {bits} bits", alt)
+
+
+def correlation(bits: int, facts: dict[str, CodeFacts]) -> Picture:
+    """How much each pair of bits says the same."""
+    # keeps the titles of square axes inside the figure
+    figure = Figure(figsize=SIZE, layout="compressed")
+    panels = figure.subplots(1, len(facts), squeeze=False)[0]
+    for axes, (framework, own) in zip(panels, facts.items(), strict=True):
+        image = axes.imshow(own.correlation, vmin=-1, vmax=1, cmap="PuOr", extent=(0.5, bits + 0.5, bits + 0.5, 0.5))
+        axes.set_title(NAMES[framework], fontsize=10)
+        axes.set_xlabel("bit")
+        axes.grid(visible=False)
+    figure.colorbar(image, ax=list(panels), location="bottom", label="correlation", shrink=0.7)
+    words = [
+        f"{NAMES[name]} mean {own.off_diagonal.mean():.2f}, largest {own.off_diagonal.max():.2f}"
+        for name, own in facts.items()
+        if bits > 1
+    ]
+    alt = f"Absolute correlation of two different bits: {'; '.join(words)}."
+    return Picture(f"correlation-{bits}", figure, f"Correlation of bits, {bits} bits", alt)

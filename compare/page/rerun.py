@@ -1,0 +1,72 @@
+"""The commands that make a run or a suite again, on any machine, from its recipe."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from compare.stats.gather import Gathered
+from compare.suite.planning import RECIPE_OPTIONS
+from shared.config.recipe import PRESETS, Recipe
+from shared.data.identity import CIFAR10
+from shared.network.alexnet import RELU_LAYERS
+from shared.training.runs import FRAMEWORKS
+
+
+def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
+    """The command line, to be given in the project's folder, for a run of a suite; ``environment`` is its own.
+
+    PATH and FILE stand in it for images and weights that only their owner has.
+    """
+    more = ["--cell", f"{framework}:{recipe.bits}:{recipe.seed}"]
+    # a copy must be called one, and a run alone shows its label nowhere
+    more += ["--label", CIFAR10.title] if recipe.dataset == CIFAR10.name else []
+    return _command(recipe, [recipe.bits], [recipe.seed], environment, more)
+
+
+def suite_commands(gathered: Gathered) -> list[str]:
+    """The same for a whole suite, which has a run at least, with its controls and its study of variance.
+
+    One command for all lengths that share their seeds; the place is that of the first run.
+    """
+    first, grid = gathered.runs[0], gathered.grid
+    environment = first.environment() if first.environment_file.exists() else {}
+    more = [] if set(grid.frameworks) == set(FRAMEWORKS) else ["--frameworks", *grid.frameworks]
+    more += ["--control"] if any(gathered.controls.values()) else []
+    more += ["--variance"] if any(gathered.families.values()) else []
+    more += ["--label", _label(first.recipe(), grid.label)] if grid.label else []
+    lengths: dict[tuple[int, ...], list[int]] = {}
+    for bits in grid.bits:
+        lengths.setdefault(tuple(grid.seeds[bits]), []).append(bits)
+    return [_command(first.recipe(), bits, seeds, environment, more) for seeds, bits in lengths.items()]
+
+
+def _label(recipe: Recipe, label: str) -> str:
+    """``label``, naming the data set where it was known without: earlier versions went by the number of images."""
+    is_named = recipe.dataset != CIFAR10.name or CIFAR10.called.search(label)
+    return label if is_named else CIFAR10.label(label)
+
+
+def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environment: Mapping, more: list[str]) -> str:
+    words = ["python", "compare/benchmark.py", "--preset", recipe.preset, "--bits", *bits, "--seeds", *seeds]
+    for name in RECIPE_OPTIONS:
+        if getattr(recipe, name) != getattr(PRESETS[recipe.preset], name):
+            words += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
+    if recipe.preset != "demo":
+        words += ["--data", "PATH", "--backbone-weights", _backbone(recipe)]
+    return shlex.join(map(str, [*words, *_place(environment), *more]))
+
+
+def _place(environment: Mapping) -> list:
+    """Where and on how much of it a run was made, as far as ``environment`` says."""
+    counts = {name: environment.get(name, 1) for name in ("devices", "nodes")}
+    words = ["--device", environment["device"]] if environment.get("device") else []
+    words += [word for name, count in counts.items() if count > 1 for word in (f"--{name}", count)]
+    words += ["--deterministic"] if environment.get("precision", {}).get("deterministic") else []
+    threads = environment.get("framework_threads")
+    # benchmark.py shares the threads out among a run's processes
+    return [*words, "--cell-cpus", threads * counts["devices"]] if threads else words
+
+
+def _backbone(recipe: Recipe) -> str:
+    if recipe.backbone != "imagenet":
+        return "none" if recipe.backbone == "none" else "FILE"
+    return "imagenet" if recipe.backbone_layers == RELU_LAYERS else "imagenet-conv"

@@ -1,0 +1,1 @@
+"""The whole of a benchmark: ladder, training, table and report."""

@@ -1,0 +1,122 @@
+"""A benchmark from its options to the table: the ladder, the runs of the suite and its studies, table and report."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+from compare.ladder.report import ALIGN_FILE, read_align
+from compare.ladder.run import ALIGN_STEPS, align, quick_scale
+from compare.page.freshness import REPORT_FILE, is_up_to_date
+from compare.suite.cells import Cell, LocalExecutor
+from compare.suite.cluster import LOCAL, RayExecutor
+from compare.suite.follow import FollowingSuite
+from compare.suite.planning import check_options, plan, threads_of_run
+from compare.suite.studies import controls, families
+from compare.suite.suite import Executor, Suite
+from compare.tables.table import make_table
+from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied
+from shared.system.progress import Progress, make_progress
+from shared.training.runs import FRAMEWORKS
+
+
+def run_benchmark(arguments: argparse.Namespace) -> None:
+    """Run what the options of ``compare/benchmark.py`` ask for: a suite with its studies, or one of its cells."""
+    check_options(arguments)
+    progress = make_progress("auto")
+    with closing(progress), closing(_executor(arguments)) as executor:
+        suite = plan(arguments, executor, progress)
+        suites = [suite, *_studies(arguments, suite)]
+        for each in suites:
+            each.check()
+        if arguments.cell:
+            _run_cell(arguments.cell, suites, executor, progress)
+        elif isinstance(suite, FollowingSuite):
+            for each in suites:
+                each.run(executor, progress)
+        elif not _run_all(suites, arguments, executor, progress):
+            print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
+            sys.exit(EXIT_CHECK_FAILED)
+
+
+def _run_cell(cell: Cell, suites: list[Suite], executor: Executor, progress: Progress) -> None:
+    for suite in suites:
+        if cell in suite.cells:
+            with suite.locked(shared=True):
+                suite.run_cell(cell, executor, progress)
+    print(f"{cell} is finished; when all are, the same command without --cell writes the table")
+
+
+def _run_all(suites: list[Suite], arguments: argparse.Namespace, executor: Executor, progress: Progress) -> bool:
+    """Climb the ladder, run a suite and its studies and show them; whether the ladder was passed or left out."""
+    with ExitStack() as locks:
+        for suite in suites:
+            locks.enter_context(suite.locked())
+        aligned = arguments.skip_align or _align(suites[0], arguments.executor, progress)
+        _run(suites, executor, progress)
+    return aligned
+
+
+def _studies(arguments: argparse.Namespace, suite: Suite) -> list[Suite]:
+    frameworks = arguments.frameworks if arguments.cell else suite.frameworks
+    return [
+        *(controls(suite) if arguments.control else []),
+        *(families(suite, frameworks) if arguments.variance else []),
+    ]
+
+
+def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
+    """Run a suite and its studies; the table and the report are written even when a run fails."""
+    out = suites[0].out
+    try:
+        for suite in suites:
+            if suite.out != out:
+                progress.note(f"now {suite.out.relative_to(out)}")
+            suite.run(executor, progress)
+    except (WorkerDied, KeyboardInterrupt):
+        with suppress(UserError):  # the report says what stands in the way of a table; how training ended goes first
+            _show(out)
+        raise
+    _show(out)
+
+
+def _show(out: Path) -> None:
+    if not is_up_to_date(out):
+        _write_table_and_report(out)
+    table = (out / "table.md").read_text(encoding="utf-8").rstrip("\n")
+    print(f"\n{table}\n\nwritten to {out}/table.md, table.csv and table.json", flush=True)
+    print(f"the same with figures: {out / REPORT_FILE}")
+
+
+def _write_table_and_report(out: Path) -> None:
+    from compare.page.report import write_report  # matplotlib, which a finished suite does without
+
+    try:
+        table = make_table(out)
+    except UserError:
+        write_report(out)  # it says what stands in the way of a table
+        raise
+    table.write(out)
+    write_report(out, table)
+
+
+def _executor(arguments: argparse.Namespace) -> Executor:
+    if arguments.executor == "local":
+        return LocalExecutor()
+    address = arguments.ray_address or os.environ.get("RAY_ADDRESS", LOCAL)
+    return RayExecutor(address, arguments.device, threads_of_run(arguments))
+
+
+def _align(suite: Suite, executor: str, progress: Progress) -> bool:
+    """Climb the quick ladder, here, unless it passed in this folder and nothing is left to train."""
+    if len(suite.workers) < len(FRAMEWORKS):
+        progress.note("alignment ladder: left out, since it compares two frameworks")
+        return True
+    if (suite.out / ALIGN_FILE).exists() and suite.is_finished() and read_align(suite.out)["passed"]:
+        return True
+    workers = {worker.framework: dataclasses.replace(worker, threads=1) for worker in suite.workers}
+    # a GPU that the nodes have may be missing here
+    device = "cuda" if set(suite.devices.values()) == {"cuda"} and executor == "local" else "cpu"
+    return align(quick_scale(ALIGN_STEPS), suite.bits[-1], workers, device, suite.out)["passed"]

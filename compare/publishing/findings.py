@@ -1,0 +1,153 @@
+"""What the published suites support together, in three sentences, and the page that shows them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from compare.frameworks.worker import NAMES
+from compare.page.rerun import suite_commands
+from compare.stats.equivalence import UNDECIDED, Overall, overall
+from compare.stats.gather import Gathered, gather
+from compare.stats.pairs import control_differences, decidable, paired_differences, single, waiting
+from compare.suite.studies import CONTROLS
+from compare.tables.table_text import plural, start
+from shared.config.recipe import PRESETS, Recipe
+
+# what the published tables leave open
+_ASKED = "the 0.009 between the published best epochs at 12 bits (0.798 in Paddle, 0.789 in PyTorch, one run each)"
+_HEAD = """# Results
+
+Measured by this project and written by `compare/publish.py` from the raw rows beside this page; nothing is edited by
+hand, and `python compare/table.py results/NAME` writes each table again, byte for byte. Published figures of others are
+in `reference/`. Each suite's `report.html` shows its curves, ladder, speed and environment, and the command of every
+single run.
+"""
+
+
+@dataclass(frozen=True)
+class PublishedSuite:
+    """A suite under results/; ``runs`` and the recipe they share exist."""
+
+    name: str
+    folder: Path
+    gathered: Gathered
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return self.gathered.runs[0].recipe()
+
+    @cached_property
+    def differences(self) -> dict[int, dict[int, float]]:
+        """Bits -> seed -> Paddle's mAP minus PyTorch's."""
+        return paired_differences(run.result() for run in self.gathered.runs)
+
+    @cached_property
+    def judged(self) -> Overall | None:
+        """The test over seeds of the lengths that have all of several; None where none has."""
+        judged = decidable(self.differences, self.gathered.grid)
+        return overall(judged, self.recipe.margin) if judged else None
+
+    @property
+    def data(self) -> str:
+        """ "cifar10, JPEG copy"."""
+        return ", ".join(filter(None, [self.recipe.dataset, self.gathered.grid.label]))
+
+    def describe(self) -> str:
+        return f"{self.data}, {plural(self.recipe.epochs)}; start: {start(self.recipe)}"
+
+
+def read_suites(results: Path) -> list[PublishedSuite]:
+    """The suites under ``results`` that have a finished run, by name; raises like ``gather``."""
+    folders = sorted(file.parent for file in results.glob("[!.]*/suite.json"))
+    suites = [PublishedSuite(folder.name, folder, gather([folder])) for folder in folders]
+    return [suite for suite in suites if suite.gathered.runs]
+
+
+def results_page(results: Path) -> str:
+    """The text of results/README.md, a pure function of what lies beside it."""
+    suites = read_suites(results)
+    parts = [_HEAD.strip(), "\n".join(f"- {sentence}" for sentence in findings(suites)), *map(_section, suites)]
+    return "\n\n".join(parts) + "\n"
+
+
+def findings(suites: list[PublishedSuite]) -> list[str]:
+    """Three sentences: what the evidence supports, how large the noise is, and what it does not support."""
+    return [_supported(suites), _noise(suites), _not_supported(suites)]
+
+
+def _supported(suites: list[PublishedSuite]) -> str:
+    decided = [text for suite in suites for text in _judged(suite, undecided=False)]
+    if not decided:
+        return (
+            "**Supported**: no verdict on equivalence yet, since no suite here decides it over all its planned pairs."
+        )
+    return f"**Supported**, Paddle's mAP minus PyTorch's over paired seeds: {'; '.join(decided)}."
+
+
+def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
+    """What the test says of each length that it leaves undecided, or of those that it does not."""
+    by_bits = suite.judged.by_bits if suite.judged else {}
+    return [
+        f"{suite.name} ({suite.data}, {bits} bits): {one.sentence()}"
+        for bits, one in by_bits.items()
+        if (one.verdict == UNDECIDED) == undecided
+    ]
+
+
+def _noise(suites: list[PublishedSuite]) -> str:
+    """How far runs of one framework are apart, beside the difference that the published tables leave open."""
+    found = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
+    if not found:
+        return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
+    return f"**Noise** of one framework, to be compared with {_ASKED}: {'; '.join(found)}."
+
+
+def _seed_noise(suite: PublishedSuite) -> str:
+    maps: dict[tuple[str, int], list[float]] = {}
+    for run in suite.gathered.runs:
+        result = run.result()
+        maps.setdefault((result["framework"], result["bits"]), []).append(result["map_last"]["expected"])
+    several = {cell: values for cell, values in sorted(maps.items()) if len(values) > 1}
+    texts = [
+        f"{NAMES[name]} at {bits} bits sd {np.std(values, ddof=1):.4f} (n = {len(values)})"
+        for (name, bits), values in several.items()
+    ]
+    return f"{suite.name}, over seeds: {', '.join(texts)}" if texts else ""
+
+
+def _control_noise(suite: PublishedSuite) -> str:
+    texts = [
+        f"{NAMES[name]} {kind} mean abs. difference {np.mean(np.abs(values)):.4f} (n = {len(values)})"
+        for kind in CONTROLS
+        for name, values in control_differences(suite.gathered, kind).items()
+    ]
+    return f"{suite.name}, at one seed by other {' or '.join(CONTROLS)}: {', '.join(texts)}" if texts else ""
+
+
+def _not_supported(suites: list[PublishedSuite]) -> str:
+    gaps = []
+    for suite in suites:
+        gaps += [f"{suite.name}, {note}" for note in waiting(suite.differences, suite.gathered.grid)]
+        gaps += _judged(suite, undecided=True)
+        if lengths := single(suite.differences, suite.gathered.grid):
+            gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")
+    longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)
+    if not longest:
+        gaps.append("no CIFAR-10 run is here yet")
+    elif longest < PRESETS["paper"].epochs:
+        gaps.append(f"no CIFAR-10 run here is longer than {longest} of the paper's {PRESETS['paper'].epochs} epochs")
+    devices = sorted({run.result()["device"] for suite in suites for run in suite.gathered.runs})
+    gaps.append(f"everything ran on {', '.join(devices) or 'nothing'}, so other devices are not covered")
+    gaps.append("and equivalence of mAP in a short training says nothing of a longer one")
+    return f"**Not supported**: {'; '.join(gaps)}."
+
+
+def _section(suite: PublishedSuite) -> str:
+    table = (suite.folder / "table.md").read_text(encoding="utf-8").strip()
+    commands = ", then ".join(f"`{command}`" for command in suite_commands(suite.gathered))
+    where = " (PATH: the images of the SHA-256 above)" if "--data PATH" in commands else ""
+    again = f"Again: {commands}{where}; single runs of it by the commands in the report."
+    links = f"[report]({suite.name}/report.html), [rows]({suite.name}/table.csv)"
+    return f"## {suite.name}: {suite.describe()}\n\n{table}\n\n{again} See {links}."

@@ -1,0 +1,80 @@
+"""From a suite's folder to what is committed of it under results/."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from compare.ladder.report import ALIGN_FILE
+from compare.page.code_facts import FACTS_FILE
+from compare.page.data import THROUGHPUT_FILE
+from compare.page.freshness import REPORT_FILE
+from compare.page.report import write_report
+from compare.suite.grid import SUITE_FILE
+from compare.suite.studies import CONTROLS, control_folder, variance_folder
+from compare.tables.table import make_table
+from shared.config.recipe import SEEDED
+from shared.system.errors import UserError
+from shared.system.files import PROJECT_ROOT, make_folder, write_json
+from shared.training.runs import Run, finished_runs
+
+RESULTS = PROJECT_ROOT / "results"
+_TABLES = ("table.md", "table.csv", "table.json")
+_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
+
+
+def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
+    """Copy what is worth keeping of the suite in ``out`` to ``results``/``name``, all of it or nothing.
+
+    Raises UserError for a name that is no plain folder name or taken by something else, and like ``make_table``.
+    """
+    target, temporary, older = (results / f"{prefix}{name}" for prefix in ("", ".new-", ".older-"))
+    if not re.fullmatch(r"[\w-][\w.-]*", name) or (target.exists() and not (target / SUITE_FILE).exists()):
+        raise UserError(
+            f"NAME: expected the name of a folder, such as cifar10-cpu, that is new or holds a published suite, "
+            f"received {name!r}"
+        )
+    table = make_table(out)
+    table.write(out)
+    write_report(out, table)
+    for left_by_a_kill in (temporary, older):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
+    _copy(out, make_folder(temporary))
+    if (out / "figures").is_dir():
+        # the report holds them as SVG
+        shutil.copytree(out / "figures", temporary / "figures", ignore=shutil.ignore_patterns("*.svg"))
+    if target.exists():
+        os.replace(target, older)
+    os.replace(temporary, target)
+    shutil.rmtree(older, ignore_errors=True)
+    return target
+
+
+def _copy(out: Path, target: Path) -> None:
+    """The suite's own files, and the rows of its runs, controls and families."""
+    _copy_suite(out, target)
+    for kind in CONTROLS:
+        _copy_suite(control_folder(out, kind), control_folder(target, kind))
+    for part in SEEDED:
+        _copy_suite(variance_folder(out, part), variance_folder(target, part))
+
+
+def _copy_suite(out: Path, target: Path) -> None:
+    if not out.is_dir():
+        return
+    make_folder(target)
+    for name in _OF_SUITE:
+        if (out / name).exists():
+            shutil.copyfile(out / name, target / name)
+    for run in finished_runs(out):
+        _copy_run(run, Run(make_folder(target / run.folder.relative_to(out))))
+
+
+def _copy_run(run: Run, target: Run) -> None:
+    for name in ("recipe_file", "log_file", "queries_file", "result_file"):
+        if getattr(run, name).exists():
+            shutil.copyfile(getattr(run, name), getattr(target, name))
+    environment = run.environment()
+    # paths of the machine it ran on say nothing elsewhere
+    words = [Path(word).name if os.path.isabs(word) else word for word in environment["command"]]
+    write_json(target.environment_file, environment | {"command": words})

@@ -1,0 +1,1 @@
+"""Anybody's codes: the files people keep them in, and their scores."""

@@ -1,0 +1,1 @@
+"""How fast training, encoding and the evaluator are, measured side by side."""

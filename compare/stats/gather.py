@@ -1,0 +1,88 @@
+"""The finished runs of one suite or several, checked to belong together, with their controls and families."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compare.ladder.report import ALIGN_FILE, read_align
+from compare.suite.grid import Grid, joined, read_grid
+from compare.suite.studies import CONTROLS, control_folder, variance_folder
+from shared.config.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
+from shared.system.errors import UserError
+from shared.training.runs import Run, finished_runs, run_of
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """``grid``: what the suites plan together. ``controls`` and ``families``: kind or part -> its runs.
+
+    ``alignments`` are the verdicts of the suites' ladders.
+    """
+
+    grid: Grid
+    runs: list[Run]
+    controls: dict[str, list[Run]]
+    families: dict[str, list[Run]]
+    alignments: list[str]
+
+
+def gather(outs: Sequence[Path]) -> Gathered:
+    """Read the suites' folders.
+
+    Raises UserError for a folder without suite.json, for a cell that two suites have, for recipes that differ in more
+    than bits and seed, for pairs of other initial weights, and for runs whose weights did not move.
+    """
+    grid = joined([read_grid(out) for out in outs])
+    runs = _finished(outs)
+    controls = {kind: _finished([control_folder(out, kind) for out in outs]) for kind in CONTROLS}
+    families = {part: _finished([variance_folder(out, part) for out in outs]) for part in SEEDED}
+    if runs:
+        recipe = runs[0].recipe()
+        _check_recipes(runs, recipe)
+        _check_recipes(controls["threads"], recipe)
+        _check_recipes(controls["dropout"], dataclasses.replace(recipe, dropout="native"))
+        for part, family in families.items():
+            _check_recipes(family, dataclasses.replace(recipe, seeded=(part,)))
+    _check_pairs(runs)
+    ladders = [read_align(out)["verdict"] for out in outs if (out / ALIGN_FILE).exists()]
+    return Gathered(grid, runs, controls, families, list(dict.fromkeys(ladders)))
+
+
+def _finished(outs: Sequence[Path]) -> list[Run]:
+    """By framework, bit length and seed."""
+    found: dict[tuple[str, int, int], Run] = {}
+    for suite, run in ((out, run) for out in outs for run in finished_runs(out)):
+        recipe = run.recipe()
+        cell = (run.result()["framework"], recipe.bits, recipe.seed)
+        if run.folder != run_of(suite, *cell).folder:
+            received = "{}, {} bits, seed {}".format(*cell)
+            raise UserError(f"{run.folder}: expected the run that the folder is named for, received {received}")
+        other = found.setdefault(cell, run)
+        if other is not run:
+            raise UserError(f"{run.folder} and {other.folder} are the same cell; leave one of the suites out")
+    return [found[cell] for cell in sorted(found)]
+
+
+def _check_recipes(runs: Sequence[Run], expected: Recipe) -> None:
+    for run in runs:
+        if differing := differing_settings(run.recipe(), expected, FREE_FIELDS):
+            raise UserError(
+                f"{run.folder}: expected the recipe of the other runs, received {differing}; runs of one table differ "
+                "in bits and seed alone, so remove this folder, or give its runs a table of their own"
+            )
+
+
+def _check_pairs(runs: Sequence[Run]) -> None:
+    """Both frameworks' runs of one cell must have started from the same recipe and weights, and must have moved."""
+    origin: dict[tuple[int, int], tuple[str, str]] = {}
+    for run in runs:
+        result = run.result()
+        if not result["weights_moved"] > 0:
+            raise UserError(f"{run.folder}: the weights did not move in training; remove the folder and run again")
+        pair = (result["recipe_digest"], result["initial_weights_sha256"])
+        if origin.setdefault((result["bits"], result["seed"]), pair) != pair:
+            raise UserError(
+                f"{run.folder}: recipe or initial weights differ from the other framework's; remove both run folders "
+                "and run again"
+            )

@@ -1,0 +1,103 @@
+"""From runs to the differences of mAP, after the last epoch, that the statistics are about."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from compare.stats.gather import Gathered
+from compare.stats.spread import QueryBootstrap, bootstrap_queries
+from compare.suite.grid import Grid
+from shared.config.recipe import BASE_SEED
+from shared.training.runs import FRAMEWORKS, Run
+
+Cell = tuple[str, int, int]
+Differences = Mapping[int, Mapping[int, float]]
+
+
+def paired_differences(results: Iterable[Mapping]) -> dict[int, dict[int, float]]:
+    """Bits -> seed -> Paddle's mAP minus PyTorch's; lengths without a pair are left out.
+
+    ``results`` are the contents of ``result.json`` files.
+    """
+    scores: dict[tuple[int, int], dict[str, float]] = {}
+    for result in results:
+        cell = scores.setdefault((result["bits"], result["seed"]), {})
+        cell[result["framework"]] = result["map_last"]["expected"]
+    differences: dict[int, dict[int, float]] = {}
+    for (bits, seed), cell in sorted(scores.items()):
+        if len(cell) == 2:
+            differences.setdefault(bits, {})[seed] = cell["paddle"] - cell["torch"]
+    return differences
+
+
+def decidable(differences: Differences, grid: Grid) -> dict[int, Mapping[int, float]]:
+    """The lengths with several pairs, all planned ones among them: a verdict is one look at a number fixed before."""
+    return {bits: own for bits, own in differences.items() if len(own) > 1 and _planned(bits, grid) <= own.keys()}
+
+
+def waiting(differences: Differences, grid: Grid) -> list[str]:
+    """For each length that lacks a planned pair, why there is no verdict yet."""
+    return [
+        f"{bits} bits: {len(planned & own.keys())} of {len(planned)} planned pairs are finished, so far "
+        f"{np.mean([*own.values()]):+.4f} on average; the verdict waits for the last, since its error rates hold for "
+        "one look"
+        for bits, own in differences.items()
+        if not (planned := _planned(bits, grid)) <= own.keys()
+    ]
+
+
+def single(differences: Differences, grid: Grid) -> list[int]:
+    """The lengths whose only planned pair is finished, and which get no verdict."""
+    return [bits for bits, own in differences.items() if len(own) == 1 == len(_planned(bits, grid) | own.keys())]
+
+
+def control_differences(gathered: Gathered, kind: str) -> dict[str, list[float]]:
+    """Framework -> its mAP in the control ``kind`` minus its own in the suite, a number a cell that both have."""
+    own, control = _maps(gathered.runs), _maps(gathered.controls[kind])
+    cells = sorted(own.keys() & control.keys())
+    differences = {name: [control[cell] - own[cell] for cell in cells if cell[0] == name] for name in FRAMEWORKS}
+    return {name: values for name, values in differences.items() if values}
+
+
+def families_of(gathered: Gathered, bits: int) -> dict[str, list[float]]:
+    """Part of the seed -> mAPs at one length with that part alone varying; the base run, if there is one, in each."""
+    own, families = _at(_maps(gathered.runs), bits), {}
+    for part, runs in gathered.families.items():
+        if found := _at(_maps(runs), bits):
+            base = {(name, BASE_SEED) for name, _ in found}
+            families[part] = [*(own[cell] for cell in own if cell in base), *found.values()]
+    return families
+
+
+def all_varying(gathered: Gathered, bits: int) -> list[float]:
+    """The suite's own mAPs of the families' framework at one length, in which everything varies."""
+    names = {cell[0] for runs in gathered.families.values() for cell in _maps(runs)}
+    return [value for (name, _), value in _at(_maps(gathered.runs), bits).items() if name in names]
+
+
+def first_pair_over_queries(gathered: Gathered, bits: int) -> tuple[int, QueryBootstrap] | None:
+    """The lowest seed that both frameworks finished, and its pair of checkpoints over the queries.
+
+    None where there is no such pair, or its runs' queries.csv are missing. Raises UserError for damaged ones.
+    """
+    seeds: dict[int, dict[str, Run]] = {}
+    for run in gathered.runs:
+        if run.recipe().bits == bits and run.queries_file.exists():
+            seeds.setdefault(run.recipe().seed, {})[run.folder.parent.name] = run
+    pairs = {seed: runs for seed, runs in sorted(seeds.items()) if len(runs) == len(FRAMEWORKS)}
+    for seed, runs in pairs.items():
+        return seed, bootstrap_queries(*(runs[name].average_precisions() for name in ("paddle", "torch")))
+    return None
+
+
+def _planned(bits: int, grid: Grid) -> set[int]:
+    return set(grid.seeds.get(bits, []))
+
+
+def _maps(runs: Iterable[Run]) -> dict[Cell, float]:
+    results = [run.result() for run in runs]
+    return {(one["framework"], one["bits"], one["seed"]): one["map_last"]["expected"] for one in results}
+
+
+def _at(maps: Mapping[Cell, float], bits: int) -> dict[tuple[str, int], float]:
+    return {(name, seed): value for (name, length, seed), value in maps.items() if length == bits}

@@ -1,0 +1,106 @@
+"""One cell of the suite (a framework, a bit length, a seed), and running cells one after the other."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from compare.frameworks.worker import NAMES, Worker
+from shared.system.errors import UserError, WorkerDied
+from shared.system.progress import Progress, format_seconds
+from shared.training.runs import FRAMEWORKS, Run, run_of
+
+
+class Cell(NamedTuple):
+    """A framework at one bit length and seed; written ``torch:12:2000``."""
+
+    framework: str
+    bits: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.framework}:{self.bits}:{self.seed}"
+
+    def describe(self) -> str:
+        """ "PaddlePaddle, 12 bits, seed 2000"."""
+        return f"{NAMES[self.framework]}, {self.bits} bits, seed {self.seed}"
+
+
+def parse_cell(text: str) -> Cell:
+    """The cell written as ``text``; UserError when it is none."""
+    framework, *numbers = text.split(":")
+    if framework not in FRAMEWORKS or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise UserError(f"--cell: expected FRAMEWORK:BITS:SEED such as torch:12:2000, received {text!r}")
+    return Cell(framework, *map(int, numbers))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a process, on this machine or another, needs in order to run a cell whose folder is prepared."""
+
+    cell: Cell
+    number: str  # "[3/8]"
+    worker: Worker
+    device: str
+    out: Path
+    data: str
+    train_options: tuple[str, ...] = ()
+
+    @property
+    def run(self) -> Run:
+        """The cell's run folder."""
+        return run_of(self.out, *self.cell)
+
+    @property
+    def initial_weights(self) -> Path:
+        """The file both frameworks start from."""
+        return self.out / "init" / f"bits{self.cell.bits}-seed{self.cell.seed}.safetensors"
+
+    def execute(self, progress: Progress) -> str:
+        """Train and score, from the last finished epoch if there is one; a line that sums up the result.
+
+        Raises UserError for bad input and WorkerDied for any other failure of the worker.
+        """
+        started = time.monotonic()
+        options = {
+            "--run": self.run.folder,
+            "--data": self.data,
+            "--initial-weights": self.initial_weights,
+            "--device": self.device,
+        }
+        arguments = [str(word) for pair in options.items() for word in pair]
+        self.worker.run(["train", *arguments, *self.train_options], self.run.worker_log_file, progress)
+        return f"{summary(self.run)}, {format_seconds(time.monotonic() - started)} in all"
+
+
+def summary(run: Run) -> str:
+    """ "mAP 0.9746, accuracy 0.9860": a finished run in a few words."""
+    result = run.result()
+    return f"mAP {result['map_last']['expected']:.4f}, accuracy {result['accuracy']:.4f}"
+
+
+class LocalExecutor:
+    """Runs cells on this machine, one after the other."""
+
+    def info(self, worker: Worker) -> dict:
+        """What the worker says of itself where cells run; raises UserError or WorkerDied if it cannot be used."""
+        return worker.info()
+
+    def run(self, tasks: Iterable[Task], progress: Progress) -> list[WorkerDied]:
+        """Execute all tasks; the deaths of workers, none of which keeps the others from running.
+
+        Raises UserError at the first bad input.
+        """
+        died = []
+        for task in tasks:
+            progress.note(f"{task.number} {task.cell.describe()} on {task.device}")
+            try:
+                progress.note(f"  {task.execute(progress)}")
+            except WorkerDied as error:
+                progress.note("  its worker died")
+                died.append(error)
+        return died
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,96 @@
+"""Which runs a suite is to have: what ``suite.json`` holds."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from compare.suite.cells import Cell
+from shared.system.errors import UserError
+from shared.system.files import read_json, write_json
+from shared.system.schema import LINE, TEXT, Each, Record, whole
+from shared.training.run_schema import CODE_LENGTH, FRAMEWORK, SEED
+
+SUITE_FILE = "suite.json"
+_SUITE = Record(
+    {
+        "seeds": Each([SEED], key=CODE_LENGTH),
+        "frameworks": [FRAMEWORK],
+        "unavailable": Each(TEXT, key=FRAMEWORK),
+        "label": LINE,
+        "threads": [whole(1)],
+    },
+    later={"threads": []},
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``seeds``: bits -> the seeds planned at that length. ``frameworks``: those that run, or have run.
+
+    ``unavailable``: framework -> why it was asked for and cannot run. ``label``: what the user calls the data.
+    ``threads``: those of one process, as each command that wrote here had them; () where older versions wrote alone.
+    """
+
+    seeds: dict[int, list[int]]
+    frameworks: list[str]
+    unavailable: dict[str, str] = dataclasses.field(default_factory=dict)
+    label: str = ""
+    threads: tuple[int, ...] = ()
+
+    @property
+    def bits(self) -> list[int]:
+        """The planned code lengths, shortest first."""
+        return sorted(self.seeds)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Every planned length with each of its seeds."""
+        return [(bits, seed) for bits in self.bits for seed in self.seeds[bits]]
+
+    @property
+    def cells(self) -> set[Cell]:
+        """Every planned run."""
+        return {Cell(name, *pair) for name, pair in product(self.frameworks, self.pairs)}
+
+    def write(self, out: Path, anew: bool = False) -> None:
+        """Write it into the folder of a suite; what was planned there before stays planned, unless ``anew``.
+
+        A verdict waits for every planned run, so a later, smaller command must not bring it forward.
+        """
+        grid = self
+        if (out / SUITE_FILE).exists() and not anew:
+            earlier = read_grid(out)
+            grid = dataclasses.replace(joined([earlier, self]), label=self.label or earlier.label)
+            if grid == earlier:
+                return  # as new it would look like something to show
+        write_json(out / SUITE_FILE, dataclasses.asdict(grid))
+
+
+def read_grid(out: Path) -> Grid:
+    """What is planned in the folder of a suite; UserError when it does not say."""
+    file = out / SUITE_FILE
+    if not file.exists():
+        raise UserError(f"{out}: expected {SUITE_FILE}, found none; the benchmark command without --cell writes it")
+    try:
+        values = read_json(file, _SUITE)
+    except UserError as error:
+        again = "or remove the file and give the benchmark command again, which keeps finished runs"
+        raise UserError(f"{error}; {again}") from error
+    seeds = {int(bits): own for bits, own in values["seeds"].items()}
+    return Grid(**{**values, "seeds": seeds, "threads": tuple(values["threads"])})
+
+
+def joined(grids: Sequence[Grid]) -> Grid:
+    """Everything that any of them plans."""
+    lengths = _union(grid.seeds for grid in grids)
+    seeds = {bits: _union(grid.seeds.get(bits, []) for grid in grids) for bits in lengths}
+    frameworks = _union(grid.frameworks for grid in grids)
+    reasons = {name: reason for grid in grids for name, reason in grid.unavailable.items() if name not in frameworks}
+    label = "; ".join(_union([grid.label] for grid in grids if grid.label))
+    return Grid(seeds, frameworks, reasons, label, tuple(_union(grid.threads for grid in grids)))
+
+
+def _union(lists: Iterable[Iterable]) -> list:
+    return list(dict.fromkeys(value for values in lists for value in values))

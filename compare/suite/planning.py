@@ -1,0 +1,214 @@
+"""From a command line to the suite that it asks for, with everything checked before training starts."""
+
+import argparse
+import dataclasses
+import os
+import shlex
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from compare.frameworks.worker import NAMES, Worker, side_by_side
+from compare.suite.follow import FollowingSuite
+from compare.suite.suite import Executor, Suite, read_backbone
+from shared.config.arithmetic import Arithmetic
+from shared.config.recipe import PRESETS, Recipe
+from shared.data import cifar
+from shared.data.cifar import Dataset
+from shared.data.download import fetch_cifar10
+from shared.data.identity import CIFAR10
+from shared.network.flops import check_memory
+from shared.system.errors import UserError, WorkerDied, printable
+from shared.system.files import check_links, check_writable
+from shared.system.machine import num_threads
+from shared.system.progress import Progress
+from shared.training.launch import check_counts, make_layout
+from shared.training.runs import FRAMEWORKS, begun_runs
+
+# fields of the recipe that benchmark.py has an option for
+RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
+
+
+def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) -> Suite:
+    """Check everything that can be wrong before training starts, and gather what the runs share."""
+    workers = {name: _worker(name, arguments) for name in FRAMEWORKS}
+    asked = [arguments.cell.framework] if arguments.cell else arguments.frameworks
+    facts, unavailable = _probe([workers[name] for name in asked], executor)
+    preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
+    for name, reason in unavailable.items():
+        progress.note(f"{NAMES[name]} is left out: {reason}")
+    recipe = chosen_recipe(arguments, preset)
+    devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
+    for name, device in devices.items():
+        Arithmetic(recipe.precision).check(device)
+        check_counts(arguments.devices, arguments.nodes, facts[name]["gpus"] if device == "cuda" else None)
+        if device == "cpu":
+            widest = dataclasses.replace(recipe, bits=max(arguments.bits))
+            check_memory(widest, arguments.devices, f"--devices {arguments.devices}")
+    layout = make_layout(arguments.devices, arguments.nodes)
+    out = arguments.out or Path("runs") / preset
+    check_writable(out)
+    check_links(out)
+    data = _data(arguments.data, preset, progress)
+    recipe, dataset = with_data(recipe, data, arguments.label, progress)
+    recipe = recipe if arguments.force else as_begun(recipe, out, arguments.label)
+    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
+    kind = partial(FollowingSuite, timeout=arguments.timeout) if layout.node else Suite
+    return kind(
+        out=out,
+        recipe=recipe,
+        bits=sorted(arguments.bits),
+        seeds=arguments.seeds,
+        workers=[workers[name] for name in facts],
+        devices=devices,
+        unavailable=unavailable,
+        dataset=dataset,
+        data=data if data == cifar.DIGITS else os.path.abspath(data),  # a node's working folder is another
+        backbone=backbone,
+        force=arguments.force,
+        train_options=_train_options(arguments),
+        label=printable(arguments.label),
+    )
+
+
+def with_data(recipe: Recipe, data: str, label: str, progress: Progress) -> tuple[Recipe, Dataset]:
+    """The images in ``data``, which their user calls ``label``, and the recipe for them; their notes are passed on.
+
+    Raises UserError for images that do not fit the network's input.
+    """
+    dataset = cifar.load(data, label)
+    for note in dataset.notes:
+        progress.note(printable(note))
+    height, width = dataset.pixels.shape[1:3]
+    if max(height, width) > recipe.input_px:
+        most = f"{recipe.input_px}x{recipe.input_px}, the network's input"
+        raise UserError(f"{data}: expected images of at most {most}, received {width}x{height}; make them smaller")
+    known = {"dataset": dataset.name, "class_names": dataset.class_names, "data_sha256": dataset.digest()}
+    return dataclasses.replace(recipe, **known), dataset
+
+
+def as_begun(recipe: Recipe, out: Path, label: str) -> Recipe:
+    """``recipe`` with the class names that the runs in ``out`` keep for its images; earlier versions kept none.
+
+    Those called any images with CIFAR-10's counts by its name: UserError where a run in ``out`` has another name for
+    the same images, with what to do.
+    """
+    for run in begun_runs(out):
+        begun = run.recipe()
+        if begun.data_sha256 != recipe.data_sha256:
+            continue
+        if begun.dataset != recipe.dataset:
+            copy = f"if they are a copy of CIFAR-10, say --label {shlex.quote(CIFAR10.label(label))}"
+            mend = copy if begun.dataset == CIFAR10.name else "give the --label that was given there"
+            raise UserError(
+                f"{run.folder} holds a run on the same images, called {begun.dataset} there and {recipe.dataset} now; "
+                f"{mend}, or choose another --out"
+            )
+        recipe = dataclasses.replace(recipe, class_names=begun.class_names)
+    return recipe
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Refuse what no preset could do, before a framework is started: UserError says what is out of range."""
+    _check_grid(arguments)
+    make_layout(arguments.devices, arguments.nodes)
+    recipe = chosen_recipe(arguments, "paper" if arguments.preset == "auto" else arguments.preset)
+    for bits, seed in product(arguments.bits, arguments.seeds):
+        dataclasses.replace(recipe, bits=bits, seed=seed)
+
+
+def _check_grid(arguments: argparse.Namespace) -> None:
+    for name in ("bits", "seeds"):
+        if len(set(getattr(arguments, name))) != len(getattr(arguments, name)):
+            raise UserError(f"--{name}: expected different values, received {getattr(arguments, name)}")
+    grid = (arguments.frameworks, arguments.bits, arguments.seeds)
+    if arguments.cell and not all(value in values for value, values in zip(arguments.cell, grid, strict=True)):
+        choices = " : ".join("|".join(map(str, values)) for values in grid)
+        raise UserError(
+            f"--cell: expected one of --frameworks : --bits : --seeds, {choices}; received {arguments.cell}"
+        )
+    if arguments.cell and arguments.preset == "auto":
+        raise UserError(
+            "--cell: expected --preset paper, cpu or demo beside it, since auto can differ from node to node"
+        )
+    if arguments.ray_address and arguments.executor != "ray":
+        raise UserError("--ray-address goes with --executor ray; leave it out, or add that")
+    if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):
+        raise UserError("--devices and --nodes: expected 1 with --executor ray, whose runs have one device each")
+
+
+def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
+    counts = ("--devices", str(arguments.devices), "--nodes", str(arguments.nodes))
+    return (*counts, "--deterministic") if arguments.deterministic else counts
+
+
+def threads_of_run(arguments: argparse.Namespace) -> int:
+    """Threads of one run, over its processes on a machine: the same whoever executes it, since results depend on it."""
+    return arguments.cell_cpus or num_threads()
+
+
+def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
+    threads = max(1, threads_of_run(arguments) // arguments.devices)
+    worker = Worker(framework, getattr(arguments, f"{framework}_python"), threads)
+    # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
+    python = os.path.abspath(worker.python) if os.sep in worker.python else worker.python
+    return dataclasses.replace(worker, python=python)
+
+
+def _probe(workers: list[Worker], executor: Executor) -> tuple[dict[str, dict], dict[str, str]]:
+    """What each usable framework says of itself, and why others cannot be used; UserError for one that was named."""
+    facts, unavailable = {}, {}
+    futures = side_by_side([partial(executor.info, worker) for worker in workers])
+    for worker, future in zip(workers, futures, strict=True):
+        try:
+            facts[worker.framework] = future.result()
+        except (UserError, WorkerDied) as error:
+            reason = str(error).replace("\n", " ")
+            if worker.named:
+                raise UserError(f"--{worker.framework}-python {worker.python} cannot be used: {reason}") from error
+            unavailable[worker.framework] = reason
+    if not facts:
+        raise UserError("no framework can be used: " + "; ".join(unavailable.values()))
+    return facts, unavailable
+
+
+def _choose_preset(choice: str, gpu: bool) -> str:
+    preset = choice if choice != "auto" else "paper" if gpu else "demo"
+    reason = (
+        ""
+        if choice != "auto"
+        else ", chosen because a framework sees a GPU"
+        if gpu
+        else ", chosen because no framework sees a GPU"
+    )
+    others = " or ".join(name for name in PRESETS if name != preset)
+    print(f"PRESET {preset.upper()}{reason}. Others: python compare/benchmark.py --preset {others}", flush=True)
+    return preset
+
+
+def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
+    """The preset with the settings that the command line names; UserError for those that do not go with it."""
+    base = PRESETS[preset]
+    if preset == "demo":
+        for name in ("data", "protocol", "backbone_weights"):
+            if getattr(arguments, name) not in (None, "none"):
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(
+                    f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
+                )
+    chosen = {name: getattr(arguments, name) for name in RECIPE_OPTIONS}
+    return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _device(framework: str, choice: str, gpu: bool) -> str:
+    if choice == "cuda" and not gpu:
+        raise UserError(
+            f"--device cuda: expected an NVIDIA GPU that {NAMES[framework]} can use, found none; use --device cpu"
+        )
+    return ("cuda" if gpu else "cpu") if choice == "auto" else choice
+
+
+def _data(choice: str | None, preset: str, progress: Progress) -> str:
+    if preset == "demo":
+        return cifar.DIGITS
+    return str(fetch_cifar10(progress)) if choice in (None, "download") else choice

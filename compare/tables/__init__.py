@@ -1,0 +1,1 @@
+"""The comparison table: its cells, its notes, and the published numbers beside them."""

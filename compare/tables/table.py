@@ -1,0 +1,108 @@
+"""The comparison table of one suite or of several together: a pure function of the run folders."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from compare.stats.gather import Gathered, gather
+from compare.stats.pairs import paired_differences
+from compare.tables.studies_text import NOISE_TITLE, noise_rows, query_notes, variance_tables
+from compare.tables.table_text import (
+    PUBLISHED_TITLE,
+    alignment_note,
+    collapse_notes,
+    environment_notes,
+    markdown,
+    number_notes,
+    published_cells,
+    recipe_notes,
+    table_cells,
+    verdicts,
+)
+from shared.system.files import check_links, make_folder, write_json, write_text
+from shared.training.runs import Run
+
+_EMPTY = {"table": [], "published": [], "notes": {}, "noise": [], "variance": []}
+_RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")
+
+
+class ComparisonTable(NamedTuple):
+    """``rows``: a row per run. ``content``: the table's own rows and its notes. ``text``: the same as Markdown."""
+
+    rows: pd.DataFrame
+    content: dict
+    text: str
+
+    def write(self, folder: Path) -> None:
+        """Write ``table.csv``, ``table.json`` and ``table.md``."""
+        check_links(make_folder(folder))
+        write_text(folder / "table.csv", self.rows.to_csv(index=False))
+        write_json(folder / "table.json", self.content | {"runs": json.loads(self.rows.to_json(orient="records"))})
+        write_text(folder / "table.md", self.text + "\n")
+
+
+def make_table(*outs: Path) -> ComparisonTable:
+    """The table of the suites in ``outs`` together, from their run folders alone. Raises like ``gather``."""
+    gathered = gather(outs)
+    rows = pd.DataFrame([_row(run) for run in gathered.runs])
+    if not gathered.runs:
+        return ComparisonTable(rows, _EMPTY, "No run is finished yet.")
+    content = _content(gathered, rows)
+    return ComparisonTable(rows, content, _text(content))
+
+
+def write_table(*outs: Path, into: Path | None = None) -> str:
+    """Write the table of ``outs`` into a folder, by default the first of them, and return its text.
+
+    Raises like ``gather``.
+    """
+    table = make_table(*outs)
+    table.write(into or outs[0])
+    return table.text
+
+
+def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
+    """The cells and the sentences: ``notes`` by group, ``variance`` with title, rows and a sentence for each length."""
+    recipe, grid = gathered.runs[0].recipe(), gathered.grid
+    differences = paired_differences(run.result() for run in gathered.runs)
+    published = published_cells(rows, recipe, grid.bits)
+    several = any(len(seeds) > 1 for seeds in grid.seeds.values())
+    alignment = alignment_note(gathered.alignments)
+    return {
+        "table": table_cells(rows, recipe, grid.bits, differences),
+        "published": published,
+        "notes": {
+            "Numbers": [*number_notes(recipe, several, bool(published)), *collapse_notes(gathered.runs)],
+            "Data and recipe": recipe_notes(grid, recipe),
+            "Verdict": [*verdicts(differences, recipe.margin, grid), *query_notes(gathered), alignment],
+            "Environment": environment_notes(grid, gathered.runs),
+        },
+        "noise": noise_rows(gathered, differences),
+        "variance": variance_tables(gathered, differences),
+    }
+
+
+def _text(content: dict) -> str:
+    parts = [markdown(content["table"])]
+    if content["published"]:
+        parts += [PUBLISHED_TITLE, markdown(content["published"])]
+    parts += [f"{group}:\n" + "\n".join(f"- {note}" for note in notes) for group, notes in content["notes"].items()]
+    if content["noise"]:
+        parts += [NOISE_TITLE, markdown(content["noise"])]
+    for study in content["variance"]:
+        parts += [study["title"], markdown(study["rows"]), study["sentence"]]
+    return "\n\n".join(parts)
+
+
+def _row(run: Run) -> dict:
+    result = run.result()
+    row = {name: result[name] for name in ("preset", "dataset", "framework", "bits", "seed", "epochs")}
+    for name in ("map_last", "map_best"):
+        row[name] = result[name]["expected"]
+        row[f"{name}_ties_worst"] = result[name]["worst"]
+        row[f"{name}_ties_best"] = result[name]["best"]
+        row[f"{name}_stable"] = result[name]["stable"]
+    row["map_argsort_last"], row["map_argsort_best"] = result["map_last"]["argsort"], result["map_argsort_best"]
+    return row | {name: result[name] for name in _RESULT_COLUMNS}

@@ -1,0 +1,227 @@
+"""The words of the comparison table: its cells, and the notes that say how they came about."""
+
+import pandas as pd
+
+from compare.frameworks.worker import NAMES
+from compare.stats.equivalence import overall
+from compare.stats.pairs import decidable, single, waiting
+from compare.suite.grid import Grid
+from compare.tables.published import PAPER, published_columns
+from shared.codes.codes import collapse_text
+from shared.config.protocols import PROTOCOLS
+from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.network.alexnet import RELU_LAYERS
+from shared.system.errors import printable
+from shared.training.departures import departures
+from shared.training.runs import Run, threads_of
+
+_SHORT = {"torch": "PyTorch", "paddle": "Paddle"}
+_DIFFERENCE, _PAIRS = "Paddle - PyTorch", "n"
+_NOTHING = "-"
+PUBLISHED_TITLE = "Published implementations, and ours with ties in the order of argsort, as they have them (mAP):"
+
+
+def table_cells(
+    rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int], differences: dict[int, dict[int, float]]
+) -> list[dict[str, str]]:
+    """A row a length: heading -> text, the difference first. ``rows`` are those of table.csv.
+
+    ``differences``: bits -> seed -> Paddle - PyTorch.
+    """
+    cells = []
+    several = len(rows) > 0 and bool(rows.groupby(["framework", "bits"]).size().max() > 1)
+    for bits in _lengths(rows, planned_bits):
+        pairs = pd.Series(differences.get(bits, {}), dtype=float)
+        row = {"bits": str(bits), _DIFFERENCE: _mean(pairs, sign="+")}
+        row |= {_PAIRS: str(len(pairs))} if several else {}
+        for framework in _SHORT:
+            own = rows[(rows.bits == bits) & (rows.framework == framework)]
+            row |= _scores(framework, own, len(pairs), with_best=recipe.eval_every not in (0, recipe.epochs))
+        cells.append(row | {name: of.get(bits, _NOTHING) for name, of in _paper(recipe).items()})
+    return cells
+
+
+def published_cells(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) -> list[dict[str, str]]:
+    """The published implementations beside ours by their rule for ties; no rows where the protocol is another."""
+    published = {name: of for name, of in published_columns(recipe).items() if name != PAPER}
+    return [
+        {"bits": str(bits)}
+        | {name: of.get(bits, _NOTHING) for name, of in published.items()}
+        | {name: _mean(values) for name, values in _by_argsort(rows[rows.bits == bits]).items()}
+        for bits in _lengths(rows, planned_bits)
+        if published
+    ]
+
+
+def _lengths(rows: pd.DataFrame, planned_bits: list[int]) -> list[int]:
+    return sorted({*planned_bits, *rows.bits.tolist()})
+
+
+def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
+    return {name: of for name, of in published_columns(recipe).items() if name == PAPER}
+
+
+def _scores(framework: str, own: pd.DataFrame, pairs: int, with_best: bool) -> dict[str, str]:
+    """A framework's mAP, with the number of runs if it is not that of ``pairs``, its tie range and best epoch."""
+    name = _SHORT[framework]
+    ties = f"{own.map_last_ties_worst.mean():.4f}-{own.map_last_ties_best.mean():.4f}" if len(own) else _NOTHING
+    count = f" (n={len(own)})" if len(own) > 1 and len(own) != pairs else ""
+    cells = {f"{name} mAP": f"{_mean(own.map_last)}{count}", f"{name} ties": ties}
+    return cells | ({f"{name} best": f"{_mean(own.map_best)}"} if with_best else {})
+
+
+def _by_argsort(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {
+        f"{name} argsort {kind}": rows[rows.framework == framework][f"map_argsort_{kind}"]
+        for framework, name in _SHORT.items()
+        for kind in ("last", "best")
+    }
+
+
+def _mean(values: pd.Series, sign: str = "") -> str:
+    """ "0.7713", of several with their standard deviation."""
+    if values.empty:
+        return _NOTHING
+    mean = format(values.mean(), f"{sign}.4f")
+    return mean if len(values) == 1 else f"{mean} +- {values.std():.4f}"
+
+
+def number_notes(recipe: Recipe, several: bool, with_published: bool) -> list[str]:
+    """What the numbers of the table are."""
+    spread = " +-: standard deviation over n seeds." if several else ""
+    best = " best: best-scoring epoch, selected on the queries." if recipe.eval_every not in (0, recipe.epochs) else ""
+    notes = [
+        "mAP over the full database ranking by Hamming distance, last epoch, expectation over random tie order. "
+        f"ties: from worst to best tie order.{best}{spread}"
+    ]
+    if departures(recipe):
+        return [*notes, f"No published numbers: not the published protocol ({', '.join(departures(recipe))} differ)."]
+    if with_published:
+        notes.append(
+            "paper: Su et al., NeurIPS 2018. published: tables and logs of paddle_greedyhash, one run each "
+            "(results/reference/). argsort: ours with ties in the order of NumPy's default sort, as published; it "
+            "depends on the processor."
+        )
+    return notes
+
+
+def collapse_notes(runs: list[Run]) -> list[str]:
+    """A line for each run whose codes cannot tell the classes apart."""
+    return list(filter(None, map(_collapse_note, runs)))
+
+
+def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
+    """Data, settings and start of the runs."""
+    rule = PROTOCOLS[recipe.protocol]
+    return [
+        f"{', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), protocol "
+        f"{recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, database {rule.database}.",
+        f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
+        f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
+        f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
+        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
+        f"scored {_when_scored(recipe)}.",
+        f"Initial weights: {start(recipe)}; the same in both frameworks, as are split and batch order. "
+        f"Seeds: {_seeds(grid)}.",
+    ]
+
+
+def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:
+    """What each framework ran on, or why it did not."""
+    return [_framework_note(name, grid, runs) for name in _SHORT]
+
+
+def verdicts(differences: dict[int, dict[int, float]], margin: float, grid: Grid) -> list[str]:
+    """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
+    texts = [f"{note}." for note in waiting(differences, grid)]
+    if single(differences, grid):
+        texts.append(f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {margin:g}.")
+    judged = decidable(differences, grid)
+    if judged:
+        found = overall(judged, margin)
+        texts += [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
+        texts += [f"Paddle - PyTorch: {found.sentence()}."] if len(judged) > 1 else []
+    return texts
+
+
+def start(recipe: Recipe) -> str:
+    """Which layers start from where."""
+    if not recipe.backbone_layers:
+        return "all layers random"
+    random = [layer for layer in RELU_LAYERS if layer not in recipe.backbone_layers]
+    source = "ImageNet AlexNet" if recipe.backbone == "imagenet" else "the layers of a weights file"
+    return f"{source} ({', '.join(recipe.backbone_layers)}); random: {', '.join([*random, 'hash', 'classifier'])}"
+
+
+def _seeds(grid: Grid) -> str:
+    """The same at every length, or length by length."""
+    by_bits = {bits: ", ".join(map(str, grid.seeds[bits])) for bits in grid.bits}
+    if len(set(by_bits.values())) == 1:
+        return by_bits[grid.bits[0]]
+    return "; ".join(f"{seeds} at {bits} bits" for bits, seeds in by_bits.items())
+
+
+def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
+    its_runs = [run for run in runs if run.result()["framework"] == framework]
+    own = [run.result() for run in its_runs]
+    planned = len(grid.pairs)
+    if not own and framework in grid.unavailable:
+        return f"{NAMES[framework]}: not run; {printable(grid.unavailable[framework])}"
+    if not own and framework not in grid.frameworks:
+        return f"{NAMES[framework]}: not asked for."
+    if not own:
+        return f"{NAMES[framework]}: no run finished yet."
+    versions = ", ".join(f"{name} {version}" for name, version in own[0]["versions"].items() if version)
+    devices = ", ".join(sorted({result["device"] for result in own}))
+    seconds = sum(result["train_seconds"] for result in own)
+    unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
+    place = ", ".join(filter(None, [devices, _threads(its_runs)]))
+    return f"{NAMES[framework]}: {place}; {versions}; {seconds:.0f} s of training{unfinished}."
+
+
+def _collapse_note(run: Run) -> str:
+    result = run.result()
+    cell = f"{NAMES[result['framework']]}, {result['bits']} bits, seed {result['seed']}"
+    images = result["retrieval"]["queries"] + result["retrieval"]["items"]
+    known = result["distinct_codes"] is not None  # older versions did not count them
+    warning = known and collapse_text(images, result["distinct_codes"], NUM_CLASSES)
+    return f"{cell}: {warning}." if warning else ""
+
+
+def _threads(runs: list[Run]) -> str:
+    """ "2 threads", "runs on 1 and 2 threads"; "" where no run says."""
+    counts = threads_of(runs)
+    if len(counts) > 1:
+        return f"runs on {', '.join(map(str, counts[:-1]))} and {counts[-1]} threads, which results depend on"
+    return "".join(f"{count} thread{'s' if count > 1 else ''}" for count in counts)
+
+
+def _when_dropped(recipe: Recipe) -> str:
+    return f"every {recipe.lr_drop_epoch} epochs" if recipe.drops_again else f"after epoch {recipe.lr_drop_epoch}"
+
+
+def _when_scored(recipe: Recipe) -> str:
+    if recipe.eval_every in (0, recipe.epochs):
+        return "after the last epoch"
+    return "every epoch" if recipe.eval_every == 1 else f"every {plural(recipe.eval_every)}"
+
+
+def plural(epochs: int) -> str:
+    """ "1 epoch", "5 epochs"."""
+    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def alignment_note(ladders: list[str]) -> str:
+    """The verdicts of the alignment ladders that were run."""
+    return f"Alignment: {'; '.join(ladders)}." if ladders else "Alignment: not checked (compare/align.py)."
+
+
+def markdown(cells: list[dict[str, str]]) -> str:
+    """Rows of heading -> text as a Markdown table, aligned for a terminal."""
+    table = [list(cells[0]), *(list(row.values()) for row in cells)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = [
+        "| " + " | ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in table
+    ]
+    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
