@@ -23,7 +23,7 @@ from shared.training.runs import run_of
 from tests import helpers
 from tests.costly import tiled_tiff
 from tests.servers import FRAMEWORKS, picture
-from tests.test_predict import stored
+from tests.worker.test_predict import stored
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from compare.serving.uploads import Uploads
 from shared.system.errors import UserError
 from tests.costly import progressive_jpeg, tiled_tiff
 from tests.servers import children, picture
-from tests.test_predict import stored
+from tests.worker.test_predict import stored
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.codes.packing import pack_codes, packed_codes, unpack_codes
 from tests import helpers
-from tests.test_neighbours import random_codes
+from tests.search.test_neighbours import random_codes
 
 # prints how much memory the command that follows needed at its highest, in MB
 MEASURED = """

@@ -5,7 +5,7 @@ import pytest
 from compare.serving.uploads import MAX_BYTES
 from tests.browser import page_of
 from tests.servers import FRAMEWORKS, picture
-from tests.test_predict import stored
+from tests.worker.test_predict import stored
 
 
 def choose(page, name, content):

@@ -17,7 +17,7 @@ from shared.data.cifar import load
 from shared.system.errors import exit_status
 from shared.training.runs import Run, finished_runs
 from tests import helpers
-from tests.test_neighbours import plain, random_codes
+from tests.search.test_neighbours import plain, random_codes
 
 WRONG = (200, 20, 60)
 NO_WORKER = ("--torch-python", "none", "--paddle-python", "none")

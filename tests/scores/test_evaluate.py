@@ -15,7 +15,7 @@ from shared.scoring.retrieval import evaluate, pack_codes
 from shared.system.errors import UserError
 from shared.training.runs import finished_runs
 from tests import helpers
-from tests.test_retrieval import example
+from tests.scoring.test_retrieval import example
 
 EXAMPLE = example(11, 20, 30, 400, 4)
 

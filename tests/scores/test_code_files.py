@@ -19,7 +19,7 @@ from shared.scoring.code_scores import score_of
 from shared.scoring.retrieval import evaluate
 from shared.system.errors import UserError, exit_status
 from tests import helpers
-from tests.test_retrieval import example
+from tests.scoring.test_retrieval import example
 
 EXAMPLE = example(11, 20, 30, 400, 4)
 QUERIES, QUERY_LABELS, ITEMS, LABELS = EXAMPLE

@@ -11,7 +11,7 @@ from compare import retrieve
 from shared.scoring.own_items import positions_of
 from shared.scoring.retrieval import evaluate
 from shared.system.errors import UserError, exit_status
-from tests.test_retrieval import example, stable_ap
+from tests.scoring.test_retrieval import example, stable_ap
 
 QUERIES, QUERY_LABELS, ITEMS, LABELS = example(8, 24, 20, 150, 4)
 # the queries are items 150 and on
