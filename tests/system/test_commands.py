@@ -243,9 +243,9 @@ def test_output_that_cannot_be_written(stream, fails, line):
 def test_output_that_was_closed_before(tmp_path):
     code = "import sys; from shared.system.errors import *; sys.exit(exit_status(lambda: print(1)))"
     command = f"{sys.executable} -c '{code}' >&-"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=helpers.PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
+    environment = os.environ | {"PYTHONPATH": str(helpers.PROJECT_ROOT)}
+    pipes = {"capture_output": True, "text": True, "cwd": helpers.PROJECT_ROOT, "env": environment}
+    done = subprocess.run(["bash", "-c", command], **pipes, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
