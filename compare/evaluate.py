@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from compare.scores.code_files import add_file_options, common_bits, left_out, note_what_finds_itself, read_both
-from compare.scores.report import describe, write_scores
+from compare.scores.report import describe
 from shared.scoring.argsort_map import map_numpy_argsort
 from shared.scoring.average_precision import DENOMINATORS
 from shared.scoring.retrieval import Retrieval, evaluate
@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     argsort = map_numpy_argsort(*both, topk=arguments.topk, **options) if arguments.argsort else None
     print(describe(result, argsort))
     if arguments.out:
+        from compare.scores.score_files import write_scores  # pandas and matplotlib
+
         write_scores(arguments.out, result, argsort)
         print(f"\nwritten to {arguments.out}: scores.json, queries.csv, curves.csv, precision_recall.png and .svg")
 

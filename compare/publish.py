@@ -13,8 +13,6 @@ if __name__ == "__main__":
 import sys
 from collections.abc import Sequence
 
-from compare.publishing.findings import results_page
-from compare.publishing.publish import RESULTS, publish
 from shared.system.errors import UserError, exit_status
 from shared.system.files import write_text
 from shared.system.options import Parser
@@ -28,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.out and not arguments.name:
         raise UserError("NAME: expected the name of a folder under results/, such as cifar10-cpu, received none")
+    # pandas and matplotlib, which no wrong option waits for
+    from compare.publishing.findings import results_page
+    from compare.publishing.publish import RESULTS, publish
+
     if arguments.out:
         print(f"written to {publish(arguments.out, arguments.name)}")
     write_text(RESULTS / "README.md", results_page(RESULTS))

@@ -12,7 +12,6 @@ if __name__ == "__main__":
 import sys
 from collections.abc import Sequence
 
-from compare.page.report import write_report
 from shared.system.errors import exit_status
 from shared.system.options import Parser
 
@@ -21,7 +20,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the report of the suite that the command line names."""
     parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of a suite, finished or not")
-    print(f"written to {write_report(parser.parse_args(argv).out)}")
+    arguments = parser.parse_args(argv)
+    from compare.page.report import write_report  # matplotlib, which no wrong option waits for
+
+    print(f"written to {write_report(arguments.out)}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ if __name__ == "__main__":
 import sys
 from collections.abc import Sequence
 
-from compare.tables.table import write_table
 from shared.system.errors import exit_status
 from shared.system.options import Parser
 
@@ -24,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("outs", type=Path, nargs="+", metavar="OUT", help="folders of suites, finished or not")
     parser.add_argument("--into", type=Path, metavar="DIR", help="where to write it; default: the first OUT")
     arguments = parser.parse_args(argv)
+    from compare.tables.table import write_table  # pandas, which no wrong option waits for
+
     print(write_table(*arguments.outs, into=arguments.into))
 
 

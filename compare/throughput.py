@@ -15,10 +15,12 @@ import sys
 from collections.abc import Sequence
 
 from compare.frameworks.worker import add_python_options
-from compare.speed.throughput import WIDTHS, measure_and_write
 from shared.config.arithmetic import PRECISIONS
+from shared.config.recipe import PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, whole
+
+_WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add = parser.add_argument_group("what to measure").add_argument
     add("--px", type=int, default=224, metavar="N", help="side of the network's input")
-    add("--width", choices=WIDTHS, default="full", help="of AlexNet")
+    add("--width", choices=_WIDTHS, default="full", help="of AlexNet")
     add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
     add("--rounds", type=whole(1), default=5, metavar="N", help="measurements of each, in turn")
     add("--data", metavar="PATH", help="images to use; default: noise, whose values do not matter for speed")
@@ -43,6 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print the table, and write it with figure and raw numbers."""
     arguments = build_parser().parse_args(argv)
+    from compare.speed.throughput import measure_and_write  # matplotlib, which no wrong option waits for
+
+    arguments.width = _WIDTHS[arguments.width]
     measure_and_write(arguments)
 
 

@@ -23,8 +23,9 @@ def configure() -> None:
     torch.set_num_threads(num_threads())
     torch.backends.cuda.matmul.allow_tf32 = arithmetic.tf32
     torch.backends.cudnn.allow_tf32 = arithmetic.tf32
-    # an operation that has no deterministic form says so in a warning
-    torch.use_deterministic_algorithms(arithmetic.deterministic, warn_only=True)
+    if arithmetic.deterministic:  # the call alone imports torch's compiler, which costs seconds
+        # an operation that has no deterministic form says so in a warning
+        torch.use_deterministic_algorithms(True, warn_only=True)
     warnings.filterwarnings("ignore", module="lightning.*")
 
 

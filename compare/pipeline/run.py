@@ -16,7 +16,6 @@ from compare.suite.follow import FollowingSuite
 from compare.suite.planning import check_options, plan, threads_of_run
 from compare.suite.studies import controls, families
 from compare.suite.suite import Executor, Suite
-from compare.tables.table import make_table
 from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied
 from shared.system.progress import Progress, make_progress
 from shared.training.runs import FRAMEWORKS
@@ -91,7 +90,9 @@ def _show(out: Path) -> None:
 
 
 def _write_table_and_report(out: Path) -> None:
-    from compare.page.report import write_report  # matplotlib, which a finished suite does without
+    # pandas and matplotlib, which a finished suite does without
+    from compare.page.report import write_report
+    from compare.tables.table import make_table
 
     try:
         table = make_table(out)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from compare.frameworks.worker import Worker
-from compare.page.data import data_of
 from compare.search.hits import Database, Query, check_numbers
 from compare.search.neighbours import index_codes
 from shared.codes.codes import Codes
@@ -20,7 +19,7 @@ from shared.data.cifar import Dataset, class_name, image_name, image_size
 from shared.data.pictures import read_pictures
 from shared.system.errors import UserError
 from shared.training.opening import load_data
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run, data_of, finished_runs
 from shared.worker.questions import write_question
 
 

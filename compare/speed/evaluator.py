@@ -18,7 +18,6 @@ from compare.speed.code_samples import QUERIES, Data, synthetic, trained_like, w
 from shared.codes.packing import pack_codes
 from shared.scoring.average_precision import average_precision
 from shared.scoring.counting import Side, distance_counts
-from shared.scoring.hamming import popcount_pass
 from shared.scoring.retrieval import Retrieval, evaluate
 from shared.system.files import PROJECT_ROOT
 from shared.system.machine import cpu_info, num_threads, numpy_simd
@@ -146,6 +145,8 @@ def _three_scores(words: Data, bits: int) -> None:
 
 
 def _bare_pass(words: Data, bits: int) -> None:
+    from shared.scoring.hamming import popcount_pass  # numba
+
     queries, database = words[0][:, 0], words[2][:, 0]
     counts = np.zeros((len(queries), bits + 1), np.int64)
     parts = [slice(start, start + 32) for start in range(0, len(queries), 32)]

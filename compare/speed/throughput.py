@@ -29,7 +29,6 @@ from shared.training.runs import FRAMEWORKS, Run
 PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
 # each framework twice
 _CONTESTANTS = 2 * len(FRAMEWORKS)
-WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
 # threads of the one that was measured before may still wait for work
 _PAUSE_SECONDS = 0.3
 
@@ -66,7 +65,7 @@ def _write(measured: Measured, out: Path) -> None:
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     """What is measured, but for the data."""
-    names = {"input_px": arguments.px, "width": WIDTHS[arguments.width], "precision": arguments.precision}
+    names = {"input_px": arguments.px, "width": arguments.width, "precision": arguments.precision}
     return Recipe(preset="cpu", **names, backbone="none", epochs=PRESETS["cpu"].epochs)
 
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import ttest_1samp
+import scipy
 
 from compare.stats.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
 from shared.config.recipe import MARGIN
@@ -228,9 +228,9 @@ def mean_and_sd(values: np.ndarray) -> tuple[float, float]:
 
 def _tests(values: np.ndarray, margin: float) -> tuple[np.ndarray, ...]:
     """Ends of the mean's 90 % and of its 95 % interval, p of equivalence, p of difference, along the last axis."""
-    from_below = ttest_1samp(values, -margin, axis=-1, alternative="greater")
-    from_above = ttest_1samp(values, margin, axis=-1, alternative="less")
-    from_zero = ttest_1samp(values, 0, axis=-1)
+    from_below = scipy.stats.ttest_1samp(values, -margin, axis=-1, alternative="greater")
+    from_above = scipy.stats.ttest_1samp(values, margin, axis=-1, alternative="less")
+    from_zero = scipy.stats.ttest_1samp(values, 0, axis=-1)
     ends = *from_zero.confidence_interval(1 - 2 * ALPHA), *from_zero.confidence_interval(1 - ALPHA)
     return *ends, np.maximum(from_below.pvalue, from_above.pvalue), from_zero.pvalue
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2, nct, norm, t
+import scipy
 
 ALPHA = 0.05
 PROBABILITY = 0.80
@@ -41,19 +41,19 @@ def equivalence_power(n: int, mean: float, sd: float, margin: float) -> float:
     Exact: given the sample's sd, the sample's mean must fall within margin - t.95 sd / sqrt(n), a normal
     probability; that is averaged over the chi distribution of the sample's sd (Phillips 1990; Owen 1965's Q).
     """
-    root, quantile = np.sqrt(n), t.ppf(1 - ALPHA, n - 1)
+    root, quantile = np.sqrt(n), scipy.stats.t.ppf(1 - ALPHA, n - 1)
     # the widest sample sd at which the interval can still fit, as a quantile of the sd's distribution
-    widest = chi2.cdf((n - 1) * (margin * root / (quantile * sd)) ** 2, n - 1)
-    sample_sd = sd * np.sqrt(chi2.ppf(widest * (_NODES + 1) / 2, n - 1) / (n - 1))
+    widest = scipy.stats.chi2.cdf((n - 1) * (margin * root / (quantile * sd)) ** 2, n - 1)
+    sample_sd = sd * np.sqrt(scipy.stats.chi2.ppf(widest * (_NODES + 1) / 2, n - 1) / (n - 1))
     room = margin - quantile * sample_sd / root
-    passes = norm.cdf((room - mean) * root / sd) - norm.cdf((-room - mean) * root / sd)
+    passes = scipy.stats.norm.cdf((room - mean) * root / sd) - scipy.stats.norm.cdf((-room - mean) * root / sd)
     return float(widest / 2 * _WEIGHTS @ passes)
 
 
 def difference_power(n: int, mean: float, sd: float) -> float:
     """The probability that a two-sided t-test at 5 % tells the mean from 0, at n >= 2 seeds (noncentral t)."""
-    shift, quantile = mean * np.sqrt(n) / sd, t.ppf(1 - ALPHA / 2, n - 1)
-    return float(nct.sf(quantile, n - 1, shift) + nct.cdf(-quantile, n - 1, shift))
+    shift, quantile = mean * np.sqrt(n) / sd, scipy.stats.t.ppf(1 - ALPHA / 2, n - 1)
+    return float(scipy.stats.nct.sf(quantile, n - 1, shift) + scipy.stats.nct.cdf(-quantile, n - 1, shift))
 
 
 def _fewest(power: Callable[[int], float], n: int) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap, chi2, f
+import scipy
 
 from compare.stats.equivalence import Interval, mean_and_sd, sample
 from compare.stats.power import ALPHA
@@ -93,7 +93,7 @@ def _ratio(differences: np.ndarray, floor: float, n: int) -> tuple[float | None,
     if floor == 0:
         return _NONE
     ratio = mean_and_sd(differences)[1] / floor
-    return ratio, Interval(*(ratio / np.sqrt(f.ppf(_TAILS, len(differences) - 1, n - 1))).tolist())
+    return ratio, Interval(*(ratio / np.sqrt(scipy.stats.f.ppf(_TAILS, len(differences) - 1, n - 1))).tolist())
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,15 @@ def bootstrap_queries(ap_a: Sequence[float], ap_b: Sequence[float], seed: int = 
     if sd == 0:  # BCa's acceleration is 0 / 0
         return QueryBootstrap(len(first), mean, Interval(mean, mean))
     # in batches: all resamples of 1,000 queries at once would take 80 MB
-    drawn = bootstrap((differences,), np.mean, n_resamples=_RESAMPLES, batch=500, rng=np.random.default_rng(seed))
+    drawn = scipy.stats.bootstrap(
+        (differences,), np.mean, n_resamples=_RESAMPLES, batch=500, rng=np.random.default_rng(seed)
+    )
     return QueryBootstrap(len(first), mean, Interval(*map(float, drawn.confidence_interval)))
 
 
 def sd_interval(sd: float, degrees: int) -> Interval:
     """The chi-square interval of a standard deviation with so many degrees of freedom."""
-    return Interval(*(float(sd) / np.sqrt(chi2.ppf(_TAILS, degrees) / degrees)).tolist())
+    return Interval(*(float(sd) / np.sqrt(scipy.stats.chi2.ppf(_TAILS, degrees) / degrees)).tolist())
 
 
 def several(what: str, values: Sequence[float]) -> np.ndarray:

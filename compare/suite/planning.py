@@ -15,7 +15,6 @@ from shared.config.arithmetic import Arithmetic
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset
-from shared.data.download import fetch_cifar10
 from shared.data.identity import CIFAR10
 from shared.network.flops import check_memory
 from shared.system.errors import UserError, WorkerDied, printable
@@ -211,4 +210,8 @@ def _device(framework: str, choice: str, gpu: bool) -> str:
 def _data(choice: str | None, preset: str, progress: Progress) -> str:
     if preset == "demo":
         return cifar.DIGITS
-    return str(fetch_cifar10(progress)) if choice in (None, "download") else choice
+    if choice not in (None, "download"):
+        return choice
+    from shared.data.download import fetch_cifar10  # requests and pooch
+
+    return str(fetch_cifar10(progress))

@@ -8,7 +8,7 @@ efficiently in the presence of tied scores, ECIR 2008), rearranged into harmonic
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma
+import scipy
 
 from shared.scoring.grouping import group_rows
 
@@ -89,7 +89,7 @@ def _first_sum(seen: np.ndarray, found: np.ndarray, r: np.ndarray) -> np.ndarray
 
 def _harmonic(n: np.ndarray) -> np.ndarray:
     """H[n] up to a constant, which every difference loses."""
-    return digamma(np.asarray(n) + 1.0)
+    return scipy.special.digamma(np.asarray(n) + 1.0)
 
 
 class _Cut(NamedTuple):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.scoring import hamming
 from shared.scoring.grouping import Groups, group_rows, label_words
 from shared.system.machine import num_threads
 
@@ -77,6 +76,8 @@ def distance_counts(
     ``leave_out`` int64 (queries,) is a position in the database that is not counted for this query; -1 for none.
     ``advance`` is called with numbers of finished query-item pairs.
     """
+    from shared.scoring import hamming  # numba, which only a score needs
+
     different = different_queries(queries)
     counts = np.zeros((len(different.first), 2, bits + 1), np.int64)
 
@@ -110,6 +111,8 @@ def stable_sums(
 
     ``items`` and ``relevant`` are the queries' ``distance_counts``.
     """
+    from shared.scoring import hamming  # as above
+
     leave_out = np.full(len(items), -1) if leave_out is None else leave_out
     different = different_queries(queries, leave_out)
     first, side = different.first, different.side

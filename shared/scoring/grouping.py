@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from shared.codes.packing import pack_codes
 
@@ -20,11 +19,13 @@ class Groups(NamedTuple):
 
 def group_rows(rows: np.ndarray, most: int | None = None) -> Groups | None:
     """The groups of equal rows of uint64 (N, W), N < 2**31; None as soon as there are more than ``most``."""
+    from shared.scoring.hash_table import group  # numba, which only a score needs
+
     most = len(rows) if most is None else most
     table = np.full(2 ** (2 * most - 1).bit_length(), -1, np.int32)  # at most half full
     first, sizes = np.empty((2, most), np.int64)
     of_row = np.empty(len(rows), np.uint32)
-    count = _group(np.ascontiguousarray(rows), table, first, sizes, of_row)
+    count = group(np.ascontiguousarray(rows), table, first, sizes, of_row)
     if count < 0:
         return None
     return Groups(first[:count].copy(), sizes[:count].copy(), of_row)  # without what was reserved for more
@@ -48,32 +49,3 @@ def label_words(labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind == "f":
         labels = (labels.astype(np.float64) + 0.0).view(np.int64)  # -0.0 + 0.0 is 0.0, to which it is equal
     return labels.astype(np.uint64)[:, None]
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _group(rows, table, first, sizes, of_row):
-    last, count = np.uint64(len(table) - 1), 0
-    for row in range(len(rows)):
-        slot = np.uint64(0)
-        for word in range(rows.shape[1]):
-            # an odd number near 2**64 / the golden ratio spreads what differs in any bit over the upper bits
-            slot = (slot ^ rows[row, word]) * np.uint64(0x9E3779B97F4A7C15)
-            slot ^= slot >> np.uint64(32)
-        slot &= last
-        while table[slot] >= 0:
-            same = True
-            for word in range(rows.shape[1]):
-                same &= rows[row, word] == rows[first[table[slot]], word]
-            if same:
-                break
-            slot = (slot + np.uint64(1)) & last
-        group = table[slot]
-        if group < 0:
-            if count == len(first):
-                return -1
-            group = table[slot] = count
-            first[group], sizes[group] = row, 0
-            count += 1
-        sizes[group] += 1
-        of_row[row] = group
-    return count
