@@ -3,17 +3,38 @@
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import helpers
+from tests import helpers, prepared
 from tests.browser import browser  # noqa: F401 - fixture
 from tests.checkpoints import files, foreign, original, torch_writer  # noqa: F401 - fixtures
 from tests.servers import server  # noqa: F401 - fixture
 
+_stack = ExitStack()
 REAL_DATA = helpers.PROJECT_ROOT.parent / "shared" / "data"
+
+
+def pytest_sessionstart(session):
+    """Start the interpreters that have their imports done, in each process that runs tests."""
+    if session.config.option.collectonly or getattr(session.config.option, "numprocesses", None):
+        return
+    folder = Path(_stack.enter_context(tempfile.TemporaryDirectory()))
+    for name in ("commands", *helpers.MODULES):
+        python = sys.executable if name == "commands" else helpers.default_python(name)
+        path = str(_stack.enter_context(prepared.interpreter(name, python, folder / name)))
+        helpers.prepared_python[name] = path
+        if name in helpers.MODULES:
+            os.environ[f"GREEDYHASH_{name.upper()}_PYTHON"] = path
+    helpers.ENVIRONMENT.update(os.environ, OMP_NUM_THREADS="1", COLUMNS="200")
+
+
+def pytest_sessionfinish():
+    _stack.close()
 
 
 def pytest_generate_tests(metafunc):

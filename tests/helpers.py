@@ -52,8 +52,14 @@ def is_installed(framework):
     return subprocess.run([default_python(framework), "-c", program], check=False).returncode == 0
 
 
-def run(*command, python=sys.executable, status=0, environment=None, timeout=500, stdin=None, cwd=PROJECT_ROOT):
+# interpreters with their imports done, where the session has some
+prepared_python = {}
+
+
+def run(*command, python=None, status=0, environment=None, timeout=500, stdin=None, cwd=PROJECT_ROOT):
     """Run a command of an interpreter and check its exit status, unless ``status`` is None."""
+    is_command = str(command[0]).startswith("compare/")
+    python = python or (prepared_python.get("commands") if is_command else None) or sys.executable
     words = [python, *map(str, command)]
     env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
     pipes = {"capture_output": True, "text": True, "input": stdin}

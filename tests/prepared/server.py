@@ -1,0 +1,131 @@
+"""server.py LIBRARIES ADDRESS: runs commands of the project in forks that have LIBRARIES imported, one a connection.
+
+It ends with its standard input. A command is killed when whoever asked for it is gone.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = {
+    "torch": ("torch", "torchvision", "lightning", "safetensors.numpy", "PIL.Image", "rich.progress"),
+    "paddle": ("paddle_impl.runtime", "safetensors.numpy", "PIL.Image", "rich.progress"),
+    "commands": ("pandas", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+}
+LIBRARIES["commands"] += (
+    "scipy.stats",
+    "scipy.special",
+    "scipy.io",
+    "jinja2",
+    "requests",
+    "pooch",
+    "safetensors.numpy",
+)
+LIBRARIES["commands"] += ("PIL.Image", "rich.progress")
+COMMON = ("numpy", "numba", "scipy", "sklearn.datasets")
+
+
+def serve(listener, libraries):
+    """Answer until standard input ends; in a fork, return what it is to do."""
+    selector, forks, is_ready = selectors.DefaultSelector(), {}, False
+    selector.register(listener, selectors.EVENT_READ)
+    selector.register(sys.stdin, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is sys.stdin:
+                for pid in {pid for pid, _ in forks.values()}:
+                    os.kill(pid, signal.SIGKILL)
+                sys.exit()
+            if key.fileobj is not listener:
+                _follow(key.fileobj, forks, selector)
+                continue
+            if not is_ready:
+                for name in (*COMMON, *LIBRARIES[libraries]):
+                    importlib.import_module(name)
+                is_ready = True
+            connection, _ = listener.accept()
+            request, streams = _receive(connection)
+            pid = os.fork()
+            if not pid:
+                return request, streams
+            for stream in streams:
+                os.close(stream)
+            for watched in (connection, os.pidfd_open(pid)):
+                forks[watched] = pid, connection
+                selector.register(watched, selectors.EVENT_READ)
+
+
+def _receive(connection):
+    head, streams, _, _ = socket.recv_fds(connection, 8, 3)
+    with connection.makefile("rb", buffering=0) as file:
+        text = b""
+        while len(text) < int.from_bytes(head, "little"):
+            text += file.read(int.from_bytes(head, "little") - len(text))
+    return json.loads(text), streams
+
+
+def _follow(watched, forks, selector):
+    """A signal for a fork, the end of who asked for it, or its own."""
+    if watched not in forks:
+        return  # its other end came first
+    pid, connection = forks[watched]
+    if watched is connection:
+        numbers = connection.recv(16)
+        for number in numbers or [signal.SIGKILL]:
+            os.kill(pid, number)
+        if not numbers:
+            selector.unregister(connection)
+            connection.close()
+            del forks[connection]
+        return
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    selector.unregister(watched)
+    os.close(watched)
+    del forks[watched]
+    if connection in forks:
+        selector.unregister(connection)
+        del forks[connection]
+        connection.sendall(status.to_bytes(4, "little", signed=True))
+        connection.close()
+
+
+def become(request, streams):
+    """Be the process that was asked for, up to its first line."""
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    os.umask(request["umask"])
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=False, write_through=bool(os.environ.get("PYTHONUNBUFFERED")))
+    sys.stderr.reconfigure(line_buffering=True)
+
+
+sys.path[0] = str(ROOT)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[2])
+listener.listen(64)
+os.write(1, b"\n")
+request, streams = serve(listener, sys.argv[1])
+listener.close()
+become(request, streams)
+command, arguments = request["command"]
+if command.endswith(".py"):
+    sys.argv = [command, *arguments]
+    runpy.run_path(command, run_name="__main__")
+else:
+    from shared.system.start import begin
+
+    begin()
+    sys.argv = [command, *arguments]
+    runpy.run_module(command, run_name="__main__", alter_sys=True)
