@@ -9,6 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -17,11 +18,16 @@ from shared.system.errors import exit_status
 from shared.system.options import Parser
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the report of the suite that the command line names."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/report.py``."""
     parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of a suite, finished or not")
-    print(f"written to {write_report(parser.parse_args(argv).out)}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report of the suite that the command line names."""
+    print(f"written to {write_report(build_parser().parse_args(argv).out)}")
 
 
 if __name__ == "__main__":

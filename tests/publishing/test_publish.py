@@ -10,7 +10,7 @@ import pytest
 from compare.benchmark import build_parser
 from compare.page.rerun import rerun_command, suite_commands
 from compare.publishing.findings import findings, read_suites, results_page
-from compare.publishing.publish import RESULTS, publish
+from compare.publishing.publish import publish, results_folder
 from compare.stats.gather import gather
 from compare.suite.planning import chosen_recipe
 from compare.tables.table import write_table
@@ -22,6 +22,7 @@ from tests import helpers
 from tests.rows import PAPER, finish, plan
 
 TABLES = ("table.md", "table.csv", "table.json")
+RESULTS = results_folder()
 PUBLISHED = sorted(file.parent for file in RESULTS.glob("*/suite.json"))
 CPU = dataclasses.replace(
     PRESETS["cpu"], bits=12, epochs=1, backbone_layers=("conv1", "conv2", "conv3", "conv4", "conv5"), margin=0.02
@@ -221,3 +222,10 @@ def test_what_the_readme_quotes_stands_in_the_committed_tables(name):
 def test_publishing_needs_a_name(small_suite):
     done = helpers.run("compare/publish.py", small_suite, status=2)
     assert "NAME: expected the name of a folder under results/" in done.stderr
+
+
+def test_nothing_is_published_beside_installed_packages(tmp_path):
+    (tmp_path / "compare").mkdir()
+    with pytest.raises(UserError, match=rf"expected a checkout of this project, .* received {tmp_path}, .* install it"):
+        results_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["compare"]
