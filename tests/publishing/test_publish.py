@@ -202,23 +202,6 @@ def test_committed_results_stay_small_and_name_no_machine():
             assert not re.search(r'"/[a-z]+/', words), file
 
 
-def test_the_readme_shows_the_committed_demo():
-    """The front door shows what was measured and committed, not what somebody typed."""
-    table = (RESULTS / "demo" / "table.md").read_text(encoding="utf-8").strip()
-    for name in ("README.md", "README.zh-CN.md"):
-        assert table in (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_what_the_readme_quotes_stands_in_the_committed_tables(name):
-    text = (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
-    quoted = re.findall(r"^```\nresults/([\w-]+)/table\.md, in part:\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert {suite for suite, _ in quoted} == {"cifar10-cpu", "equivalence-cpu", "demo-seeds"}
-    for suite, lines in quoted:
-        table = (RESULTS / suite / "table.md").read_text(encoding="utf-8").splitlines()
-        assert not [line for line in lines.splitlines() if line not in table], suite
-
-
 def test_publishing_needs_a_name(small_suite):
     done = helpers.run("compare/publish.py", small_suite, status=2)
     assert "NAME: expected the name of a folder under results/" in done.stderr
