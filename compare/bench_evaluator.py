@@ -18,15 +18,20 @@ from shared.system.errors import exit_status
 from shared.system.options import Parser, whole
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/bench_evaluator.py``."""
     parser = Parser(description=__doc__)
     parser.add_argument("--rounds", type=whole(1), default=7, metavar="N", help="measurements of each, in turn")
     # how the whole measures a part in a process of its own
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--items", type=whole(10), default=ITEMS, help=argparse.SUPPRESS)
     parser.add_argument("--codes", choices=SAMPLES, default="random", help=argparse.SUPPRESS)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    arguments = build_parser().parse_args(argv)
     if arguments.part:
         print(PARTS[arguments.part](arguments.codes, arguments.items))
         return

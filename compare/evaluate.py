@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_file_options(parser, required=True)
     add = parser.add_argument
     add("--topk", type=int, metavar="K", help="score the first K items only")
-    add("--denominator", choices=DENOMINATORS, default="found", help="what --topk divides by: see the README")
+    add("--denominator", choices=DENOMINATORS, default="found", help="what --topk divides by: see docs/score.md")
     add("--argsort", action="store_true", help="also the number that the published ports would print")
     add(
         "--out",

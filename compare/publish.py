@@ -10,6 +10,7 @@ from pathlib import Path
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -18,22 +19,28 @@ from shared.system.files import write_text
 from shared.system.options import Parser
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Publish what the command line names."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/publish.py``."""
     parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, nargs="?", metavar="OUT", help="folder of a suite")
     parser.add_argument("name", nargs="?", metavar="NAME", help="folder under results/")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Publish what the command line names."""
+    arguments = build_parser().parse_args(argv)
     if arguments.out and not arguments.name:
         raise UserError("NAME: expected the name of a folder under results/, such as cifar10-cpu, received none")
     # pandas and matplotlib, which no wrong option waits for
     from compare.publishing.findings import results_page
-    from compare.publishing.publish import RESULTS, publish
+    from compare.publishing.publish import publish, results_folder
 
+    results = results_folder()
     if arguments.out:
-        print(f"written to {publish(arguments.out, arguments.name)}")
-    write_text(RESULTS / "README.md", results_page(RESULTS))
-    print(f"written to {RESULTS / 'README.md'}")
+        print(f"written to {publish(arguments.out, arguments.name, results)}")
+    write_text(results / "README.md", results_page(results))
+    print(f"written to {results / 'README.md'}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -16,11 +17,16 @@ from shared.system.errors import exit_status
 from shared.system.options import Parser
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the report of the suite that the command line names."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/report.py``."""
     parser = Parser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of a suite, finished or not")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report of the suite that the command line names."""
+    arguments = build_parser().parse_args(argv)
     from compare.page.report import write_report  # matplotlib, which no wrong option waits for
 
     print(f"written to {write_report(arguments.out)}")

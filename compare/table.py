@@ -10,6 +10,7 @@ from pathlib import Path
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -17,12 +18,17 @@ from shared.system.errors import exit_status
 from shared.system.options import Parser
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the table of the suites that the command line names."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options of ``compare/table.py``."""
     parser = Parser(description=__doc__)
     parser.add_argument("outs", type=Path, nargs="+", metavar="OUT", help="folders of suites, finished or not")
     parser.add_argument("--into", type=Path, metavar="DIR", help="where to write it; default: the first OUT")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the table of the suites that the command line names."""
+    arguments = build_parser().parse_args(argv)
     from compare.tables.table import write_table  # pandas, which no wrong option waits for
 
     print(write_table(*arguments.outs, into=arguments.into))

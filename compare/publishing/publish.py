@@ -18,12 +18,21 @@ from shared.system.errors import UserError
 from shared.system.files import PROJECT_ROOT, make_folder, write_json
 from shared.training.runs import Run, finished_runs
 
-RESULTS = PROJECT_ROOT / "results"
 _TABLES = ("table.md", "table.csv", "table.json")
 _OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
 
 
-def publish(out: Path, name: str, results: Path = RESULTS) -> Path:
+def results_folder(project: Path = PROJECT_ROOT) -> Path:
+    """``results/`` of the working tree; UserError where ``project`` is a folder of installed packages instead."""
+    if not (project / "pyproject.toml").is_file():
+        raise UserError(
+            f"expected a checkout of this project, whose results/ is committed, received {project}, where no "
+            "pyproject.toml lies beside the packages; clone it, install it there by pip install -e . and publish again"
+        )
+    return project / "results"
+
+
+def publish(out: Path, name: str, results: Path) -> Path:
     """Copy what is worth keeping of the suite in ``out`` to ``results``/``name``, all of it or nothing.
 
     Raises UserError for a name that is no plain folder name or taken by something else, and like ``make_table``.

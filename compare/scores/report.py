@@ -32,6 +32,6 @@ def _map_lines(result: Retrieval, argsort: float | None) -> list[str]:
     ]
     if argsort is not None:
         lines.append(
-            f"           {argsort:.4f}            NumPy's default argsort, as in the published ports (see README)"
+            f"           {argsort:.4f}            NumPy's default argsort, as in the published ports (docs/score.md)"
         )
     return lines

@@ -123,7 +123,8 @@ def _connect(address: str) -> ModuleType:
         import ray
     except ImportError as error:
         raise UserError(
-            f'--executor ray: expected Ray in {sys.executable}, found none; install it with pip install ".[cluster]"'
+            f"--executor ray: expected Ray in {sys.executable}, found none; install it in this project's folder: "
+            "pip install -e '.[cluster]'"
         ) from error
     _check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -1,12 +1,13 @@
 """The published numbers, and which runs they may stand beside."""
 
 import csv
+from importlib.resources import files
 
 from shared.config.recipe import PRESETS, Recipe
-from shared.system.files import PROJECT_ROOT
 from shared.training.departures import departures
 
-_REFERENCE = PROJECT_ROOT / "results" / "reference"
+# package data: an installed package has no results/, whose reference/ holds the same files
+_REFERENCE = files("compare.tables") / "reference"
 _BITS = ("12", "24", "32", "48")
 PAPER = "paper"
 _PORTS = {
@@ -68,5 +69,4 @@ def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[floa
 
 
 def _read(name: str) -> list[dict[str, str]]:
-    with (_REFERENCE / name).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader((_REFERENCE / name).read_text(encoding="utf-8").splitlines()))

@@ -170,8 +170,8 @@ def needs(*modules: str, extra: str = "export") -> None:
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
         raise MissingPackage(
-            f"expected {' and '.join(missing)} in {sys.executable}, found none; install this project's extra: "
-            f"pip install '.[{extra}]'"
+            f"expected {' and '.join(missing)} in {sys.executable}, found none; install the extra "
+            f"in this project's folder: pip install -e '.[{extra}]'"
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 from compare.benchmark import build_parser
 from compare.page.rerun import rerun_command, suite_commands
 from compare.publishing.findings import findings, read_suites, results_page
-from compare.publishing.publish import RESULTS, publish
+from compare.publishing.publish import publish, results_folder
 from compare.stats.gather import gather
 from compare.suite.planning import chosen_recipe
 from compare.tables.table import write_table
@@ -22,6 +22,7 @@ from tests import helpers
 from tests.rows import PAPER, finish, plan
 
 TABLES = ("table.md", "table.csv", "table.json")
+RESULTS = results_folder()
 PUBLISHED = sorted(file.parent for file in RESULTS.glob("*/suite.json"))
 CPU = dataclasses.replace(
     PRESETS["cpu"], bits=12, epochs=1, backbone_layers=("conv1", "conv2", "conv3", "conv4", "conv5"), margin=0.02
@@ -201,23 +202,13 @@ def test_committed_results_stay_small_and_name_no_machine():
             assert not re.search(r'"/[a-z]+/', words), file
 
 
-def test_the_readme_shows_the_committed_demo():
-    """The front door shows what was measured and committed, not what somebody typed."""
-    table = (RESULTS / "demo" / "table.md").read_text(encoding="utf-8").strip()
-    for name in ("README.md", "README.zh-CN.md"):
-        assert table in (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_what_the_readme_quotes_stands_in_the_committed_tables(name):
-    text = (helpers.PROJECT_ROOT / name).read_text(encoding="utf-8")
-    quoted = re.findall(r"^```\nresults/([\w-]+)/table\.md, in part:\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert {suite for suite, _ in quoted} == {"cifar10-cpu", "equivalence-cpu", "demo-seeds"}
-    for suite, lines in quoted:
-        table = (RESULTS / suite / "table.md").read_text(encoding="utf-8").splitlines()
-        assert not [line for line in lines.splitlines() if line not in table], suite
-
-
 def test_publishing_needs_a_name(small_suite):
     done = helpers.run("compare/publish.py", small_suite, status=2)
     assert "NAME: expected the name of a folder under results/" in done.stderr
+
+
+def test_nothing_is_published_beside_installed_packages(tmp_path):
+    (tmp_path / "compare").mkdir()
+    with pytest.raises(UserError, match=rf"expected a checkout of this project, .* received {tmp_path}, .* install it"):
+        results_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["compare"]

@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_written(tmp_path, capsys):
 
 def test_without_faiss_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(exported, "find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"expected faiss in .*pip install '\.\[retrieve\]'"):
+    with pytest.raises(UserError, match=r"expected faiss in .*pip install -e '\.\[retrieve\]'"):
         open_index(pack_codes(random_codes(8, 3)), BITS, tmp_path / "codes.faiss")
 
 

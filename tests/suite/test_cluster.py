@@ -176,7 +176,7 @@ def test_ray_that_is_not_installed(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BLOCKING.format(framework="ray"))
     environment = {"PYTHONPATH": tmp_path}
     done = helpers.benchmark("--out", tmp_path, "--executor", "ray", status=2, environment=environment)
-    assert 'install it with pip install ".[cluster]"' in done.stderr
+    assert "pip install -e '.[cluster]'" in done.stderr
 
 
 def test_address_where_no_cluster_answers(tmp_path):

@@ -194,6 +194,16 @@ def test_reference_files_agree_with_each_other():
         ]
 
 
+def test_package_holds_the_committed_reference_files():
+    """An installed package reads its own copies, which are those under results/."""
+    package, committed = (helpers.PROJECT_ROOT / part / "reference" for part in ("compare/tables", "results"))
+    names = {file.name for file in committed.glob("*.csv")}
+    assert {file.name for file in package.iterdir()} == names
+    assert len(names) == 2
+    for name in names:
+        assert (package / name).read_bytes() == (committed / name).read_bytes()
+
+
 def test_no_verdict_from_one_seed(tmp_path):
     plan(tmp_path)
     for framework, score in (("torch", 0.5), ("paddle", 0.509)):

@@ -227,6 +227,6 @@ def test_missing_package_names_the_extra(models, files, tmp_path, small_suite):
     words = ["--checkpoint", checkpoint(small_suite), "--format", "onnx", "--out", tmp_path / "out"]
     told = helpers.worker("torch", "export", *words, **blocked).stderr
     assert "expected onnx and onnxscript in" in told
-    assert "pip install '.[export]'" in told
+    assert "pip install -e '.[export]'" in told
     words = ["--model", models / "onnx", "--image", files[0]]
     assert "expected onnxruntime in" in helpers.worker("paddle", "infer", *words, **blocked).stderr
