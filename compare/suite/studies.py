@@ -46,7 +46,8 @@ def families(suite: Suite, frameworks: Sequence[str]) -> list[Suite]:
 
     That is the reference where ``frameworks``, those of the whole suite, have it: what its seeds contribute, the
     others' do too, as all draw the same. For a single run of another framework there is nothing to do. The run with
-    ``BASE_SEED`` is left out, as it is the suite's own. Raises UserError when no two runs would be left to see a spread from.
+    ``BASE_SEED`` is left out, as it is the suite's own. Raises UserError when no two runs would be left to see a spread
+    from.
     """
     chosen = reference().key if reference().key in frameworks else frameworks[0]
     seeds = [seed for seed in suite.seeds if seed != BASE_SEED]

@@ -15,9 +15,10 @@ import pytest
 from compare.frameworks.worker import Worker, default_python
 from compare.suite import node
 from compare.suite.cells import Cell, Task
+from compare.suite.run_folders import finished_runs
 from shared.system.errors import UserError
 from shared.system.files import write_text
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 from tests import helpers
 from tests.helpers import BLOCKING, check_same_numbers, wait_until
 
