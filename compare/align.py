@@ -16,7 +16,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from compare.frameworks.worker import Worker, add_python_options
+from compare.frameworks.records import SIDES
+from compare.frameworks.worker import Worker, add_python_options, named_python
 from compare.ladder.faults import FAULTS, NO_FAULT
 from compare.ladder.run import ALIGN_STEPS, align, full_scale, quick_scale
 from shared.config.recipe import MAX_BITS
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{fault.name:24} {fault.rung:20} {fault.what}")
         return
     check_writable(arguments.out)
-    workers = {name: Worker(name, getattr(arguments, f"{name}_python"), threads=1) for name in ("paddle", "torch")}
+    workers = {name: Worker(name, named_python(arguments, name), threads=1) for name in SIDES}
     scales = [quick_scale(arguments.steps)]
     if arguments.full:
         scales.append(full_scale())

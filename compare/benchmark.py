@@ -15,6 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from compare.pipeline.run import run_benchmark
 from compare.suite.cells import parse_cell
@@ -23,7 +24,6 @@ from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import BASE_SEED, MAX_BITS, PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
-from shared.training.runs import FRAMEWORKS
 
 _CIFAR_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10")]
 
@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("what to train").add_argument
     add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
     add("--bits", type=whole(1, MAX_BITS), nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
-    add("--frameworks", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS), help="which to train")
+    add("--frameworks", nargs="+", choices=run_order(), default=run_order(), help="which to train")
     add("--seeds", type=int, nargs="+", default=[BASE_SEED], metavar="N", help="one run per seed; the mean is shown")
     add("--epochs", type=int, metavar="N", help="passes over the training images; default: the preset's")
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")

@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,6 +81,20 @@ def server(small_suite):
     server = Server(small_suite)
     yield server
     server.end(signal.SIGTERM)
+
+
+@contextmanager
+def in_thread(server):
+    """Host and port at which a ``uvicorn.Server`` answers in a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join(20)
+    assert not thread.is_alive()
 
 
 @contextmanager

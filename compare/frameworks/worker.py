@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from compare.frameworks.records import FRAMEWORKS, Framework
 from shared.system.errors import EXIT_USER_ERROR, UserError, WorkerDied
 from shared.system.files import append_to
 from shared.system.progress import Progress, replay
 from shared.system.start import ENDS_WITH_STDIN
 from shared.training.launch import words_of
 
-MODULES = {"paddle": "paddle_impl", "torch": "torch_impl"}
-NAMES = {"paddle": "PaddlePaddle", "torch": "PyTorch Lightning"}
 _QUOTED_LINES = 15
 _SECONDS_BETWEEN_LOOKS = 0.05
 T = TypeVar("T")
@@ -30,19 +29,24 @@ _running: set[subprocess.Popen] = set()
 
 
 def default_python(framework: str) -> str:
-    """The interpreter named by ``$GREEDYHASH_TORCH_PYTHON`` or ``$GREEDYHASH_PADDLE_PYTHON``, else this one."""
+    """The interpreter named by the framework's environment variable, else this one."""
     return _python_of_environment(framework) or sys.executable
 
 
 def _python_of_environment(framework: str) -> str | None:
-    return os.environ.get(f"GREEDYHASH_{framework.upper()}_PYTHON") or None
+    return os.environ.get(FRAMEWORKS[framework].python_variable) or None
 
 
-def add_python_options(parser: argparse.ArgumentParser, frameworks: Sequence[str] = ("torch", "paddle")) -> None:
-    """Give a command the options that name each framework's interpreter."""
-    for name in frameworks:
-        text = f"interpreter that has {NAMES[name]}; default: $GREEDYHASH_{name.upper()}_PYTHON, else this one"
-        parser.add_argument(f"--{name}-python", metavar="EXE", help=text)
+def add_python_options(parser: argparse.ArgumentParser, frameworks: Sequence[str] | None = None) -> None:
+    """Give a command the options that name each framework's interpreter; None: all frameworks."""
+    for framework in map(FRAMEWORKS.__getitem__, FRAMEWORKS if frameworks is None else frameworks):
+        text = f"interpreter that has {framework.title}; default: ${framework.python_variable}, else this one"
+        parser.add_argument(f"--{framework.key}-python", metavar="EXE", help=text)
+
+
+def named_python(arguments: argparse.Namespace, framework: str) -> str | None:
+    """The interpreter that the command line names for a framework; None where it names none."""
+    return getattr(arguments, f"{framework}_python")
 
 
 def side_by_side(calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
@@ -79,6 +83,10 @@ class Worker:
         if self.named is None:
             object.__setattr__(self, "named", chosen is not None)
 
+    @property
+    def _record(self) -> Framework:
+        return FRAMEWORKS[self.framework]
+
     def run(self, arguments: list[str], log: Path, progress: Progress) -> None:
         """Run a verb to its end, show its progress, and append everything else it prints to ``log``.
 
@@ -87,7 +95,7 @@ class Worker:
         tail: deque[str] = deque(maxlen=_QUOTED_LINES)
         with (
             append_to(log) as file,
-            self._started(MODULES[self.framework], [*arguments, "--progress", "json"]) as process,
+            self._started(self._record.module, [*arguments, "--progress", "json"]) as process,
         ):
             try:
                 for line in process.stdout:
@@ -107,13 +115,13 @@ class Worker:
             return json.loads(output.splitlines()[-1])
         except (IndexError, ValueError) as error:
             raise UserError(
-                f"--{self.framework}-python: expected a Python interpreter that has {NAMES[self.framework]}, received "
+                f"--{self.framework}-python: expected a Python interpreter that has {self._record.title}, received "
                 f"{self.python}, which answers {output[-100:]!r}"
             ) from error
 
     def output_of_verb(self, *arguments: str) -> str:
         """Standard output of a verb that shows no progress; raises like ``run``."""
-        return self.output_of(MODULES[self.framework], *arguments)
+        return self.output_of(self._record.module, *arguments)
 
     def output_of(self, module: str, *arguments: str) -> str:
         """Standard output of a module of the framework's package; raises like ``run``."""
@@ -126,7 +134,7 @@ class Worker:
 
     def dialogue(self, arguments: list[str]) -> "Dialogue":
         """Start a verb that answers line by line."""
-        return Dialogue(self._start(MODULES[self.framework], arguments), self._judge)
+        return Dialogue(self._start(self._record.module, arguments), self._judge)
 
     @contextmanager
     def _started(self, module: str, arguments: Sequence[str], **pipes: int) -> Iterator[subprocess.Popen]:
@@ -171,7 +179,7 @@ class Worker:
         where = f"; its whole log: {log}" if log else ""
         quoted = "\n".join(f"  | {line}" for line in lines[-_QUOTED_LINES:]) or "  | (no output)"
         raise WorkerDied(
-            f"the {NAMES[self.framework]} worker died ({how}); finished runs are kept, and the same command "
+            f"the {self._record.title} worker died ({how}); finished runs are kept, and the same command "
             f"goes on from the last finished epoch{where}\n{quoted}"
         )
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from compare.frameworks.records import FRAMEWORKS, SIDES
 from compare.ladder import numpy_reference as witness
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare
-from compare.ladder.rounds import SIDES, ask_third, trained_weights
+from compare.ladder.rounds import ask_third, trained_weights
 from compare.ladder.session import Rig
-from shared.worker.exported import FORMATS
 from shared.worker.probe import Arrays, take
 
 LEFT_OUT = "left out"
@@ -20,8 +20,8 @@ def exported(rung: str, rig: Rig) -> list[Record]:
     classifier = trained_weights(rig)["classifier.weight"]
     answers = {side: rig.of(side, "exported") for side in SIDES}
     records = []
-    for form, known in FORMATS.items():
-        answer = answers[known.worker.removesuffix("_impl")]
+    for writer, form in ((side, form) for side in reversed(SIDES) for form in FRAMEWORKS[side].export_formats):
+        answer = answers[writer]
         if f"{LEFT_OUT}.{form}" in answer:
             reason = str(answer[f"{LEFT_OUT}.{form}"])
             records.append(Record(rung, form, True, None, note=f"{LEFT_OUT}: {reason}"))

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compare.frameworks.records import SIDES
 from shared.worker.probe import Arrays, Request
 
+OTHER, REFERENCE = SIDES
 Spoil = Callable[[str, Request, Arrays], tuple[Request, Arrays]]
 SpoilAnswer = Callable[[str, Arrays], Arrays]
 _FC7 = "fc7.weight"
@@ -29,7 +31,7 @@ class Fault:
     rung: str
     spoil_request: Spoil = _keep_request
     spoil_answer: SpoilAnswer = _keep_answer
-    side: str = "torch"
+    side: str = REFERENCE
 
     @property
     def touches_requests(self) -> bool:
@@ -166,7 +168,7 @@ FAULTS = {
             "one layer computes something else, and only for inputs of its own",
             "single step",
             spoil_answer=_changed(lambda request, name: (request, name) == ("stages", "stage.relu3"), _first_to(1.0)),
-            side="paddle",
+            side=OTHER,
         ),
         Fault("no-penalty", "the penalty is left out of the loss", "losses", _recipe(penalty_weight=0.0)),
         Fault("summed-penalty", "the penalty is summed instead of averaged", "losses", _summed_penalty),
@@ -218,6 +220,6 @@ FAULTS = {
         Fault("other-label", "one item of the database has another label", "score", _other_label),
         Fault("lost-momentum", "momentum does not come along", "cross-resume", _lost_momentum),
         Fault("exported-resize", "the exported model resizes as the framework does", "exported", _exported_resize),
-        Fault("exported-weights", "another state is exported", "exported", _exported_weights, side="paddle"),
+        Fault("exported-weights", "another state is exported", "exported", _exported_weights, side=OTHER),
     )
 }

@@ -10,7 +10,7 @@ from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, pr
 def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
     """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= rate*v.
 
-    ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as Paddle keeps them.
+    ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as frameworks keep them.
     """
     mu, decay = (np.dtype(dtype).type(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
     weights = {name: array.astype(dtype) for name, array in take(start, WEIGHT).items()}

@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from compare.frameworks.records import SIDES
 from compare.ladder.flips import find_flips
 from compare.ladder.session import Rig
 from shared.system.errors import UserError
 from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
-
-SIDES = ("paddle", "torch")
 
 
 def ask_first(rig: Rig) -> None:
@@ -53,7 +52,7 @@ def ask_second(rig: Rig) -> None:
         rates=rig.optimiser_rates,
     )
     single = Request(recipe, "float32", ("stages",))
-    requests["stages"] = single, inputs | _stage_inputs(rig.of("torch", "float32"))
+    requests["stages"] = single, inputs | _stage_inputs(rig.pair("float32")[1])
     begun = {side: take(rig.of(side, "float64"), f"trajectory.{half}.") for side in SIDES}
     rig.ask({side: requests | {"resumed": (resumed, inputs | begun[other])} for side, other in (SIDES, SIDES[::-1])})
 
@@ -82,8 +81,8 @@ def _stage_inputs(answer: Arrays) -> Arrays:
 
 
 def trained_weights(rig: Rig) -> Arrays:
-    """The weights torch has after the float32 trajectory."""
-    return take(rig.of("torch", "float32"), f"trajectory.{rig.scale.steps}.{WEIGHT}")
+    """The weights that the reference has after the float32 trajectory."""
+    return take(rig.pair("float32")[1], f"trajectory.{rig.scale.steps}.{WEIGHT}")
 
 
 def _codes_to_score(seed: int) -> Arrays:

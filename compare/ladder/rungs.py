@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compare.frameworks.records import SIDES
 from compare.ladder import numpy_reference as witness
 from compare.ladder.exported_rung import exported
 from compare.ladder.flips import find_flips
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare, compare_sets
-from compare.ladder.rounds import SIDES, ask_first, ask_second
+from compare.ladder.rounds import ask_first, ask_second
 from compare.ladder.session import Rig
 from shared.worker.probe import GRADIENT, STAGE, Arrays, directions, prefixed, take
 
@@ -88,8 +89,8 @@ def _sign_records(rung: str, ours: Arrays, reference: Arrays, dtype: str) -> lis
 def single_step(rung: str, rig: Rig) -> list[Record]:
     """Each stage of one side fed with the other side's input: a local error is told from an inherited one."""
     ask_second(rig)
-    reference = {name: rig.of("torch", "float32")[STAGE + name] for name in take(rig.of("paddle", "stages"), STAGE)}
-    ours = take(rig.of("paddle", "stages"), STAGE)
+    ours = take(rig.pair("stages")[0], STAGE)
+    reference = {name: rig.pair("float32")[1][STAGE + name] for name in ours}
     return compare_sets(rung, ours, reference, "forward float32")
 
 

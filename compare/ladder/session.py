@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from compare.frameworks.records import SIDES
 from compare.frameworks.worker import Worker, side_by_side
 from compare.ladder.faults import NO_FAULT, Fault
 from shared.config.randomness import dropout_mask, uniform_weights
@@ -86,8 +87,9 @@ class Rig:
         return self.answers[side, request]
 
     def pair(self, request: str) -> tuple[Arrays, Arrays]:
-        """Paddle's answer and torch's."""
-        return self.answers["paddle", request], self.answers["torch", request]
+        """The other framework's answer and the reference's."""
+        other, reference = SIDES
+        return self.answers[other, request], self.answers[reference, request]
 
     def _ask_one(self, side: str, requests: dict[str, tuple[Request, Arrays]]) -> None:
         folder = self.folder / self.scale.name / side

@@ -2,15 +2,15 @@
 
 import json
 
+from compare.frameworks.records import FRAMEWORKS, known_key
 from compare.page.codes import CodeFacts, LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
-from compare.page.curves import STYLES
 from compare.page.data import Material, Member
 from shared.codes.codes import Codes
 from shared.config.recipe import NUM_CLASSES
 from shared.system.errors import UserError
 from shared.system.files import read_json, write_text
 from shared.system.schema import FLAG, LINE, SHARE, Each, Record, Row, number, whole
-from shared.training.run_schema import CODE_LENGTH, FRAMEWORK, SEED
+from shared.training.run_schema import CODE_LENGTH, SEED
 
 FACTS_FILE = "codes.json"
 _MOST_BYTES = 2**29
@@ -26,15 +26,6 @@ _FACTS = Record(
         "rankings": [Row((whole(), _CLASS, [Row((whole(), _CLASS, whole(), FLAG))]))],
     }
 )
-_LENGTH = Record(
-    {
-        "seed": SEED,
-        "of": Each(_FACTS, key=FRAMEWORK),
-        "agreement": SHARE.or_none(),
-        "checkpoints": Each(LINE, key=FRAMEWORK),
-    }
-)
-
 _NOTHING = LengthFacts(-1, {}, None, {})
 
 
@@ -60,14 +51,14 @@ def _of_length(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
     names = [name for name in (member.cell.framework for member in members) if name in codes or name in old]
     of = {name: code_facts(codes[name]) if name in codes else old[name] for name in names}
     checkpoints = _checkpoints(material, bits, seed)
-    if len(codes) == len(STYLES):
+    if len(codes) == len(members) > 1:
         return LengthFacts(seed, of, agreement(*codes.values()), checkpoints)
     return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None, checkpoints)
 
 
 def _members(material: Material, bits: int, seed: int) -> list[Member]:
     """The finished runs of this length and seed, a framework each, in the order of the curves."""
-    return [*filter(None, (material.finished_run(name, bits, seed) for name in STYLES))]
+    return [*filter(None, (material.finished_run(name, bits, seed) for name in FRAMEWORKS))]
 
 
 def _described(members: list[Member], kept: LengthFacts) -> list[Member]:
@@ -99,10 +90,16 @@ def _uncontradicted(material: Material, bits: int, kept: LengthFacts) -> LengthF
     return kept._replace(of=of, agreement=kept.agreement if len(of) == len(kept.of) else None)
 
 
+def _schema() -> Each:
+    key = known_key()
+    fields = {"of": Each(_FACTS, key), "checkpoints": Each(LINE, key)}
+    return Each(Record({"seed": SEED, "agreement": SHARE.or_none(), **fields}), key=CODE_LENGTH)
+
+
 def _read(material: Material) -> dict[int, LengthFacts]:
     file = material.out / FACTS_FILE
     try:
-        entries = read_json(file, Each(_LENGTH, key=CODE_LENGTH), _MOST_BYTES) if file.exists() else {}
+        entries = read_json(file, _schema(), _MOST_BYTES) if file.exists() else {}
         return {int(bits): _decoded(entry, int(bits), f"{file}: {bits}") for bits, entry in entries.items()}
     except UserError as error:
         material.problems.extend(error.args)

@@ -54,7 +54,7 @@ class CodeFacts(NamedTuple):
 
 
 class LengthFacts(NamedTuple):
-    """Of one code length: the ``seed`` shown, framework -> its facts, and the share of bits equal in both, if known.
+    """Of one code length: the ``seed`` shown, framework -> its facts, and the share of bits equal in all, if known.
 
     ``checkpoints``: framework -> SHA-256 of the run's checkpoint.
     """
@@ -76,11 +76,12 @@ def code_facts(codes: Codes) -> CodeFacts:
     return CodeFacts(ranks, by_rank, items.mean(axis=0), correlation, margin, codes.zeros, nearest)
 
 
-def agreement(first: Codes, second: Codes) -> float | None:
-    """The share of code bits that are the same in both; None for codes of other images or another length."""
-    if first.codes.shape != second.codes.shape or not np.array_equal(first.index, second.index):
+def agreement(first: Codes, *others: Codes) -> float | None:
+    """The share of code bits that are the same in all; None for codes of other images or another length."""
+    if any(first.codes.shape != o.codes.shape or not np.array_equal(first.index, o.index) for o in others):
         return None
-    return float((unpack_codes(first.codes, first.bits) == unpack_codes(second.codes, second.bits)).mean())
+    bits = unpack_codes(first.codes, first.bits)
+    return float(np.all([bits == unpack_codes(other.codes, other.bits) for other in others], axis=0).mean())
 
 
 def facts_as_json(facts: CodeFacts) -> dict:

@@ -1,6 +1,6 @@
 """What stands in a report, as the template takes it."""
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS, all_of, pairs, run_order, titles
 from compare.page import curves
 from compare.page import more_figures as more
 from compare.page.code_facts import facts_by_length
@@ -10,7 +10,7 @@ from compare.page.figures import house_style
 from compare.page.grid import retrieval_grid
 from compare.page.rerun import rerun_command
 from compare.page.verdict import gather_evidence, verdict
-from compare.tables.studies_text import NOISE_TITLE
+from compare.tables.studies_text import noise_title
 from compare.tables.table_text import PUBLISHED_TITLE
 
 _RANKING = (curves.precision_recall, curves.precision_at)
@@ -26,12 +26,14 @@ def content(material: Material) -> dict:
         "verdict": verdict(gather_evidence(material)),
         "material": material,
         "recipe": material.recipe,
-        "names": NAMES,
-        "noise_title": NOISE_TITLE,
+        "frameworks": FRAMEWORKS,
+        "frameworks_named": titles(run_order()),
+        "all_of_them": all_of(),
+        "noise_title": noise_title(),
         "published_title": PUBLISHED_TITLE,
         "unfinished": [member for member in material.members if not member.result],
         "map_picture": curves.map_by_length(material) if material.finished else None,
-        "differences": differences(material),
+        "differences": [picture for pair in pairs() if (picture := differences(material, pair))],
         "training": curves.training(material),
         "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
         "ladder": more.ladder(material.align) if material.align else None,

@@ -8,23 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import LengthFacts
 from compare.page.data import Material, Member
-from compare.page.figures import BLUE, GREEN, GREY, ORANGE, PINK
-from compare.tables.published import published_curves, published_last
+from compare.page.figures import COLOURS
+from compare.tables.published import PUBLISHED_STYLES, published_curves, published_last
 
 SIZE = (4.6, 3.3)
-# told apart by colour, by line and by marker; the thin dashes lie on the thick line
-STYLES = {
-    "torch": {"color": BLUE, "ls": "-", "marker": "o", "lw": 2.4, "ms": 5},
-    "paddle": {"color": ORANGE, "ls": "--", "marker": "s", "lw": 1.5, "ms": 5, "mfc": "none"},
-}
-_PUBLISHED = {
-    "paper": {"color": GREY, "ls": "none", "marker": "D", "ms": 6, "mfc": "none"},
-    "published PyTorch": {"color": GREEN, "ls": ":", "marker": "^", "lw": 1.5, "ms": 5, "mfc": "none"},
-    "published Paddle": {"color": PINK, "ls": "-.", "marker": "v", "lw": 1.5, "ms": 5, "mfc": "none"},
-}
 
 
 @dataclass(frozen=True)
@@ -43,6 +33,21 @@ _SEED_STEP = 0.025
 _LEAST_MAP, _LEAST_LOSS = 0.05, 0.05
 
 
+def line_style(framework: str) -> dict:
+    """Settings of matplotlib's lines for a framework."""
+    return {"color": COLOURS[FRAMEWORKS[framework].colour], **FRAMEWORKS[framework].line}
+
+
+def places_beside(count: int, width: float) -> list[float]:
+    """Where ``count`` things of one ``width`` stand, side by side, around 0."""
+    return [(place - (count - 1) / 2) * width for place in range(count)]
+
+
+def _published_style(label: str) -> dict:
+    colour, line = PUBLISHED_STYLES[label]
+    return {"color": COLOURS[colour], **line}
+
+
 def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes."""
     figure = Figure(figsize=size, layout="constrained")
@@ -54,14 +59,14 @@ def map_by_length(material: Material) -> Picture:
     figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(material.lengths)}
     words = []
-    for framework, shift in (("torch", -0.1), ("paddle", 0.1)):
+    for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
         own = [member for member in material.finished if member.cell.framework == framework]
         _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
         words += [_mean_of(framework, bits, [m for m in own if m.cell.bits == bits]) for bits in place]
     words = [text for text in words if text]
     for label, scores in (published_last(material.recipe) if material.recipe else {}).items():
         known = [bits for bits in material.lengths if bits in scores]
-        style = _PUBLISHED[label.split(" at epoch")[0]]
+        style = _published_style(label.split(" at epoch")[0])
         axes.plot([place[bits] for bits in known], [scores[bits] for bits in known], label=label, **style)
         words += [f"{label} {bits} bits {scores[bits]:.3f}" for bits in known]
     axes.set_xticks(list(place.values()), list(map(str, place)))
@@ -76,7 +81,7 @@ def _mean_of(framework: str, bits: int, members: list[Member]) -> str:
     if not scores:
         return ""
     count = f" (mean of {len(scores)} seeds)" if len(scores) > 1 else ""
-    return f"{NAMES[framework]} {bits} bits {np.mean(scores):.4f}{count}"
+    return f"{FRAMEWORKS[framework].title} {bits} bits {np.mean(scores):.4f}{count}"
 
 
 def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: list[float]) -> None:
@@ -87,9 +92,8 @@ def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: l
     middle = np.array([score["expected"] for score in scores])
     ends = np.array([[score["worst"], score["best"]] for score in scores]).reshape(-1, 2).T
     if scores:
-        style = {**STYLES[framework], "ls": "none"}
-        errors = np.abs(ends - middle)
-        axes.errorbar(places, middle, errors, label=NAMES[framework], capsize=4, elinewidth=1.2, **{**style, "lw": 1.2})
+        style = {**line_style(framework), "ls": "none", "lw": 1.2, "label": FRAMEWORKS[framework].title}
+        axes.errorbar(places, middle, np.abs(ends - middle), capsize=4, elinewidth=1.2, **style)
 
 
 def training(material: Material) -> list[Picture]:
@@ -157,13 +161,13 @@ def precision_recall(material: Material, bits: int, facts: LengthFacts) -> Pictu
     figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
     words = []
     for framework, result in _results(material, bits, facts.seed):
-        style, curve = STYLES[framework], result["retrieval"]["radius_curve"]
+        title, style, curve = FRAMEWORKS[framework].title, line_style(framework), result["retrieval"]["radius_curve"]
         if framework in facts.of:
             by_rank = facts.of[framework].by_rank
             axes.plot(by_rank.recall, by_rank.precision, **{**style, "marker": ""})
-        axes.plot(curve["recall"], curve["precision"], label=NAMES[framework], **_markers(style, framework in facts.of))
+        axes.plot(curve["recall"], curve["precision"], label=title, **_markers(style, framework in facts.of))
         inside = result["retrieval"]["within_radius_2"]
-        words.append(f"{NAMES[framework]} {inside['precision']:.3f} and {inside['recall']:.3f}")
+        words.append(f"{title} {inside['precision']:.3f} and {inside['recall']:.3f}")
     axes.legend()
     alt = _sentence("Precision and recall within radius 2", words)
     return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
@@ -174,18 +178,18 @@ def precision_at(material: Material, bits: int, facts: LengthFacts) -> Picture:
     figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
     words = []
     for framework, result in _results(material, bits, facts.seed):
-        style, at = STYLES[framework], result["retrieval"]["precision_at"]
+        title, style, at = FRAMEWORKS[framework].title, line_style(framework), result["retrieval"]["precision_at"]
         if framework in facts.of:
             axes.plot(facts.of[framework].ranks, facts.of[framework].by_rank.precision, **{**style, "marker": ""})
-        axes.plot(list(map(int, at)), at.values(), label=NAMES[framework], **_markers(style, framework in facts.of))
-        words.append(NAMES[framework] + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
+        axes.plot(list(map(int, at)), at.values(), label=title, **_markers(style, framework in facts.of))
+        words.append(title + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
     axes.legend()
     return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
 
 
 def _results(material: Material, bits: int, seed: int) -> list[tuple[str, dict]]:
     """The result of each framework's run of this seed, if finished."""
-    runs = ((framework, material.finished_run(framework, bits, seed)) for framework in STYLES)
+    runs = ((framework, material.finished_run(framework, bits, seed)) for framework in FRAMEWORKS)
     return [(framework, member.result) for framework, member in runs if member]
 
 
@@ -195,14 +199,14 @@ def _markers(style: dict, has_line: bool) -> dict:
 
 
 def _begun(material: Material, bits: int) -> list[Member]:
-    return [member for framework in STYLES for member in material.of(framework, bits) if member.log]
+    return [member for framework in FRAMEWORKS for member in material.of(framework, bits) if member.log]
 
 
 def _draw_log(axes: Axes, member: Member, name: str) -> str:
     """One run's values over the epochs; the last of them in words."""
     points = [(record["epoch"], _number(record[name])) for record in member.log if name in record]
     label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
-    style = {**STYLES[member.cell.framework], "markevery": 1 + len(points) // 20}
+    style = {**line_style(member.cell.framework), "markevery": 1 + len(points) // 20}
     axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **style)
     return (
         f"{_name(member)} {points[-1][1]:{'g' if name == 'lr' else '.4f'}}"
@@ -219,11 +223,11 @@ def _draw_published(axes: Axes, material: Material, bits: int, name: str) -> Non
     curves = published_curves(material.recipe, bits) if material.recipe else {}
     for label, curve in curves.items():
         if curve["epoch"]:
-            axes.plot(curve["epoch"], curve[name], label=label, **{**_PUBLISHED[label], "markevery": 5})
+            axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(label), "markevery": 5})
 
 
 def _name(member: Member) -> str:
-    return NAMES[member.cell.framework]
+    return FRAMEWORKS[member.cell.framework].title
 
 
 def _sentence(what: str, words: Iterable[str]) -> str:

@@ -5,16 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from compare.frameworks.records import FRAMEWORKS, run_order
 from compare.ladder.report import ALIGN_FILE, read_align
 from compare.suite.cells import Cell
 from compare.suite.grid import Grid, read_grid
+from compare.suite.run_folders import placed_result
 from compare.tables.table import ComparisonTable, make_table
 from shared.codes.codes import Codes
 from shared.config.recipe import Recipe
 from shared.system.errors import UserError
 from shared.system.files import read_json
 from shared.system.schema import TEXT, Each, Record
-from shared.training.runs import FRAMEWORKS, Run, data_of, run_of
+from shared.training.runs import Run, data_of, run_of
 
 THROUGHPUT_FILE = "throughput.json"
 _THROUGHPUT = Record({"table": [Each(TEXT, key=TEXT)], "notes": [TEXT]}, later={"table": [], "notes": []}, open=True)
@@ -109,13 +111,13 @@ def _throughput(file: Path) -> dict:
     return measured
 
 
-def _in_order(cell: Cell) -> tuple[int, int, bool]:
-    """By length, then by seed, PyTorch before Paddle as in the table."""
-    return cell.bits, cell.seed, cell.framework == "paddle"
+def _in_order(cell: Cell) -> tuple[int, int, int]:
+    """By length, then by seed, the frameworks as in the table."""
+    return cell.bits, cell.seed, list(FRAMEWORKS).index(cell.framework)
 
 
 def _cells_in(out: Path) -> set[Cell]:
-    folders = [file.parent for name in FRAMEWORKS for file in (out / name).glob("*/recipe.json")]
+    folders = [file.parent for name in run_order() for file in (out / name).glob("*/recipe.json")]
     matches = [(folder.parent.name, _FOLDER.fullmatch(folder.name)) for folder in folders]
     return {Cell(name, *map(int, match.groups())) for name, match in matches if match}
 
@@ -130,7 +132,7 @@ def _grid_of(cells: set[Cell]) -> Grid:
 def _member(out: Path, cell: Cell) -> Member:
     run, problems = run_of(out, *cell), []
     recipe = _try(problems, run.recipe) if run.recipe_file.exists() else None
-    result = _try(problems, run.result) if run.is_finished() else None
+    result = _try(problems, placed_result, out, run) if run.is_finished() else None
     environment = _try(problems, run.environment) if run.environment_file.exists() else None
     log = _try(problems, run.log) or []
     worker_log = ""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from compare.frameworks.records import Pair, pairs
 from compare.page.curves import Picture, new_figure
 from compare.page.data import Material
 from compare.page.figures import BLUE, GREEN, GREY, INK
@@ -11,17 +12,17 @@ from compare.stats.pairs import decidable, paired_differences
 _SEED_SHIFT = 0.18
 
 
-def differences(material: Material) -> Picture | None:
-    """Paddle - PyTorch of the last mAP at every length; None unless a length has several seeds.
+def differences(material: Material, pair: Pair) -> Picture | None:
+    """A pair's differences of the last mAP at every length; None unless a length has several seeds.
 
     A mean and its interval stand only where every planned pair is finished, since only then there is a verdict.
     """
-    by_bits = paired_differences(member.result for member in material.finished)
+    by_bits = paired_differences((member.result for member in material.finished), pair)
     if not any(len(by_seed) > 1 for by_seed in by_bits.values()):
         return None
     margin, judged = material.recipe.margin, decidable(by_bits, material.grid)
     verdicts = overall(judged, margin).by_bits if judged else {}
-    figure, axes = new_figure((5.0, 1.7 + 0.5 * len(by_bits)), xlabel="Paddle - PyTorch, mAP after the last epoch")
+    figure, axes = new_figure((5.0, 1.7 + 0.5 * len(by_bits)), xlabel=f"{pair}, mAP after the last epoch")
     axes.axvspan(-margin, margin, color=GREEN, alpha=0.18, lw=0, label=f"equivalence margin, {margin:g}")
     axes.axvline(0, color=GREY, lw=1)
     places = dict(zip(by_bits, np.arange(len(by_bits))[::-1], strict=True))
@@ -40,7 +41,10 @@ def differences(material: Material) -> Picture | None:
     figure.legend(loc="outside upper center", ncols=2)
     words = [f"{bits} bits: {one.sentence()}" for bits, one in verdicts.items()]
     words += [f"{bits} bits: {len(own)} seeds so far" for bits, own in by_bits.items() if bits not in verdicts]
-    return Picture("differences", figure, "Paired differences", f"{'; '.join(words)}.")
+    name, title = "differences", "Paired differences"
+    if len(pairs()) > 1:
+        name, title = f"{name}-{pair.other.key}", f"{title}, {pair}"
+    return Picture(name, figure, title, f"{'; '.join(words)}.")
 
 
 def _once(axes: object, label: str) -> str | None:

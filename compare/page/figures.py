@@ -14,11 +14,11 @@ from shared.scoring.curves import PrecisionRecall
 from shared.system.files import atomic_path
 
 # Okabe and Ito's colours, told apart with any colour vision
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#767676"
+COLOURS = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "pink": "#cc79a7", "grey": "#767676"}
+BLUE, ORANGE, GREEN, PINK, GREY = COLOURS.values()
 # black and white in a file, the page's own colours in a page
 INK, PAPER = "#010203", "#fdfeff"
-_IN_PAGE = {INK: "currentColor", PAPER: "var(--card)", BLUE: "var(--blue)", ORANGE: "var(--orange)"}
-_IN_PAGE |= {GREEN: "var(--green)", PINK: "var(--pink)", GREY: "var(--grey)"}
+_IN_PAGE = {INK: "currentColor", PAPER: "var(--card)"} | {hexes: f"var(--{name})" for name, hexes in COLOURS.items()}
 _INK_SETTINGS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _PAPER_SETTINGS = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
 _STYLE = {

@@ -1,11 +1,11 @@
-"""The retrieval grid of a report: a query of each class and the nearest items in both frameworks."""
+"""The retrieval grid of a report: a query of each class and the nearest items in every framework."""
 
 import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import NEAREST, LengthFacts, Ranking
 from compare.page.curves import Picture
 from compare.page.data import Material, Member
@@ -42,14 +42,14 @@ class RetrievalGrid:
     @property
     def summary(self) -> str:
         """How many of the items shown are right, beside precision over all queries."""
-        shown = "; ".join(f"{NAMES[name]} {count}" for name, count in self.precision.items())
+        shown = "; ".join(f"{FRAMEWORKS[name].title} {count}" for name, count in self.precision.items())
         text = f"Of the items shown, those of the query's class: {shown}."
-        overall = "; ".join(f"{NAMES[name]} {value:.4f}" for name, value in self.overall.items())
+        overall = "; ".join(f"{FRAMEWORKS[name].title} {value:.4f}" for name, value in self.overall.items())
         return f"{text} Precision@{NEAREST} over all {self.queries:,} queries: {overall}." if overall else text
 
 
 def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
-    """The grid of the longest codes that both frameworks have, else of the longest; None without any codes."""
+    """The grid of the longest codes that the most frameworks have, else of the longest; None without any codes."""
     if not facts:
         return None
     bits = max(facts, key=lambda bits: (len(facts[bits].of), bits))
@@ -76,10 +76,10 @@ def _images(member: Member) -> np.ndarray:
 
 
 def _picture(grid: RetrievalGrid, pixels: np.ndarray) -> Picture:
-    blocks = [
-        Block(f"{NAMES[name]}: {grid.precision[name]} right", [_tiles(ranking, pixels) for ranking in rankings])
-        for name, rankings in grid.found.items()
-    ]
+    blocks = []
+    for name, rankings in grid.found.items():
+        title = f"{FRAMEWORKS[name].title}: {grid.precision[name]} right"
+        blocks.append(Block(title, [_tiles(ranking, pixels) for ranking in rankings]))
     rankings = next(iter(grid.found.values()))
     names = [grid.class_names[ranking.label] for ranking in rankings]
     figure = tile_figure(names, [pixels[ranking.index] for ranking in rankings], blocks)

@@ -6,11 +6,11 @@ from statistics import median
 import numpy as np
 from matplotlib.figure import Figure
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import CodeFacts
-from compare.page.curves import SIZE, STYLES, Picture, new_figure
+from compare.page.curves import SIZE, Picture, line_style, new_figure, places_beside
 from compare.page.data import Material
-from compare.page.figures import BLUE, GREY, ORANGE
+from compare.page.figures import BLUE, COLOURS, GREY, ORANGE
 
 _GROWTH = re.compile(r"float32 weights after step (\d+)")
 
@@ -62,22 +62,21 @@ def throughput(rows: list[dict]) -> Picture:
     figure = Figure(figsize=(5.0, 3.3), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, phase in zip(panels, ("training", "encoding"), strict=True):
-        lengths = sorted({row["bits"] for row in rows})
-        for shift, (framework, style) in zip((-0.2, 0.2), STYLES.items(), strict=True):
-            own = {row["bits"]: row[phase] for row in rows if row["framework"] == framework}
+        lengths, width = sorted({row["bits"] for row in rows}), 0.8 / len(FRAMEWORKS)
+        for shift, one in zip(places_beside(len(FRAMEWORKS), width), FRAMEWORKS.values(), strict=True):
+            own = {row["bits"]: row[phase] for row in rows if row["framework"] == one.key}
             heights = [own.get(bits, 0.0) for bits in lengths]
-            hatch = "" if framework == "torch" else "///"
-            places = np.arange(len(lengths)) + shift
-            axes.bar(places, heights, 0.4, label=NAMES[framework], color=style["color"], hatch=hatch, alpha=0.85)
+            look = {"label": one.title, "color": COLOURS[one.colour], "hatch": one.hatch, "alpha": 0.85}
+            axes.bar(np.arange(len(lengths)) + shift, heights, width, **look)
         axes.set(title=phase, xlabel="bits", ylabel="images/s" if phase == "training" else "")
         axes.set_xticks(range(len(lengths)), list(map(str, lengths)))
         axes.grid(visible=False, axis="x")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     words = [
-        f"{NAMES[name]} {phase} {median(values):,.0f} images/s"
+        f"{one.title} {phase} {median(values):,.0f} images/s"
         for phase in ("training", "encoding")
-        for name in STYLES
-        if (values := [row[phase] for row in rows if row["framework"] == name])
+        for one in FRAMEWORKS.values()
+        if (values := [row[phase] for row in rows if row["framework"] == one.key])
     ]
     return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.")
 
@@ -86,7 +85,7 @@ def throughput_rows(material: Material) -> list[dict]:
     """Speed of each length in each framework: medians over epochs and over runs."""
     rows = []
     for bits in material.lengths:
-        for framework in STYLES:
+        for framework in FRAMEWORKS:
             done = [member for member in material.of(framework, bits) if member.result and member.log]
             if done:
                 encoded = [_encoded_images(m.result) / m.result["encode_seconds"] for m in done]
@@ -105,8 +104,9 @@ def balance(bits: int, facts: dict[str, CodeFacts]) -> Picture:
     axes.axhline(0.5, color=GREY, lw=1)
     words = []
     for framework, own in facts.items():
-        axes.plot(range(1, bits + 1), own.balance, label=NAMES[framework], **{**STYLES[framework], "ls": "none"})
-        words.append(f"{NAMES[framework]} {own.balance.min():.2f} to {own.balance.max():.2f}")
+        title, style = FRAMEWORKS[framework].title, {**line_style(framework), "ls": "none"}
+        axes.plot(range(1, bits + 1), own.balance, label=title, **style)
+        words.append(f"{title} {own.balance.min():.2f} to {own.balance.max():.2f}")
     axes.legend()
     alt = f"Share of ones per bit, where 0.5 is balanced: {'; '.join(words)}."
     return Picture(f"balance-{bits}", figure, f"Bit balance, {bits} bits", alt)
@@ -119,12 +119,12 @@ def correlation(bits: int, facts: dict[str, CodeFacts]) -> Picture:
     panels = figure.subplots(1, len(facts), squeeze=False)[0]
     for axes, (framework, own) in zip(panels, facts.items(), strict=True):
         image = axes.imshow(own.correlation, vmin=-1, vmax=1, cmap="PuOr", extent=(0.5, bits + 0.5, bits + 0.5, 0.5))
-        axes.set_title(NAMES[framework], fontsize=10)
+        axes.set_title(FRAMEWORKS[framework].title, fontsize=10)
         axes.set_xlabel("bit")
         axes.grid(visible=False)
     figure.colorbar(image, ax=list(panels), location="bottom", label="correlation", shrink=0.7)
     words = [
-        f"{NAMES[name]} mean {own.off_diagonal.mean():.2f}, largest {own.off_diagonal.max():.2f}"
+        f"{FRAMEWORKS[name].title} mean {own.off_diagonal.mean():.2f}, largest {own.off_diagonal.max():.2f}"
         for name, own in facts.items()
         if bits > 1
     ]

@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
+from compare.frameworks.records import FRAMEWORKS
 from compare.stats.gather import Gathered
 from compare.suite.planning import RECIPE_OPTIONS
 from shared.config.recipe import PRESETS, Recipe
 from shared.data.identity import CIFAR10
 from shared.network.alexnet import RELU_LAYERS
-from shared.training.runs import FRAMEWORKS
 
 
 def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:

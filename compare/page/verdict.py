@@ -1,17 +1,17 @@
 """What a suite supports, in one sentence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import SIDES, Pair, named, reference, run_order, titles
 from compare.page.data import Material
 from compare.stats.equivalence import overall
-from compare.stats.pairs import decidable, paired_differences, waiting
-from shared.training.runs import FRAMEWORKS
+from compare.stats.pairs import Differences, decidable, differences_by_pair, waiting
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """``differences``: bits -> Paddle - PyTorch of the last mAP, one number per seed that both finished.
+    """``differences``: pair -> bits -> those of the last mAP, one number per seed that both finished; none is empty.
 
     ``aligned`` is None where no ladder was run; ``ladder`` is its verdict in words. ``conclusion`` is what a
     statistical test over the seeds concludes; it takes the place of the caution that stands there for one seed.
@@ -21,7 +21,7 @@ class Evidence:
     planned: int
     finished: int
     frameworks: tuple[str, ...]
-    differences: dict[int, list[float]]
+    differences: dict[Pair, dict[int, list[float]]]
     aligned: bool | None
     ladder: str
     conclusion: str = ""
@@ -30,27 +30,29 @@ class Evidence:
 
 def gather_evidence(material: Material) -> Evidence:
     """The evidence in a suite's folder."""
-    differences = paired_differences(member.result for member in material.finished)
+    found = differences_by_pair(member.result for member in material.finished)
+    found = {pair: by_bits for pair, by_bits in found.items() if by_bits}
     return Evidence(
         planned=len(material.members),
         finished=len(material.finished),
-        frameworks=tuple(n for n in FRAMEWORKS if any(member.cell.framework == n for member in material.finished)),
-        differences={bits: [*by_seed.values()] for bits, by_seed in differences.items()},
+        frameworks=tuple(n for n in run_order() if any(member.cell.framework == n for member in material.finished)),
+        differences={pair: {bits: [*own.values()] for bits, own in by_bits.items()} for pair, by_bits in found.items()},
         aligned=material.align["passed"] if material.align else None,
         ladder=material.align["verdict"] if material.align else "",
-        conclusion=_conclusion(differences, material),
+        conclusion="; ".join(filter(None, (_conclusion(*each, material) for each in found.items()))),
         comparable=material.table is not None,
     )
 
 
-def _conclusion(differences: dict[int, dict[int, float]], material: Material) -> str:
+def _conclusion(pair: Pair, differences: Differences, material: Material) -> str:
     """What the test over seeds says, or that it has yet to come; nothing where one seed a length was planned."""
     notes = waiting(differences, material.grid)
     judged = decidable(differences, material.grid)
     if not judged or notes:
-        return "; ".join(notes)
+        return "; ".join(named(pair, note) for note in notes)
     found = overall(judged, material.recipe.margin)
-    return found.sentence() if len(judged) > 1 else next(iter(found.by_bits.values())).sentence()
+    text = found.sentence() if len(judged) > 1 else next(iter(found.by_bits.values())).sentence()
+    return named(pair, text, mark=": ")
 
 
 def verdict(evidence: Evidence) -> str:
@@ -63,38 +65,51 @@ def verdict(evidence: Evidence) -> str:
             "reason stands below."
         )
     if not evidence.differences:
-        names = " and ".join(NAMES[name] for name in evidence.frameworks)
-        pairing = "at no length and seed did both frameworks finish" if len(evidence.frameworks) > 1 else "alone"
-        return f"No comparison: {names} finished {evidence.finished} of {evidence.planned} planned runs, {pairing}."
+        finished = f"{titles(evidence.frameworks)} finished {evidence.finished} of {evidence.planned} planned runs"
+        return f"No comparison: {finished}, {_pairing(evidence.frameworks)}."
     whole = evidence.finished == evidence.planned
     so_far = "" if whole else f"So far ({evidence.finished} of {evidence.planned} runs finished): "
-    return f"{so_far}{_ladder(evidence)}; {_measured(evidence.differences)}; {_caution(evidence)}."
+    measured = "; ".join(_measured(*each) for each in evidence.differences.items())
+    return f"{so_far}{_ladder(evidence)}; {measured}; {_caution(evidence)}."
+
+
+def _pairing(frameworks: tuple[str, ...]) -> str:
+    """Why none of these make a pair."""
+    if len(frameworks) == 1:
+        return "alone"
+    if set(frameworks) == set(SIDES):
+        return "at no length and seed did both frameworks finish"
+    return f"at no length and seed did {reference().title} and another framework finish"
 
 
 def _ladder(evidence: Evidence) -> str:
+    """The ladder's verdict, which is about its two sides alone."""
+    others = [name for name in evidence.frameworks if name not in SIDES]
+    sides = titles(sorted(SIDES)) if others else ""
     if evidence.aligned is None:
-        return "The alignment ladder was not run, so nothing here shows that both frameworks compute the same thing"
+        them = "the" if others else "both"
+        return f"The alignment ladder was not run, so nothing here shows that {them} frameworks compute the same thing"
     if not evidence.aligned:
-        return f"The two frameworks do NOT compute the same thing ({evidence.ladder})"
-    return "Both frameworks compute the same thing as far as every rung of the alignment ladder can tell"
+        return f"{sides or 'The two frameworks'} do NOT compute the same thing ({evidence.ladder})"
+    who = sides or "Both frameworks"
+    text = f"{who} compute the same thing as far as every rung of the alignment ladder can tell"
+    return f"{text}, which does not compare {titles(others)}" if others else text
 
 
-def _measured(differences: dict[int, list[float]]) -> str:
+def _measured(pair: Pair, differences: Mapping[int, list[float]]) -> str:
     means = {bits: sum(values) / len(values) for bits, values in differences.items()}
     if len(means) == 1:
         ((bits, mean),) = means.items()
-        return f"Paddle - PyTorch in mAP after training: {_signed(mean)} at {bits} bits"
+        return f"{pair} in mAP after training: {_signed(mean)} at {bits} bits"
     low, high = (choose(means, key=means.get) for choose in (min, max))
-    return (
-        f"Paddle - PyTorch in mAP after training: {_signed(means[low])} ({low} bits) to {_signed(means[high])} "
-        f"({high} bits)"
-    )
+    return f"{pair} in mAP after training: {_signed(means[low])} ({low} bits) to {_signed(means[high])} ({high} bits)"
 
 
 def _caution(evidence: Evidence) -> str:
     if evidence.conclusion:
         return evidence.conclusion
-    return "one seed gives no verdict on whether the two are equivalent on average"
+    them = "the two" if len(evidence.differences) == 1 else "they"
+    return f"one seed gives no verdict on whether {them} are equivalent on average"
 
 
 def _signed(value: float) -> str:

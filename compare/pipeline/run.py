@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
+from compare.frameworks.records import SIDES, titles
 from compare.ladder.report import ALIGN_FILE, read_align
 from compare.ladder.run import ALIGN_STEPS, align, quick_scale
 from compare.page.freshness import REPORT_FILE, is_up_to_date
@@ -18,7 +19,6 @@ from compare.suite.studies import controls, families
 from compare.suite.suite import Executor, Suite
 from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied
 from shared.system.progress import Progress, make_progress
-from shared.training.runs import FRAMEWORKS
 
 
 def run_benchmark(arguments: argparse.Namespace) -> None:
@@ -112,12 +112,18 @@ def _executor(arguments: argparse.Namespace) -> Executor:
 
 def _align(suite: Suite, executor: str, progress: Progress) -> bool:
     """Climb the quick ladder, here, unless it passed in this folder and nothing is left to train."""
-    if len(suite.workers) < len(FRAMEWORKS):
+    if not set(SIDES) <= set(suite.frameworks):
         progress.note("alignment ladder: left out, since it compares two frameworks")
         return True
+    if others := [name for name in suite.frameworks if name not in SIDES]:
+        progress.note(f"alignment ladder: compares {titles(sorted(SIDES))}, not {titles(others)}")
     if (suite.out / ALIGN_FILE).exists() and suite.is_finished() and read_align(suite.out)["passed"]:
         return True
-    workers = {worker.framework: dataclasses.replace(worker, threads=1) for worker in suite.workers}
+    workers = {
+        worker.framework: dataclasses.replace(worker, threads=1)
+        for worker in suite.workers
+        if worker.framework in SIDES
+    }
     # a GPU that the nodes have may be missing here
     device = "cuda" if set(suite.devices.values()) == {"cuda"} and executor == "local" else "cpu"
     return align(quick_scale(ALIGN_STEPS), suite.bits[-1], workers, device, suite.out)["passed"]

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS, Pair, named, pairs, reference
 from compare.page.rerun import suite_commands
 from compare.stats.equivalence import UNDECIDED, Overall, overall
 from compare.stats.gather import Gathered, gather
-from compare.stats.pairs import control_differences, decidable, paired_differences, single, waiting
+from compare.stats.pairs import control_differences, decidable, differences_by_pair, single, waiting
 from compare.suite.studies import CONTROLS
+from compare.tables.published import OPEN_DIFFERENCE
 from compare.tables.table_text import plural, start
 from shared.config.recipe import PRESETS, Recipe
 
-# what the published tables leave open
-_ASKED = "the 0.009 between the published best epochs at 12 bits (0.798 in Paddle, 0.789 in PyTorch, one run each)"
 _HEAD = """# Results
 
 Measured by this project and written by `compare/publish.py` from the raw rows beside this page; nothing is edited by
@@ -39,15 +38,15 @@ class PublishedSuite:
         return self.gathered.runs[0].recipe()
 
     @cached_property
-    def differences(self) -> dict[int, dict[int, float]]:
-        """Bits -> seed -> Paddle's mAP minus PyTorch's."""
-        return paired_differences(run.result() for run in self.gathered.runs)
+    def differences(self) -> dict[Pair, dict[int, dict[int, float]]]:
+        """Pair -> bits -> seed -> the other's mAP minus the reference's."""
+        return differences_by_pair(run.result() for run in self.gathered.runs)
 
     @cached_property
-    def judged(self) -> Overall | None:
-        """The test over seeds of the lengths that have all of several; None where none has."""
-        judged = decidable(self.differences, self.gathered.grid)
-        return overall(judged, self.recipe.margin) if judged else None
+    def judged(self) -> dict[Pair, Overall]:
+        """For each pair the test over seeds of the lengths that have all of several; none where none has."""
+        judged = {pair: decidable(own, self.gathered.grid) for pair, own in self.differences.items()}
+        return {pair: overall(own, self.recipe.margin) for pair, own in judged.items() if own}
 
     @property
     def data(self) -> str:
@@ -83,15 +82,16 @@ def _supported(suites: list[PublishedSuite]) -> str:
         return (
             "**Supported**: no verdict on equivalence yet, since no suite here decides it over all its planned pairs."
         )
-    return f"**Supported**, Paddle's mAP minus PyTorch's over paired seeds: {'; '.join(decided)}."
+    whose = f"{pairs()[0].other.short}'s" if len(pairs()) == 1 else "each framework's"
+    return f"**Supported**, {whose} mAP minus {reference().short}'s over paired seeds: {'; '.join(decided)}."
 
 
 def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
     """What the test says of each length that it leaves undecided, or of those that it does not."""
-    by_bits = suite.judged.by_bits if suite.judged else {}
     return [
-        f"{suite.name} ({suite.data}, {bits} bits): {one.sentence()}"
-        for bits, one in by_bits.items()
+        f"{suite.name} ({named(pair, f'{suite.data}, {bits} bits')}): {one.sentence()}"
+        for pair, found in suite.judged.items()
+        for bits, one in found.by_bits.items()
         if (one.verdict == UNDECIDED) == undecided
     ]
 
@@ -101,7 +101,7 @@ def _noise(suites: list[PublishedSuite]) -> str:
     found = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
     if not found:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
-    return f"**Noise** of one framework, to be compared with {_ASKED}: {'; '.join(found)}."
+    return f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}: {'; '.join(found)}."
 
 
 def _seed_noise(suite: PublishedSuite) -> str:
@@ -111,7 +111,7 @@ def _seed_noise(suite: PublishedSuite) -> str:
         maps.setdefault((result["framework"], result["bits"]), []).append(result["map_last"]["expected"])
     several = {cell: values for cell, values in sorted(maps.items()) if len(values) > 1}
     texts = [
-        f"{NAMES[name]} at {bits} bits sd {np.std(values, ddof=1):.4f} (n = {len(values)})"
+        f"{FRAMEWORKS[name].title} at {bits} bits sd {np.std(values, ddof=1):.4f} (n = {len(values)})"
         for (name, bits), values in several.items()
     ]
     return f"{suite.name}, over seeds: {', '.join(texts)}" if texts else ""
@@ -119,7 +119,7 @@ def _seed_noise(suite: PublishedSuite) -> str:
 
 def _control_noise(suite: PublishedSuite) -> str:
     texts = [
-        f"{NAMES[name]} {kind} mean abs. difference {np.mean(np.abs(values)):.4f} (n = {len(values)})"
+        f"{FRAMEWORKS[name].title} {kind} mean abs. difference {np.mean(np.abs(values)):.4f} (n = {len(values)})"
         for kind in CONTROLS
         for name, values in control_differences(suite.gathered, kind).items()
     ]
@@ -129,9 +129,11 @@ def _control_noise(suite: PublishedSuite) -> str:
 def _not_supported(suites: list[PublishedSuite]) -> str:
     gaps = []
     for suite in suites:
-        gaps += [f"{suite.name}, {note}" for note in waiting(suite.differences, suite.gathered.grid)]
+        grid = suite.gathered.grid
+        for pair, own in suite.differences.items():
+            gaps += [f"{suite.name}, {named(pair, note)}" for note in waiting(own, grid)]
         gaps += _judged(suite, undecided=True)
-        if lengths := single(suite.differences, suite.gathered.grid):
+        if lengths := sorted({bits for own in suite.differences.values() for bits in single(own, grid)}):
             gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")
     longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)
     if not longest:

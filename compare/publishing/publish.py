@@ -11,12 +11,13 @@ from compare.page.data import THROUGHPUT_FILE
 from compare.page.freshness import REPORT_FILE
 from compare.page.report import write_report
 from compare.suite.grid import SUITE_FILE
+from compare.suite.run_folders import finished_runs
 from compare.suite.studies import CONTROLS, control_folder, variance_folder
 from compare.tables.table import make_table
 from shared.config.recipe import SEEDED
 from shared.system.errors import UserError
 from shared.system.files import PROJECT_ROOT, make_folder, write_json
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
 _OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.frameworks.worker import NAMES, Worker
+from compare.frameworks.records import FRAMEWORKS
+from compare.frameworks.worker import Worker, named_python
 from compare.scores.code_files import common_bits, left_out, read_both
 from compare.search.hits import Database, Query, check_numbers, lines, record, search, share_right
 from compare.search.neighbours import index_beside, open_index
@@ -24,7 +25,7 @@ def search_run(arguments: argparse.Namespace) -> None:
     """Answer with the images of a finished run, whose network encodes the pictures."""
     run = open_run(arguments.run, arguments.data)
     database = run.database()
-    worker, failures = Worker(run.framework, getattr(arguments, f"{run.framework}_python")), []
+    worker, failures = Worker(run.framework, named_python(arguments, run.framework)), []
     if arguments.image:
         pixels, names, failures = run.read_pictures(arguments.image)
         queries = run.of_pictures(names, pixels, worker, arguments.device) if names else []
@@ -48,7 +49,7 @@ def _draw(run: FinishedRun, found: Sequence[dict], queries: np.ndarray, file: Pa
 
     pixels = run.dataset.pixels
     rows = [[Tile(pixels[hit["index"]], bool(hit["wrong"])) for hit in one["nearest"]] for one in found]
-    title = f"{NAMES[run.framework]}, {run.recipe.bits} bits"
+    title = f"{FRAMEWORKS[run.framework].title}, {run.recipe.bits} bits"
     if all(one["true"] for one in found):
         title += f": {share_right(found)} right"
     names = [

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from compare.frameworks.records import known_key, reference
 from compare.frameworks.worker import Worker
 from compare.search.hits import Database, Query, check_numbers
 from compare.search.neighbours import index_codes
+from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.codes.predictions import told_apart
@@ -18,8 +20,9 @@ from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset, class_name, image_name, image_size
 from shared.data.pictures import read_pictures
 from shared.system.errors import UserError
+from shared.system.schema import checked
 from shared.training.opening import load_data
-from shared.training.runs import Run, data_of, finished_runs
+from shared.training.runs import Run, data_of
 from shared.worker.questions import write_question
 
 
@@ -100,8 +103,8 @@ def open_run(folder: Path, data: str | None) -> FinishedRun:
     run = Run(folder)
     if not run.is_finished():
         below = [str(other.folder) for other in finished_runs(folder)]
-        named = f"; name one of {', '.join(below)}" if below else ", such as OUT/torch/bits48-seed2000"
+        named = f"; name one of {', '.join(below)}" if below else f", such as OUT/{reference().key}/bits48-seed2000"
         raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
-    result = run.result()
+    framework = checked(run.result()["framework"], known_key(), f"{run.result_file}: framework")
     data = data or data_of(run.environment())
-    return FinishedRun(run, result["framework"], run.recipe(), Codes.load(run.codes_file), data)
+    return FinishedRun(run, framework, run.recipe(), Codes.load(run.codes_file), data)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.frameworks.worker import NAMES, Dialogue, Worker
+from compare.frameworks.records import FRAMEWORKS
+from compare.frameworks.worker import Dialogue, Worker
 from shared.codes.encoding import BATCH_SIZE
 from shared.system.errors import UserError, WorkerDied
 from shared.worker.questions import write_question
@@ -90,15 +91,18 @@ class Answerer:
             return
         for question, record in zip(batch, records, strict=True):
             if "problem" in record:
-                question.answer.set_exception(Unavailable(f"{NAMES[self._worker.framework]}: {record['problem']}"))
+                question.answer.set_exception(Unavailable(f"{self._title}: {record['problem']}"))
             else:
                 question.answer.set_result(record)
 
     @property
+    def _title(self) -> str:
+        return FRAMEWORKS[self._worker.framework].title
+
+    @property
     def _reason(self) -> str:
-        name = NAMES[self._worker.framework]
         return (
-            f"expected an answer of {name}, but its worker ended, and again after a new start; try again later; "
+            f"expected an answer of {self._title}, but its worker ended, and again after a new start; try again later; "
             "the server's terminal says what happened"
         )
 

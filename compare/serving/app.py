@@ -4,7 +4,6 @@ import contextlib
 import ipaddress
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import jinja2
 from starlette.applications import Starlette
@@ -16,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS
 from compare.serving.answering import Unavailable
 from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.lookup import Lookup
@@ -26,7 +25,8 @@ from shared.system.errors import UserError
 
 _MAX_NAME = 100
 _MOST_UPLOADED = 16 * MAX_BYTES
-_TEMPLATES = Path(__file__).with_name("templates")
+# the report's style is this page's, too
+_TEMPLATES = jinja2.ChoiceLoader([jinja2.PackageLoader("compare.serving"), jinja2.PackageLoader("compare.page")])
 _FILES = {"report.css": "text/css", "serve.css": "text/css", "serve.js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -78,10 +78,11 @@ class _Pages:
         self._lookup, self._version = lookup, lookup.dataset.digest()[:12]
         self._uploads, self._decoders = Uploads(_MOST_UPLOADED), Decoders(lookup.size)
         templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+            loader=_TEMPLATES, autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
         )
-        limits = {"max_bytes": MAX_BYTES, "formats": FORMATS, "version": self._version, "names": NAMES}
+        limits = {"max_bytes": MAX_BYTES, "formats": FORMATS, "version": self._version, "frameworks": FRAMEWORKS}
         self._home = templates.get_template("serve.html.j2").render(lookup=lookup, **limits)
+        self._files = {name: templates.get_template(name).render(frameworks=FRAMEWORKS) for name in _FILES}
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -95,8 +96,7 @@ class _Pages:
         name = request.path_params["name"]
         if name not in _FILES:
             raise HTTPException(404, f"expected one of {', '.join(_FILES)}, received another name")
-        text = (_TEMPLATES / name).read_text(encoding="utf-8")
-        return Response(text, media_type=_FILES[name], headers={"cache-control": "no-cache"})
+        return Response(self._files[name], media_type=_FILES[name], headers={"cache-control": "no-cache"})
 
     async def health(self, _: Request) -> Response:
         return _json(self._lookup.health)

@@ -1,4 +1,4 @@
-"""What both frameworks of a suite say of an image: class, code and the nearest items of the database."""
+"""What the frameworks of a suite say of an image: class, code and the nearest items of the database."""
 
 import asyncio
 import base64
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS, all_of
 from compare.page.codes import NEAREST
 from compare.search.neighbours import RunIndex
 from compare.serving.answering import Answerer
@@ -26,8 +26,8 @@ class Side:
 
     @property
     def name(self) -> str:
-        """ "PyTorch Lightning" or "PaddlePaddle"."""
-        return NAMES[self.framework]
+        """The framework's full name."""
+        return FRAMEWORKS[self.framework].title
 
     async def answer(self, name: str, pixels: np.ndarray) -> dict:
         """What ``predict`` says of an image uint8 (height, width, 3), ``nearest`` and ``tied``; raises Unavailable."""
@@ -118,7 +118,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def _summary(answers: list[dict], apart: int, bits: int) -> str:
-    """In words, how far two frameworks agree; of one, what it says.
+    """In words, how far frameworks agree; of one, what it says.
 
     >>> near = [{"index": 1, "distance": 0}, {"index": 2, "distance": 3}]
     >>> both = {"class": "cat", "nearest": near, "tied": 0}, {"class": "dog", "nearest": near[1:], "tied": 0}
@@ -129,8 +129,10 @@ def _summary(answers: list[dict], apart: int, bits: int) -> str:
     ties = _ties(answers)
     if len(answers) == 1:
         return f"It says {classes[0]}.{ties}"
-    says = f"Both say {classes[0]}" if len(set(classes)) == 1 else f"They disagree: {' and '.join(classes)}"
-    codes = f"{says}. Their codes are {apart} of {bits} bits apart"
+    all_say = f"{all_of(len(answers)).capitalize()} say {classes[0]}"
+    says = all_say if len(set(classes)) == 1 else f"They disagree: {' and '.join(classes)}"
+    differ = f"are {apart} of {bits} bits apart" if len(answers) == 2 else f"differ in {apart} of {bits} bits"
+    codes = f"{says}. Their codes {differ}"
     if ties:
         return f"{codes}.{ties}"
     shared = set.intersection(*({hit["index"] for hit in answer["nearest"]} for answer in answers))

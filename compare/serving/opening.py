@@ -5,17 +5,16 @@ from collections import defaultdict
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from compare.frameworks.worker import NAMES, Worker
+from compare.frameworks.records import FRAMEWORKS
+from compare.frameworks.worker import Worker, named_python
 from compare.search.neighbours import index_codes
 from compare.search.run_queries import FinishedRun, open_run
 from compare.serving.answering import Answerer
 from compare.serving.lookup import Lookup, Side
+from compare.suite.run_folders import finished_runs
 from shared.system.errors import UserError
 from shared.system.machine import num_threads
-from shared.training.runs import Run, finished_runs
-
-# as in the report
-_ORDER = ("torch", "paddle")
+from shared.training.runs import Run
 
 
 def choose_runs(out: Path, bits: int | None, seed: int | None) -> dict[str, Run]:
@@ -43,9 +42,10 @@ def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
     runs = _open_runs(arguments)
     first = next(iter(runs.values()))
     dataset, bits, seed = first.dataset, first.recipe.bits, first.recipe.seed
-    sides, missing = [], {name: f"no finished run with {bits} bits, seed {seed}" for name in _ORDER if name not in runs}
+    absent = f"no finished run with {bits} bits, seed {seed}"
+    sides, missing = [], {name: absent for name in FRAMEWORKS if name not in runs}
     for framework, run in runs.items():
-        worker = Worker(framework, getattr(arguments, f"{framework}_python"), max(1, num_threads() // len(runs)))
+        worker = Worker(framework, named_python(arguments, framework), max(1, num_threads() // len(runs)))
         try:
             sides.append(_open_side(worker, run, arguments.device, stack))
         except UserError as error:
@@ -53,7 +53,7 @@ def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
                 raise
             missing[framework] = str(error)
     if not sides:
-        raise UserError("; ".join(f"{NAMES[name]}: {reason}" for name, reason in missing.items()))
+        raise UserError("; ".join(f"{FRAMEWORKS[name].title}: {reason}" for name, reason in missing.items()))
     queries = first.codes.index[: first.codes.num_queries]
     return Lookup(first.recipe.preset, bits, seed, dataset, queries, sides, missing)
 
@@ -64,7 +64,7 @@ def _open_runs(arguments: argparse.Namespace) -> dict[str, FinishedRun]:
     if out is None:
         raise UserError("expected OUT, the folder of a suite of benchmark.py, received none")
     chosen = choose_runs(out, arguments.bits, arguments.seed)
-    runs = {name: open_run(chosen[name].folder, arguments.data) for name in _ORDER if name in chosen}
+    runs = {name: open_run(chosen[name].folder, arguments.data) for name in FRAMEWORKS if name in chosen}
     if len({run.recipe.data_sha256 for run in runs.values()}) > 1:
         raise UserError(f"{out}: expected runs of the same images, received runs of different ones")
     return runs

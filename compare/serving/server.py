@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS
 from compare.serving.app import is_loopback, make_app
 from compare.serving.connections import SECONDS_TO_ASK, Connection
 from compare.serving.lookup import Lookup
@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(lookup: Lookup, listener: socket.socket, host: str) -> None:
     """Serve at ``listener``, which listens at ``host``, until a signal; say on stdout where, and what is left out."""
     for framework, reason in lookup.missing.items():
-        print(f"{NAMES[framework]} is left out: {reason}")
+        print(f"{FRAMEWORKS[framework].title} is left out: {reason}")
     if not is_loopback(host):
         print(f"warning: --host {host}: whoever reaches this machine can use the page; there is no password")
     name = f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from compare.conversion.convert import write as write_checkpoint
+from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.speed.code_samples import synthetic
 from compare.speed.throughput_table import Contestant, Measured
@@ -21,17 +22,17 @@ from shared.training.departures import departures
 
 _ITEMS = 59_000
 _ROUNDS = 3
-OWN_FORM = {"torch": ".ckpt", "paddle": ".pdparams"}
 
 
 def measure(measured: Measured, workers: dict[str, Worker], folder: Path, progress: Progress) -> None:
-    """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for both."""
+    """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for all."""
     state = _trained_state(measured, folder)
     codes, argsort = _codes(measured.recipe.bits), not departures(measured.recipe)
     score_of(codes)  # its kernels are compiled
     for number in range(1, _ROUNDS + 1):
         for name, worker in workers.items():
-            measured.add(Contestant(name, tuned=True), _conversion(state, folder / f"state{OWN_FORM[name]}", worker))
+            own_form = folder / f"state{FRAMEWORKS[name].checkpoint_suffix}"
+            measured.add(Contestant(name, tuned=True), _conversion(state, own_form, worker))
         measured.add_common(_codes_and_score(codes, folder / "codes.npz", argsort))
         progress.update("files and score", number, _ROUNDS)
 

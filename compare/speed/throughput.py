@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.frameworks.worker import NAMES, Dialogue, Worker
+from compare.frameworks.records import FRAMEWORKS, all_of, run_order
+from compare.frameworks.worker import Dialogue, Worker, named_python
 from compare.page.figures import save_figure
 from compare.speed import other_costs as surroundings
 from compare.speed.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, heading, markdown, notes, table
@@ -24,11 +25,9 @@ from shared.system.errors import UserError
 from shared.system.files import check_links, check_writable, write_json, write_text
 from shared.system.machine import num_threads
 from shared.system.progress import Progress, make_progress
-from shared.training.runs import FRAMEWORKS, Run
+from shared.training.runs import Run
 
 PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
-# each framework twice
-_CONTESTANTS = 2 * len(FRAMEWORKS)
 # threads of the one that was measured before may still wait for work
 _PAUSE_SECONDS = 0.3
 
@@ -36,8 +35,8 @@ _PAUSE_SECONDS = 0.3
 def measure_and_write(arguments: argparse.Namespace) -> None:
     """Measure what the options of ``compare/throughput.py`` ask for, print the table, write it with its raw numbers."""
     recipe = _recipe(arguments)
-    if arguments.device == "cpu":
-        check_memory(recipe, _CONTESTANTS, f"--px {arguments.px}")
+    if arguments.device == "cpu":  # each framework twice
+        check_memory(recipe, 2 * len(FRAMEWORKS), f"--px {arguments.px}")
     check_writable(arguments.out)
     check_links(arguments.out)
     load = os.getloadavg()[0]
@@ -97,7 +96,7 @@ def _noise(path: Path) -> Path:
 def _worker(framework: str, arguments: argparse.Namespace, tuned: bool) -> Worker:
     # the same number of threads in all, and none of this project's settings where the defaults are wanted
     variables = {} if tuned else {"GREEDYHASH_UNTUNED": "1"}
-    return Worker(framework, getattr(arguments, f"{framework}_python"), num_threads(), variables)
+    return Worker(framework, named_python(arguments, framework), num_threads(), variables)
 
 
 def _contestants(
@@ -105,8 +104,8 @@ def _contestants(
 ) -> dict[Contestant, Dialogue]:
     """The workers that can be measured, with the seconds that each took to be ready."""
     found, reasons = {}, []
-    for name in FRAMEWORKS:
-        progress.note(f"starting {NAMES[name]}, with this project's settings and with its defaults")
+    for name in run_order():
+        progress.note(f"starting {FRAMEWORKS[name].title}, with this project's settings and with its defaults")
         try:
             for tuned in (True, False):
                 dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
@@ -114,13 +113,13 @@ def _contestants(
         except UserError as error:
             if _worker(name, arguments, tuned=True).named:
                 raise
-            progress.note(f"{NAMES[name]} is left out: {error}")
+            progress.note(f"{FRAMEWORKS[name].title} is left out: {error}")
             reasons.append(str(error))
     if not found:
         raise UserError("no framework can be measured: " + "; ".join(dict.fromkeys(reasons)))
     devices = {dialogue.greeting["device"] for dialogue in found.values()}
     if len(devices) > 1:
-        raise UserError(f"--device {arguments.device}: expected one device for both frameworks, found {devices}")
+        raise UserError(f"--device {arguments.device}: expected one device for {all_of()} frameworks, found {devices}")
     return found
 
 

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from compare.frameworks.worker import NAMES
-from compare.page.curves import STYLES
-from compare.page.figures import house_style
+from compare.frameworks.records import FRAMEWORKS, all_of, pairs
+from compare.page.figures import COLOURS, house_style
 from shared.codes.encoding import BATCH_SIZE
 from shared.config.recipe import Recipe
 from shared.network.flops import encoding_flops, training_bytes, training_flops
@@ -18,7 +17,6 @@ from shared.worker.bench import PRODUCT_SIDE
 
 # what is measured without this project's settings, too
 PLAIN_PHASES = ("step", "encode")
-_SHORT = {"torch": "PyTorch", "paddle": "Paddle"}
 _TRAINED, _ENCODED = 5000, 60_000  # images an epoch, and to score a run, of CIFAR-10 (I)
 # phase, what people call it, and the unit it is shown in
 _ROWS = (
@@ -49,7 +47,7 @@ class Contestant(NamedTuple):
     tuned: bool
 
     def __str__(self) -> str:
-        return NAMES[self.framework] + ("" if self.tuned else ", default settings")
+        return FRAMEWORKS[self.framework].title + ("" if self.tuned else ", default settings")
 
 
 @dataclass
@@ -70,14 +68,14 @@ class Measured:
             self.seconds[contestant].setdefault(name, []).append(value)
 
     def add_common(self, seconds: Mapping[str, float]) -> None:
-        """Add one measurement of what is the same for both frameworks."""
+        """Add one measurement of what is the same for all frameworks."""
         for framework in self.frameworks:
             self.add(Contestant(framework, tuned=True), seconds)
 
     @property
     def frameworks(self) -> list[str]:
         """Those that were measured."""
-        return [name for name in _SHORT if Contestant(name, tuned=True) in self.environments]
+        return [name for name in FRAMEWORKS if Contestant(name, tuned=True) in self.environments]
 
     def of(self, framework: str, phase: str, tuned: bool = True) -> list[float]:
         """All measurements of a phase; none where it was not measured."""
@@ -110,15 +108,16 @@ def table(measured: Measured) -> list[dict[str, str]]:
 
 def _row(measured: Measured, phase: str, label: str, unit: str) -> dict[str, str]:
     row = {"phase": f"{label}, {unit}"}
-    for name in _SHORT:
-        row[NAMES[name]] = _shown(measured, name, phase, unit)
-    torch, paddle = (measured.of(name, phase) for name in ("torch", "paddle"))
-    row["Paddle / PyTorch"] = _ratio(torch, paddle)
-    for name, short in _SHORT.items():
-        plain = measured.of(name, phase, tuned=False) if phase in PLAIN_PHASES else []
-        row[f"{short} / defaults"] = _ratio(plain, measured.of(name, phase))
-    for name, short in _SHORT.items():
-        row[f"{short} / ceiling"] = _share(measured, name, phase)
+    for framework in FRAMEWORKS.values():
+        row[framework.title] = _shown(measured, framework.key, phase, unit)
+    for pair in pairs():
+        other, reference = (measured.of(name, phase) for name in pair.keys)
+        row[pair.ratio] = _ratio(reference, other)
+    for framework in FRAMEWORKS.values():
+        plain = measured.of(framework.key, phase, tuned=False) if phase in PLAIN_PHASES else []
+        row[f"{framework.short} / defaults"] = _ratio(plain, measured.of(framework.key, phase))
+    for framework in FRAMEWORKS.values():
+        row[f"{framework.short} / ceiling"] = _share(measured, framework.key, phase)
     return row
 
 
@@ -177,21 +176,21 @@ def other_costs(measured: Measured, framework: str) -> tuple[float, float]:
 def heading(measured: Measured) -> str:
     """What stands above the table: where its numbers are from, and under what load."""
     return (
-        "Speed by phase, both frameworks in turn in one session; the machine's load average before: "
+        f"Speed by phase, {all_of()} frameworks in turn in one session; the machine's load average before: "
         f"{measured.load_before:.1f}"
     )
 
 
 def notes(measured: Measured) -> list[str]:
     """What the table means, and the facts that its numbers depend on."""
-    recipe = measured.recipe
+    recipe, best = measured.recipe, "better of both" if len(FRAMEWORKS) == 2 else "best of all"
     return [
         "Medians [smallest, largest] of measurements in turn; ratios of speeds: above 1 the one named first is faster. "
         "defaults: the framework with the same threads, without this project's speed settings (GREEDYHASH_UNTUNED=1).",
         f"{recipe.input_px} px, AlexNet width x{recipe.width:g}, {recipe.bits} bits, {recipe.precision}, batch "
         f"{recipe.batch_size} in training and {BATCH_SIZE} in encoding, {recipe.dropout} dropout masks.",
         *(_environment_note(measured, name) for name in measured.frameworks),
-        f"Ceiling: {_giga(measured.ceiling())} GFLOP/s, the better of both frameworks' {PRODUCT_SIDE} x {PRODUCT_SIDE} "
+        f"Ceiling: {_giga(measured.ceiling())} GFLOP/s, the {best} frameworks' {PRODUCT_SIDE} x {PRODUCT_SIDE} "
         f"matrix products ({', '.join(_product(measured, name) for name in measured.frameworks)}).",
         f"Arithmetic: {_giga(training_flops(recipe))} GFLOP an image in training, {_giga(encoding_flops(recipe))} in "
         f"encoding; a training step moves at least {training_bytes(recipe) / 1e9:.2f} GB.",
@@ -203,12 +202,12 @@ def _environment_note(measured: Measured, framework: str) -> str:
     facts = measured.environments[Contestant(framework, tuned=True)]
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items() if version)
     set_here = ", ".join(f"{name}={value}" for name, value in facts["variables"].items() if value)
-    text = f"{NAMES[framework]}: {facts['device_name']}, {facts['framework_threads']} threads; {versions}"
+    text = f"{FRAMEWORKS[framework].title}: {facts['device_name']}, {facts['framework_threads']} threads; {versions}"
     return f"{text}; {set_here}." if set_here else f"{text}."
 
 
 def _product(measured: Measured, framework: str) -> str:
-    return f"{NAMES[framework]} {_giga(2 * PRODUCT_SIDE**3 / median(measured.of(framework, 'product')))}"
+    return f"{FRAMEWORKS[framework].title} {_giga(2 * PRODUCT_SIDE**3 / median(measured.of(framework, 'product')))}"
 
 
 def _giga(value: float) -> str:
@@ -216,9 +215,9 @@ def _giga(value: float) -> str:
 
 
 def _other_costs_note(measured: Measured, framework: str) -> str:
-    main, rest = other_costs(measured, framework)
+    title, (main, rest) = FRAMEWORKS[framework].title, other_costs(measured, framework)
     return (
-        f"{NAMES[framework]}: a run of {measured.recipe.epochs} epochs on CIFAR-10 (I) takes {main:.0f} s of training "
+        f"{title}: a run of {measured.recipe.epochs} epochs on CIFAR-10 (I) takes {main:.0f} s of training "
         f"and encoding at these rates, and {rest:.1f} s of other costs, {rest / (main + rest):.1%} of the whole."
     )
 
@@ -236,16 +235,16 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 def figure(measured: Measured) -> Figure:
-    """Training and encoding rates of both frameworks, with and without this project's settings."""
+    """Training and encoding rates of the frameworks, with and without this project's settings."""
     bars = [(name, tuned) for name in measured.frameworks for tuned in (False, True)]
-    labels = [f"{_SHORT[name]}\n{'tuned' if tuned else 'defaults'}" for name, tuned in bars]
+    labels = [f"{FRAMEWORKS[name].short}\n{'tuned' if tuned else 'defaults'}" for name, tuned in bars]
     with house_style():
         drawn = Figure(figsize=(6.4, 3.2), layout="constrained")
         for axes, phase, title in zip(drawn.subplots(1, 2), PLAIN_PHASES, ("training", "encoding"), strict=True):
             rates = [measured.images_per_second(*bar, phase) or 0.0 for bar in bars]
             for place, ((name, tuned), rate) in enumerate(zip(bars, rates, strict=True)):
-                hatch = "" if name == "torch" else "///"
-                axes.bar(place, rate, color=STYLES[name]["color"], hatch=hatch, alpha=0.85 if tuned else 0.4)
+                look = {"color": COLOURS[FRAMEWORKS[name].colour], "hatch": FRAMEWORKS[name].hatch}
+                axes.bar(place, rate, **look, alpha=0.85 if tuned else 0.4)
                 axes.text(place, rate, _number(rate), ha="center", va="bottom")
             axes.set_xticks(range(len(labels)), labels, fontsize=8)
             axes.set(title=title, ylabel="images/s" if phase == "step" else "")

@@ -1,7 +1,7 @@
 """Are two frameworks equivalent? Paired differences of mAP over seeds, and a verdict in one of four words.
 
 A pair is one run in each framework with the same split, initial weights, batch order and masks; its difference is
-Paddle's mAP minus PyTorch's. The margin, the largest difference that does not matter, is fixed before any run.
+the other's mAP minus the reference's. The margin, the largest difference that does not matter, is fixed before any run.
 
 Two tests are made at 5 %, and each passes or fails:
 
@@ -192,7 +192,7 @@ def paired(differences: Sequence[float], margin: float = MARGIN) -> Paired:
 
 
 def overall(differences: Mapping[int, Mapping[int, float]], margin: float = MARGIN) -> Overall:
-    """The verdicts on ``differences``, bits -> seed -> Paddle - PyTorch (mAP), one by one and together.
+    """The verdicts on ``differences``, bits -> seed -> difference of mAP, one by one and together.
 
     Raises UserError where there is no length, and as ``paired`` does.
     """

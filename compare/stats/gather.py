@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compare.ladder.report import ALIGN_FILE, read_align
+from compare.suite.cells import Cell
 from compare.suite.grid import Grid, joined, read_grid
+from compare.suite.run_folders import finished_runs, placed_result
 from compare.suite.studies import CONTROLS, control_folder, variance_folder
 from shared.config.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
 from shared.system.errors import UserError
-from shared.training.runs import Run, finished_runs, run_of
+from shared.training.runs import Run
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,10 @@ def gather(outs: Sequence[Path]) -> Gathered:
 
 def _finished(outs: Sequence[Path]) -> list[Run]:
     """By framework, bit length and seed."""
-    found: dict[tuple[str, int, int], Run] = {}
+    found: dict[Cell, Run] = {}
     for suite, run in ((out, run) for out in outs for run in finished_runs(out)):
-        recipe = run.recipe()
-        cell = (run.result()["framework"], recipe.bits, recipe.seed)
-        if run.folder != run_of(suite, *cell).folder:
-            received = "{}, {} bits, seed {}".format(*cell)
-            raise UserError(f"{run.folder}: expected the run that the folder is named for, received {received}")
-        other = found.setdefault(cell, run)
+        result = placed_result(suite, run)
+        other = found.setdefault(Cell(result["framework"], result["bits"], result["seed"]), run)
         if other is not run:
             raise UserError(f"{run.folder} and {other.folder} are the same cell; leave one of the suites out")
     return [found[cell] for cell in sorted(found)]
@@ -74,7 +72,7 @@ def _check_recipes(runs: Sequence[Run], expected: Recipe) -> None:
 
 
 def _check_pairs(runs: Sequence[Run]) -> None:
-    """Both frameworks' runs of one cell must have started from the same recipe and weights, and must have moved."""
+    """Runs of one length and seed must have started from the same recipe and weights, and must have moved."""
     origin: dict[tuple[int, int], tuple[str, str]] = {}
     for run in runs:
         result = run.result()

@@ -4,29 +4,37 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from compare.frameworks.records import Pair, pairs, run_order
 from compare.stats.gather import Gathered
 from compare.stats.spread import QueryBootstrap, bootstrap_queries
 from compare.suite.grid import Grid
 from shared.config.recipe import BASE_SEED
-from shared.training.runs import FRAMEWORKS, Run
+from shared.training.runs import Run
 
 Cell = tuple[str, int, int]
 Differences = Mapping[int, Mapping[int, float]]
 
 
-def paired_differences(results: Iterable[Mapping]) -> dict[int, dict[int, float]]:
-    """Bits -> seed -> Paddle's mAP minus PyTorch's; lengths without a pair are left out.
+def differences_by_pair(results: Iterable[Mapping]) -> dict[Pair, dict[int, dict[int, float]]]:
+    """For every pair of frameworks its ``paired_differences``."""
+    results = list(results)
+    return {pair: paired_differences(results, pair) for pair in pairs()}
+
+
+def paired_differences(results: Iterable[Mapping], pair: Pair) -> dict[int, dict[int, float]]:
+    """Bits -> seed -> the other's mAP minus the reference's; lengths without a pair of runs are left out.
 
     ``results`` are the contents of ``result.json`` files.
     """
+    other, reference = pair.keys
     scores: dict[tuple[int, int], dict[str, float]] = {}
     for result in results:
         cell = scores.setdefault((result["bits"], result["seed"]), {})
         cell[result["framework"]] = result["map_last"]["expected"]
     differences: dict[int, dict[int, float]] = {}
     for (bits, seed), cell in sorted(scores.items()):
-        if len(cell) == 2:
-            differences.setdefault(bits, {})[seed] = cell["paddle"] - cell["torch"]
+        if other in cell and reference in cell:
+            differences.setdefault(bits, {})[seed] = cell[other] - cell[reference]
     return differences
 
 
@@ -55,7 +63,7 @@ def control_differences(gathered: Gathered, kind: str) -> dict[str, list[float]]
     """Framework -> its mAP in the control ``kind`` minus its own in the suite, a number a cell that both have."""
     own, control = _maps(gathered.runs), _maps(gathered.controls[kind])
     cells = sorted(own.keys() & control.keys())
-    differences = {name: [control[cell] - own[cell] for cell in cells if cell[0] == name] for name in FRAMEWORKS}
+    differences = {name: [control[cell] - own[cell] for cell in cells if cell[0] == name] for name in run_order()}
     return {name: values for name, values in differences.items() if values}
 
 
@@ -75,18 +83,18 @@ def all_varying(gathered: Gathered, bits: int) -> list[float]:
     return [value for (name, _), value in _at(_maps(gathered.runs), bits).items() if name in names]
 
 
-def first_pair_over_queries(gathered: Gathered, bits: int) -> tuple[int, QueryBootstrap] | None:
-    """The lowest seed that both frameworks finished, and its pair of checkpoints over the queries.
+def first_pair_over_queries(gathered: Gathered, bits: int, pair: Pair) -> tuple[int, QueryBootstrap] | None:
+    """The lowest seed that both frameworks of a pair finished, and its two checkpoints over the queries.
 
-    None where there is no such pair, or its runs' queries.csv are missing. Raises UserError for damaged ones.
+    None where there are none, or their queries.csv are missing. Raises UserError for damaged ones.
     """
     seeds: dict[int, dict[str, Run]] = {}
     for run in gathered.runs:
         if run.recipe().bits == bits and run.queries_file.exists():
             seeds.setdefault(run.recipe().seed, {})[run.folder.parent.name] = run
-    pairs = {seed: runs for seed, runs in sorted(seeds.items()) if len(runs) == len(FRAMEWORKS)}
-    for seed, runs in pairs.items():
-        return seed, bootstrap_queries(*(runs[name].average_precisions() for name in ("paddle", "torch")))
+    for seed, runs in sorted(seeds.items()):
+        if runs.keys() >= set(pair.keys):
+            return seed, bootstrap_queries(*(runs[name].average_precisions() for name in pair.keys))
     return None
 
 

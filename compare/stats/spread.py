@@ -66,11 +66,11 @@ class NoiseFloor:
 def noise_floor(control: Sequence[float], differences: Sequence[float] = ()) -> NoiseFloor:
     """The spread of ``control``, differences of mAP between two runs of one framework that should not matter.
 
-    Such pairs share a seed and differ in the number of threads, say, or in native dropout. ``differences``: Paddle -
-    PyTorch, for comparison. sd: chi-square interval with n - 1 degrees of freedom. Mean ``|d|``: neither run of a pair
-    comes first, so d has mean 0, sum d^2 / sigma^2 is chi-square with n degrees, and E|d| = sigma sqrt(2 / pi). Ratio:
-    F interval with n - 1 degrees each, for independent runs; where both share runs it is wider than it need be. The
-    ratio compares scatter alone; a shift is for ``paired`` to judge. Raises UserError for fewer than two numbers.
+    Such pairs share a seed and differ in the number of threads, say, or in native dropout. ``differences``: of
+    two frameworks, for comparison. sd: chi-square interval with n - 1 degrees of freedom. Mean ``|d|``: neither run of
+    a pair comes first, so d has mean 0, sum d^2 / sigma^2 is chi-square with n degrees, and E|d| = sigma sqrt(2 / pi).
+    Ratio: F interval with n - 1 degrees each, for independent runs; where both share runs it is wider than it need be.
+    The ratio compares scatter alone; a shift is for ``paired`` to judge. Raises UserError for fewer than two numbers.
     """
     values = several("control", control)
     _, sd = mean_and_sd(values)

@@ -100,7 +100,7 @@ def components(
     """The table of components by the design at the head of this file.
 
     ``families``: source -> mAPs of one framework's runs that differ in this source's seed alone. ``differences``:
-    Paddle - PyTorch (mAP) over pairs. ``together``: mAPs of the same framework's runs in which all these seeds differ,
+    those between two frameworks. ``together``: mAPs of the same framework's runs in which all these seeds differ,
     and no others. Raises UserError without families and for fewer than two numbers in any of them.
 
     Intervals of shares and of the ratio are generalised confidence intervals (Weerahandi 1993): 95 % of what they come

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from compare.frameworks.worker import NAMES, Worker
+from compare.frameworks.records import FRAMEWORKS, reference
+from compare.frameworks.worker import Worker
+from shared.config.recipe import BASE_SEED
 from shared.system.errors import UserError, WorkerDied
 from shared.system.progress import Progress, format_seconds
-from shared.training.runs import FRAMEWORKS, Run, run_of
+from shared.training.runs import Run, run_of
 
 
 class Cell(NamedTuple):
-    """A framework at one bit length and seed; written ``torch:12:2000``."""
+    """A framework at one bit length and seed; written ``FRAMEWORK:12:2000``."""
 
     framework: str
     bits: int
@@ -23,15 +25,16 @@ class Cell(NamedTuple):
         return f"{self.framework}:{self.bits}:{self.seed}"
 
     def describe(self) -> str:
-        """ "PaddlePaddle, 12 bits, seed 2000"."""
-        return f"{NAMES[self.framework]}, {self.bits} bits, seed {self.seed}"
+        """Its framework by its full name, and "12 bits, seed 2000"."""
+        return f"{FRAMEWORKS[self.framework].title}, {self.bits} bits, seed {self.seed}"
 
 
 def parse_cell(text: str) -> Cell:
     """The cell written as ``text``; UserError when it is none."""
     framework, *numbers = text.split(":")
     if framework not in FRAMEWORKS or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-        raise UserError(f"--cell: expected FRAMEWORK:BITS:SEED such as torch:12:2000, received {text!r}")
+        example = Cell(reference().key, 12, BASE_SEED)
+        raise UserError(f"--cell: expected FRAMEWORK:BITS:SEED such as {example}, received {text!r}")
     return Cell(framework, *map(int, numbers))
 
 
@@ -54,7 +57,7 @@ class Task:
 
     @property
     def initial_weights(self) -> Path:
-        """The file both frameworks start from."""
+        """The file that every framework starts from."""
         return self.out / "init" / f"bits{self.cell.bits}-seed{self.cell.seed}.safetensors"
 
     def execute(self, progress: Progress) -> str:

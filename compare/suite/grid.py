@@ -6,23 +6,14 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from compare.frameworks.records import known_key
 from compare.suite.cells import Cell
 from shared.system.errors import UserError
 from shared.system.files import read_json, write_json
 from shared.system.schema import LINE, TEXT, Each, Record, whole
-from shared.training.run_schema import CODE_LENGTH, FRAMEWORK, SEED
+from shared.training.run_schema import CODE_LENGTH, SEED
 
 SUITE_FILE = "suite.json"
-_SUITE = Record(
-    {
-        "seeds": Each([SEED], key=CODE_LENGTH),
-        "frameworks": [FRAMEWORK],
-        "unavailable": Each(TEXT, key=FRAMEWORK),
-        "label": LINE,
-        "threads": [whole(1)],
-    },
-    later={"threads": []},
-)
 
 
 @dataclass(frozen=True)
@@ -74,12 +65,23 @@ def read_grid(out: Path) -> Grid:
     if not file.exists():
         raise UserError(f"{out}: expected {SUITE_FILE}, found none; the benchmark command without --cell writes it")
     try:
-        values = read_json(file, _SUITE)
+        values = read_json(file, _schema())
     except UserError as error:
         again = "or remove the file and give the benchmark command again, which keeps finished runs"
         raise UserError(f"{error}; {again}") from error
     seeds = {int(bits): own for bits, own in values["seeds"].items()}
     return Grid(**{**values, "seeds": seeds, "threads": tuple(values["threads"])})
+
+
+def _schema() -> Record:
+    fields = {
+        "seeds": Each([SEED], key=CODE_LENGTH),
+        "frameworks": [known_key()],
+        "unavailable": Each(TEXT, key=known_key()),
+        "label": LINE,
+        "threads": [whole(1)],
+    }
+    return Record(fields, later={"threads": []})
 
 
 def joined(grids: Sequence[Grid]) -> Grid:

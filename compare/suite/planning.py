@@ -8,9 +8,12 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from compare.frameworks.worker import NAMES, Worker, side_by_side
+from compare.frameworks.records import FRAMEWORKS, run_order
+from compare.frameworks.worker import Worker, named_python, side_by_side
+from compare.suite.backbone import read_backbone
 from compare.suite.follow import FollowingSuite
-from compare.suite.suite import Executor, Suite, read_backbone
+from compare.suite.run_folders import begun_runs
+from compare.suite.suite import Executor, Suite
 from shared.config.arithmetic import Arithmetic
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
@@ -22,7 +25,6 @@ from shared.system.files import check_links, check_writable
 from shared.system.machine import num_threads
 from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
-from shared.training.runs import FRAMEWORKS, begun_runs
 
 # fields of the recipe that benchmark.py has an option for
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
@@ -30,12 +32,12 @@ RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "m
 
 def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) -> Suite:
     """Check everything that can be wrong before training starts, and gather what the runs share."""
-    workers = {name: _worker(name, arguments) for name in FRAMEWORKS}
+    workers = {name: _worker(name, arguments) for name in run_order()}
     asked = [arguments.cell.framework] if arguments.cell else arguments.frameworks
     facts, unavailable = _probe([workers[name] for name in asked], executor)
     preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
     for name, reason in unavailable.items():
-        progress.note(f"{NAMES[name]} is left out: {reason}")
+        progress.note(f"{FRAMEWORKS[name].title} is left out: {reason}")
     recipe = chosen_recipe(arguments, preset)
     devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
     for name, device in devices.items():
@@ -51,7 +53,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
     data = _data(arguments.data, preset, progress)
     recipe, dataset = with_data(recipe, data, arguments.label, progress)
     recipe = recipe if arguments.force else as_begun(recipe, out, arguments.label)
-    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers["torch"])
+    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers)
     kind = partial(FollowingSuite, timeout=arguments.timeout) if layout.node else Suite
     return kind(
         out=out,
@@ -148,7 +150,7 @@ def threads_of_run(arguments: argparse.Namespace) -> int:
 
 def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
     threads = max(1, threads_of_run(arguments) // arguments.devices)
-    worker = Worker(framework, getattr(arguments, f"{framework}_python"), threads)
+    worker = Worker(framework, named_python(arguments, framework), threads)
     # absolute for the same reason, but no link followed: a virtual environment's interpreter is one
     python = os.path.abspath(worker.python) if os.sep in worker.python else worker.python
     return dataclasses.replace(worker, python=python)
@@ -201,9 +203,8 @@ def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
 
 def _device(framework: str, choice: str, gpu: bool) -> str:
     if choice == "cuda" and not gpu:
-        raise UserError(
-            f"--device cuda: expected an NVIDIA GPU that {NAMES[framework]} can use, found none; use --device cpu"
-        )
+        title = FRAMEWORKS[framework].title
+        raise UserError(f"--device cuda: expected an NVIDIA GPU that {title} can use, found none; use --device cpu")
     return ("cuda" if gpu else "cpu") if choice == "auto" else choice
 
 

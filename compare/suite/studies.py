@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from compare.frameworks.records import reference
 from compare.frameworks.worker import Worker
 from compare.suite.suite import Suite
 from shared.config.recipe import BASE_SEED, SEEDED
@@ -43,11 +44,12 @@ def controls(suite: Suite) -> list[Suite]:
 def families(suite: Suite, frameworks: Sequence[str]) -> list[Suite]:
     """For each of ``SEEDED`` a suite of one framework in which that part alone follows the seeds.
 
-    That is PyTorch where ``frameworks``, those of the whole suite, have it: what its seeds contribute, Paddle's do too,
-    as both draw the same. For a single run of the other framework there is nothing to do. The run with ``BASE_SEED`` is
-    left out, as it is the suite's own. Raises UserError when no two runs would be left to see a spread from.
+    That is the reference where ``frameworks``, those of the whole suite, have it: what its seeds contribute, the
+    others' do too, as all draw the same. For a single run of another framework there is nothing to do. The run with
+    ``BASE_SEED`` is left out, as it is the suite's own. Raises UserError when no two runs would be left to see a spread
+    from.
     """
-    chosen = "torch" if "torch" in frameworks else frameworks[0]
+    chosen = reference().key if reference().key in frameworks else frameworks[0]
     seeds = [seed for seed in suite.seeds if seed != BASE_SEED]
     if len(suite.seeds) < 2:
         raise UserError(

@@ -11,23 +11,19 @@ from compare.frameworks.worker import Worker
 from compare.suite.cells import Cell, LocalExecutor, Task, summary
 from compare.suite.cluster import RayExecutor
 from compare.suite.grid import SUITE_FILE, Grid, read_grid
+from compare.suite.run_folders import begun_runs
 from shared.checkpoint import weights
-from shared.checkpoint.backbone import load_backbone
 from shared.config.recipe import FREE_FIELDS, Recipe
 from shared.data import cifar
 from shared.network.initial import initial_weights
 from shared.system.errors import UserError, WorkerDied
-from shared.system.files import cache_folder, folder_lock, missing_from_cache, sha256_of
+from shared.system.files import folder_lock
 from shared.system.machine import num_threads
 from shared.system.progress import Progress
-from shared.training.runs import Run, begun_runs, run_of, threads_of
+from shared.training.runs import Run, run_of, threads_of
 
 Executor = LocalExecutor | RayExecutor
 
-# digest of the five convolutions of torchvision's IMAGENET1K_V1 AlexNet under our names
-IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb7140f0455005"
-# how torchvision's own file of that network begins its SHA-256, and ends its name: alexnet-owt-7be5be79.pth
-IMAGENET_FILE = "7be5be79"
 _SECONDS_TO_MAKE_WEIGHTS = 600.0
 
 
@@ -173,41 +169,3 @@ def _origin_of(recipe: Recipe) -> dict:
     names = ("bits", "width", "backbone_sha256")
     origin = {name: getattr(recipe, name) for name in names}
     return origin | {"backbone_layers": list(recipe.backbone_layers), "seed": recipe.seed_of("weights")}
-
-
-def read_backbone(choice: str, recipe: Recipe, torch_worker: Worker) -> tuple[Recipe, weights.Arrays]:
-    """The weights named by ``--backbone-weights``, and the recipe that records them.
-
-    They count as ImageNet's where every layer is known to be: torchvision's own network, or its convolutions alone.
-    Raises UserError for a file that does not hold AlexNet's layers.
-    """
-    if choice == "none":
-        return dataclasses.replace(recipe, backbone="none"), {}
-    path = _imagenet(torch_worker) if choice in ("imagenet", "imagenet-conv") else Path(choice)
-    if not path.exists():
-        raise UserError(
-            f"--backbone-weights: expected imagenet, imagenet-conv, none or a file, received {choice}, "
-            "which does not exist"
-        )
-    arrays = load_backbone(path, recipe)
-    convolutions = {name: array for name, array in arrays.items() if name.startswith("conv")}
-    if choice == "imagenet-conv":
-        arrays = convolutions
-    name = "imagenet" if choice == "imagenet" or _is_imagenet(path, arrays, convolutions) else "file"
-    layers, sha256 = weights.layers_of(arrays), weights.digest(arrays)
-    return dataclasses.replace(recipe, backbone=name, backbone_layers=layers, backbone_sha256=sha256), arrays
-
-
-def _is_imagenet(path: Path, arrays: weights.Arrays, convolutions: weights.Arrays) -> bool:
-    if weights.digest(convolutions) != IMAGENET_CONVOLUTIONS:
-        return False
-    # fc6 and fc7 have no digest here, but the file that torchvision publishes has one
-    return len(arrays) == len(convolutions) or sha256_of(path.read_bytes()).startswith(IMAGENET_FILE)
-
-
-def _imagenet(torch_worker: Worker) -> Path:
-    path = cache_folder() / "alexnet-imagenet.safetensors"
-    with missing_from_cache(path) as missing:
-        if missing:
-            torch_worker.output_of("torch_impl.backbone", str(path))
-    return path

@@ -20,6 +20,21 @@ _COLUMNS = {PAPER: ("paper (Su et al., NeurIPS 2018)", "as published")} | {
     for name, source in _PORTS.items()
     for kind, selection in (("last", "last epoch (50)"), ("best", "best epoch"))
 }
+# what these tables leave open
+OPEN_DIFFERENCE = (
+    "the 0.009 between the published best epochs at 12 bits (0.798 in Paddle, 0.789 in PyTorch, one run each)"
+)
+NOTE = (
+    "paper: Su et al., NeurIPS 2018. published: tables and logs of paddle_greedyhash, one run each "
+    "(results/reference/). argsort: ours with ties in the order of NumPy's default sort, as published; it "
+    "depends on the processor."
+)
+# how figures draw them: a colour's name in compare.page.figures, and settings of matplotlib's lines
+PUBLISHED_STYLES = {
+    PAPER: ("grey", {"ls": "none", "marker": "D", "ms": 6, "mfc": "none"}),
+    "published PyTorch": ("green", {"ls": ":", "marker": "^", "lw": 1.5, "ms": 5, "mfc": "none"}),
+    "published Paddle": ("pink", {"ls": "-.", "marker": "v", "lw": 1.5, "ms": 5, "mfc": "none"}),
+}
 _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
 
 

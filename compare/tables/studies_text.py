@@ -1,61 +1,82 @@
 """What a suite's queries, controls and families of variance say, as notes and rows of the table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS, Pair, named, pairs
 from compare.stats.gather import Gathered
 from compare.stats.pairs import Differences, all_varying, control_differences, families_of, first_pair_over_queries
-from compare.stats.spread import noise_floor
+from compare.stats.spread import NoiseFloor, noise_floor
 from compare.stats.variance import components
 from compare.suite.studies import CONTROLS
 from shared.training.runs import Run, threads_of
 
-NOISE_TITLE = (
-    "Noise floor (A/A): each framework against itself, over all lengths and seeds. sd ratio: sd of Paddle - PyTorch "
-    "over this sd."
-)
+
+def noise_title() -> str:
+    """What stands above the rows of the noise floor."""
+    return (
+        "Noise floor (A/A): each framework against itself, over all lengths and seeds. sd ratio: sd of "
+        f"{' or of '.join(map(str, pairs()))} over this sd."
+    )
 
 
 def query_notes(gathered: Gathered) -> list[str]:
-    """How far one pair of checkpoints of each length depends on the choice of queries."""
+    """How far the first two checkpoints of each pair and length depend on the choice of queries."""
+    return [note for pair in pairs() if (note := _query_note(gathered, pair))]
+
+
+def _query_note(gathered: Gathered, pair: Pair) -> str:
     texts: dict[int, list[str]] = {}
     for bits in gathered.grid.bits:
-        if pair := first_pair_over_queries(gathered, bits):
-            texts.setdefault(pair[0], []).append(f"{bits} bits {pair[1].text()}")
+        if found := first_pair_over_queries(gathered, bits, pair):
+            texts.setdefault(found[0], []).append(f"{bits} bits {found[1].text()}")
     if not texts:
-        return []
+        return ""
     seeds = "; ".join(f"seed {seed}: {', '.join(lengths)}" for seed, lengths in texts.items())
-    return [
+    note = (
         f"Bootstrap over the queries, one pair of checkpoints per length, 95 % intervals; {seeds}. Evaluation noise "
         "only: another training run may differ by more."
-    ]
+    )
+    return named(pair, note, mark=": ")
 
 
-def noise_rows(gathered: Gathered, differences: Differences) -> list[dict[str, str]]:
-    """A row for each control and framework with two runs or more."""
-    frameworks = [value for by_seed in differences.values() for value in by_seed.values()]
-    frameworks = frameworks if len(frameworks) > 1 else []
+def noise_rows(gathered: Gathered, differences: Mapping[Pair, Differences]) -> list[dict[str, str]]:
+    """A row for each control and framework with two runs or more, beside each pair that the framework is in."""
     return [
-        {"control": f"{NAMES[name]}, {_control(gathered, kind)}"} | noise_floor(values, frameworks).cells()
+        {"control": f"{FRAMEWORKS[name].title}, {named(pair, _control(gathered, kind))}"}
+        | _noise(values, differences[pair]).cells()
         for kind in CONTROLS
         for name, values in control_differences(gathered, kind).items()
         if len(values) > 1
+        for pair in _finished({pair: own for pair, own in differences.items() if FRAMEWORKS[name] in pair})
     ]
 
 
-def variance_tables(gathered: Gathered, differences: Differences) -> list[dict]:
-    """For every length that was studied: ``title``, ``rows`` and ``sentence``."""
-    return [table for bits in gathered.grid.bits if (table := _variance_table(gathered, bits, differences))]
+def _finished(differences: Mapping[Pair, Differences]) -> list[Pair]:
+    """Those that have differences; the first, where none has."""
+    return [pair for pair, own in differences.items() if own] or [*differences][:1]
 
 
-def _variance_table(gathered: Gathered, bits: int, differences: Differences) -> dict | None:
+def _noise(values: list[float], differences: Differences) -> NoiseFloor:
+    beside = [value for by_seed in differences.values() for value in by_seed.values()]
+    return noise_floor(values, beside if len(beside) > 1 else [])
+
+
+def variance_tables(gathered: Gathered, differences: Mapping[Pair, Differences]) -> list[dict]:
+    """For every pair and every length that was studied: ``title``, ``rows`` and ``sentence``."""
+    studied = product(_finished(differences), gathered.grid.bits)
+    return [table for pair, bits in studied if (table := _variance_table(gathered, bits, pair, differences[pair]))]
+
+
+def _variance_table(gathered: Gathered, bits: int, pair: Pair, differences: Differences) -> dict | None:
     families = {part: maps for part, maps in families_of(gathered, bits).items() if len(maps) > 1}
     if not families:
         return None
-    pairs, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
-    found = components(families, *(values if len(values) > 1 else [] for values in (pairs, together)))
-    names = sorted({NAMES[run.folder.parent.name] for runs in gathered.families.values() for run in runs})
+    paired, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
+    found = components(families, *(values if len(values) > 1 else [] for values in (paired, together)))
+    names = sorted({FRAMEWORKS[run.folder.parent.name].title for runs in gathered.families.values() for run in runs})
     title = f"Variance components of mAP at {bits} bits: one source varies at a time ({', '.join(names)})."
+    title = named(pair, title, mark=": ")
     return {
         "title": title,
         "rows": found.cells(),

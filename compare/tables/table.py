@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from compare.stats.gather import Gathered, gather
-from compare.stats.pairs import paired_differences
-from compare.tables.studies_text import NOISE_TITLE, noise_rows, query_notes, variance_tables
+from compare.stats.pairs import differences_by_pair
+from compare.tables.studies_text import noise_rows, noise_title, query_notes, variance_tables
 from compare.tables.table_text import (
     PUBLISHED_TITLE,
     alignment_note,
@@ -66,17 +66,18 @@ def write_table(*outs: Path, into: Path | None = None) -> str:
 def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     """The cells and the sentences: ``notes`` by group, ``variance`` with title, rows and a sentence for each length."""
     recipe, grid = gathered.runs[0].recipe(), gathered.grid
-    differences = paired_differences(run.result() for run in gathered.runs)
+    differences = differences_by_pair(run.result() for run in gathered.runs)
     published = published_cells(rows, recipe, grid.bits)
     several = any(len(seeds) > 1 for seeds in grid.seeds.values())
     alignment = alignment_note(gathered.alignments)
+    judged = [note for pair, own in differences.items() for note in verdicts(pair, own, recipe.margin, grid)]
     return {
         "table": table_cells(rows, recipe, grid.bits, differences),
         "published": published,
         "notes": {
             "Numbers": [*number_notes(recipe, several, bool(published)), *collapse_notes(gathered.runs)],
             "Data and recipe": recipe_notes(grid, recipe),
-            "Verdict": [*verdicts(differences, recipe.margin, grid), *query_notes(gathered), alignment],
+            "Verdict": [*judged, *query_notes(gathered), alignment],
             "Environment": environment_notes(grid, gathered.runs),
         },
         "noise": noise_rows(gathered, differences),
@@ -90,7 +91,7 @@ def _text(content: dict) -> str:
         parts += [PUBLISHED_TITLE, markdown(content["published"])]
     parts += [f"{group}:\n" + "\n".join(f"- {note}" for note in notes) for group, notes in content["notes"].items()]
     if content["noise"]:
-        parts += [NOISE_TITLE, markdown(content["noise"])]
+        parts += [noise_title(), markdown(content["noise"])]
     for study in content["variance"]:
         parts += [study["title"], markdown(study["rows"]), study["sentence"]]
     return "\n\n".join(parts)

@@ -1,12 +1,14 @@
 """The words of the comparison table: its cells, and the notes that say how they came about."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from compare.frameworks.worker import NAMES
+from compare.frameworks.records import FRAMEWORKS, Framework, Pair, all_of, named, pairs
 from compare.stats.equivalence import overall
-from compare.stats.pairs import decidable, single, waiting
+from compare.stats.pairs import Differences, decidable, single, waiting
 from compare.suite.grid import Grid
-from compare.tables.published import PAPER, published_columns
+from compare.tables.published import NOTE, PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import NUM_CLASSES, Recipe
@@ -15,28 +17,25 @@ from shared.system.errors import printable
 from shared.training.departures import departures
 from shared.training.runs import Run, threads_of
 
-_SHORT = {"torch": "PyTorch", "paddle": "Paddle"}
-_DIFFERENCE, _PAIRS = "Paddle - PyTorch", "n"
 _NOTHING = "-"
 PUBLISHED_TITLE = "Published implementations, and ours with ties in the order of argsort, as they have them (mAP):"
 
 
 def table_cells(
-    rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int], differences: dict[int, dict[int, float]]
+    rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int], differences: Mapping[Pair, Differences]
 ) -> list[dict[str, str]]:
-    """A row a length: heading -> text, the difference first. ``rows`` are those of table.csv.
-
-    ``differences``: bits -> seed -> Paddle - PyTorch.
-    """
+    """A row a length: heading -> text, the differences first. ``rows`` are those of table.csv."""
     cells = []
     several = len(rows) > 0 and bool(rows.groupby(["framework", "bits"]).size().max() > 1)
     for bits in _lengths(rows, planned_bits):
-        pairs = pd.Series(differences.get(bits, {}), dtype=float)
-        row = {"bits": str(bits), _DIFFERENCE: _mean(pairs, sign="+")}
-        row |= {_PAIRS: str(len(pairs))} if several else {}
-        for framework in _SHORT:
-            own = rows[(rows.bits == bits) & (rows.framework == framework)]
-            row |= _scores(framework, own, len(pairs), with_best=recipe.eval_every not in (0, recipe.epochs))
+        row = {"bits": str(bits)}
+        for pair in pairs():
+            values = pd.Series(differences[pair].get(bits, {}), dtype=float)
+            row |= {str(pair): _mean(values, sign="+")} | ({named(pair, "n"): str(len(values))} if several else {})
+        for framework in FRAMEWORKS.values():
+            own = rows[(rows.bits == bits) & (rows.framework == framework.key)]
+            paired = {len(differences[pair].get(bits, {})) for pair in pairs() if framework in pair}
+            row |= _scores(framework, own, paired, with_best=recipe.eval_every not in (0, recipe.epochs))
         cells.append(row | {name: of.get(bits, _NOTHING) for name, of in _paper(recipe).items()})
     return cells
 
@@ -61,19 +60,19 @@ def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
     return {name: of for name, of in published_columns(recipe).items() if name == PAPER}
 
 
-def _scores(framework: str, own: pd.DataFrame, pairs: int, with_best: bool) -> dict[str, str]:
-    """A framework's mAP, with the number of runs if it is not that of ``pairs``, its tie range and best epoch."""
-    name = _SHORT[framework]
+def _scores(framework: Framework, own: pd.DataFrame, paired: set[int], with_best: bool) -> dict[str, str]:
+    """A framework's mAP, its tie range and best epoch; with the number of runs unless so many are ``paired``."""
+    name = framework.short
     ties = f"{own.map_last_ties_worst.mean():.4f}-{own.map_last_ties_best.mean():.4f}" if len(own) else _NOTHING
-    count = f" (n={len(own)})" if len(own) > 1 and len(own) != pairs else ""
+    count = f" (n={len(own)})" if len(own) > 1 and {len(own)} != paired else ""
     cells = {f"{name} mAP": f"{_mean(own.map_last)}{count}", f"{name} ties": ties}
     return cells | ({f"{name} best": f"{_mean(own.map_best)}"} if with_best else {})
 
 
 def _by_argsort(rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {
-        f"{name} argsort {kind}": rows[rows.framework == framework][f"map_argsort_{kind}"]
-        for framework, name in _SHORT.items()
+        f"{framework.short} argsort {kind}": rows[rows.framework == framework.key][f"map_argsort_{kind}"]
+        for framework in FRAMEWORKS.values()
         for kind in ("last", "best")
     }
 
@@ -97,11 +96,7 @@ def number_notes(recipe: Recipe, several: bool, with_published: bool) -> list[st
     if departures(recipe):
         return [*notes, f"No published numbers: not the published protocol ({', '.join(departures(recipe))} differ)."]
     if with_published:
-        notes.append(
-            "paper: Su et al., NeurIPS 2018. published: tables and logs of paddle_greedyhash, one run each "
-            "(results/reference/). argsort: ours with ties in the order of NumPy's default sort, as published; it "
-            "depends on the processor."
-        )
+        notes.append(NOTE)
     return notes
 
 
@@ -121,26 +116,27 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
         f"scored {_when_scored(recipe)}.",
-        f"Initial weights: {start(recipe)}; the same in both frameworks, as are split and batch order. "
+        f"Initial weights: {start(recipe)}; the same in {all_of()} frameworks, as are split and batch order. "
         f"Seeds: {_seeds(grid)}.",
     ]
 
 
 def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:
     """What each framework ran on, or why it did not."""
-    return [_framework_note(name, grid, runs) for name in _SHORT]
+    return [_framework_note(name, grid, runs) for name in FRAMEWORKS]
 
 
-def verdicts(differences: dict[int, dict[int, float]], margin: float, grid: Grid) -> list[str]:
-    """Whether the frameworks differ, length by length and together; nothing where only one of them finished."""
-    texts = [f"{note}." for note in waiting(differences, grid)]
+def verdicts(pair: Pair, differences: Differences, margin: float, grid: Grid) -> list[str]:
+    """Whether a pair differs, length by length and together; nothing where not both of it finished."""
+    texts = [named(pair, f"{note}.") for note in waiting(differences, grid)]
     if single(differences, grid):
-        texts.append(f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {margin:g}.")
+        text = f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {margin:g}."
+        texts.append(named(pair, text, mark=": "))
     judged = decidable(differences, grid)
     if judged:
         found = overall(judged, margin)
-        texts += [f"Paddle - PyTorch, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
-        texts += [f"Paddle - PyTorch: {found.sentence()}."] if len(judged) > 1 else []
+        texts += [f"{pair}, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
+        texts += [f"{pair}: {found.sentence()}."] if len(judged) > 1 else []
     return texts
 
 
@@ -166,22 +162,22 @@ def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
     own = [run.result() for run in its_runs]
     planned = len(grid.pairs)
     if not own and framework in grid.unavailable:
-        return f"{NAMES[framework]}: not run; {printable(grid.unavailable[framework])}"
+        return f"{FRAMEWORKS[framework].title}: not run; {printable(grid.unavailable[framework])}"
     if not own and framework not in grid.frameworks:
-        return f"{NAMES[framework]}: not asked for."
+        return f"{FRAMEWORKS[framework].title}: not asked for."
     if not own:
-        return f"{NAMES[framework]}: no run finished yet."
+        return f"{FRAMEWORKS[framework].title}: no run finished yet."
     versions = ", ".join(f"{name} {version}" for name, version in own[0]["versions"].items() if version)
     devices = ", ".join(sorted({result["device"] for result in own}))
     seconds = sum(result["train_seconds"] for result in own)
     unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
     place = ", ".join(filter(None, [devices, _threads(its_runs)]))
-    return f"{NAMES[framework]}: {place}; {versions}; {seconds:.0f} s of training{unfinished}."
+    return f"{FRAMEWORKS[framework].title}: {place}; {versions}; {seconds:.0f} s of training{unfinished}."
 
 
 def _collapse_note(run: Run) -> str:
     result = run.result()
-    cell = f"{NAMES[result['framework']]}, {result['bits']} bits, seed {result['seed']}"
+    cell = f"{FRAMEWORKS[result['framework']].title}, {result['bits']} bits, seed {result['seed']}"
     images = result["retrieval"]["queries"] + result["retrieval"]["items"]
     known = result["distinct_codes"] is not None  # older versions did not count them
     warning = known and collapse_text(images, result["distinct_codes"], NUM_CLASSES)

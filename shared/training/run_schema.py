@@ -1,13 +1,17 @@
 """What the JSON files of a run folder hold."""
 
+import re
 from collections.abc import Mapping
 
 from shared.config.recipe import MAX_BITS
 from shared.system.errors import UserError
-from shared.system.schema import DECIMAL, FLAG, LINE, SHARE, TEXT, Each, Kind, Record, number, one_of, whole
+from shared.system.schema import DECIMAL, FLAG, LINE, SHARE, TEXT, Each, Kind, Record, number, whole
 
-FRAMEWORKS = ("paddle", "torch")
-FRAMEWORK = one_of(*FRAMEWORKS)
+# which of these there are, compare knows: a worker runs without the others
+FRAMEWORK = Kind(
+    "a framework's key, of lower-case letters and digits",
+    lambda value: isinstance(value, str) and bool(re.fullmatch("[a-z][a-z0-9]*", value)),
+)
 CODE_LENGTH = Kind(f"1 to {MAX_BITS} bits", lambda text: DECIMAL.fits(text) and 1 <= int(text[:9]) <= MAX_BITS)
 SEED = whole(0, 2**32 - 1)
 _COUNT = whole()

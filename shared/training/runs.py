@@ -13,7 +13,7 @@ from shared.scoring.code_scores import AP
 from shared.system.errors import UserError, printable
 from shared.system.files import append_to, make_folder, read_bytes, read_json, remove, write_json, write_text
 from shared.system.schema import SHARE, checked, parse_json
-from shared.training.run_schema import ENVIRONMENT, EPOCH, FRAMEWORKS, RESULT, SCORED_EPOCH, check_result
+from shared.training.run_schema import ENVIRONMENT, EPOCH, RESULT, SCORED_EPOCH, check_result
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,17 +184,6 @@ class Run:
 def run_of(out: Path, framework: str, bits: int, seed: int) -> Run:
     """The folder of one cell of the suite in ``out``."""
     return Run(out / framework / f"bits{bits}-seed{seed}")
-
-
-def finished_runs(out: Path) -> list[Run]:
-    """All finished runs of the suite in ``out``, by framework, bit length and seed."""
-    runs = [Run(file.parent) for name in FRAMEWORKS for file in (out / name).glob("bits*-seed*/result.json")]
-    return sorted(runs, key=lambda run: (run.folder.parent.name, run.recipe().bits, run.recipe().seed))
-
-
-def begun_runs(out: Path) -> list[Run]:
-    """All runs of the suite in ``out`` that have a recipe, finished or not."""
-    return [Run(file.parent) for name in FRAMEWORKS for file in sorted((out / name).glob("bits*-seed*/recipe.json"))]
 
 
 def threads_of(runs: Iterable[Run]) -> list[int]:

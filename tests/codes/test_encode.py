@@ -6,20 +6,8 @@ import numpy as np
 import pytest
 
 from shared.codes.encoding import BATCH_SIZE, encode_in_batches
-from shared.system.progress import Progress
 from tests import helpers
-
-
-class Notes(Progress):
-    def __init__(self):
-        super().__init__()
-        self.notes, self.shown = [], []
-
-    def note(self, text, detail=False):
-        self.notes.append(text)
-
-    def _show(self, phase, done, total, facts):
-        self.shown.append((done, total))
+from tests.fakes import KeptProgress
 
 
 def encoder_with_room_for(count, sizes):
@@ -38,17 +26,17 @@ def ran_out(error):
 
 @pytest.mark.parametrize("count", [1, 300])
 def test_all_images_are_encoded_in_order(count):
-    index, sizes, progress = np.arange(count)[::-1], [], Notes()
+    index, sizes, progress = np.arange(count)[::-1], [], KeptProgress()
     features, predicted = encode_in_batches(encoder_with_room_for(1000, sizes), index, progress, ran_out)
     assert np.array_equal(features, np.stack([index, -index], axis=1))
     assert np.array_equal(predicted, index % 10)
     assert max(sizes) <= BATCH_SIZE
-    assert progress.shown[-1] == (count, count)
+    assert progress.updates[-1][:3] == ("encode", count, count)
     assert not progress.notes
 
 
 def test_batches_shrink_for_good_when_memory_runs_out():
-    index, sizes, progress = np.arange(300), [], Notes()
+    index, sizes, progress = np.arange(300), [], KeptProgress()
     features, _ = encode_in_batches(encoder_with_room_for(40, sizes), index, progress, ran_out)
     assert np.array_equal(features[:, 0], index)
     assert sizes[:3] == [128, 64, 32]
@@ -61,8 +49,8 @@ def test_batches_shrink_for_good_when_memory_runs_out():
 
 def test_an_image_that_does_not_fit_alone_and_other_failures_are_raised():
     with pytest.raises(MemoryError, match="no room"):
-        encode_in_batches(encoder_with_room_for(0, []), np.arange(9), Notes(), ran_out)
-    progress = Notes()
+        encode_in_batches(encoder_with_room_for(0, []), np.arange(9), KeptProgress(), ran_out)
+    progress = KeptProgress()
     with pytest.raises(MemoryError, match="no room"):
         encode_in_batches(encoder_with_room_for(5, []), np.arange(9), progress, lambda _: False)
     assert not progress.notes

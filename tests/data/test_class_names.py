@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from compare.search.run_queries import open_run
+from compare.suite.run_folders import finished_runs
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.data.cifar import class_name, load
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 from shared.worker import exported
 from tests import helpers
 

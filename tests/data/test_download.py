@@ -8,7 +8,7 @@ import pytest
 
 from shared.data.download import fetch_cifar10
 from shared.system.errors import UserError
-from shared.system.progress import Progress
+from tests.fakes import KeptProgress
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -52,21 +52,12 @@ def server(monkeypatch, tmp_path):
     server.http.shutdown()
 
 
-class Recorder(Progress):
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def _show(self, phase, done, total, facts):
-        self.seen.append((phase, done, total))
-
-
 def test_downloads_once_into_the_cache(server, tmp_path):
-    progress = Recorder()
+    progress = KeptProgress()
     path = fetch_cifar10(progress, server.url, SHA256)
     assert path.parent == tmp_path / "cache"
     assert path.read_bytes() == CONTENT
-    assert progress.seen[-1] == ("download", len(CONTENT), len(CONTENT))
+    assert progress.updates[-1][:3] == ("download", len(CONTENT), len(CONTENT))
     assert fetch_cifar10(progress, server.url, SHA256) == path
     assert server.requests == [None]
 
@@ -74,8 +65,8 @@ def test_downloads_once_into_the_cache(server, tmp_path):
 def test_goes_on_where_it_broke_off(server):
     server.break_next = True
     with pytest.raises(UserError, match="the part received is kept"):
-        fetch_cifar10(Recorder(), server.url, SHA256)
-    assert fetch_cifar10(Recorder(), server.url, SHA256).read_bytes() == CONTENT
+        fetch_cifar10(KeptProgress(), server.url, SHA256)
+    assert fetch_cifar10(KeptProgress(), server.url, SHA256).read_bytes() == CONTENT
     assert server.requests[0] is None
     assert int(server.requests[1].removeprefix("bytes=").rstrip("-")) > 0
 
@@ -83,14 +74,14 @@ def test_goes_on_where_it_broke_off(server):
 def test_wrong_file_is_thrown_away(server, tmp_path):
     server.content = b"something else"
     with pytest.raises(UserError, match="expected SHA-256"):
-        fetch_cifar10(Recorder(), server.url, SHA256)
+        fetch_cifar10(KeptProgress(), server.url, SHA256)
     assert not list((tmp_path / "cache").glob("[!.]*"))
     server.content = CONTENT
-    assert fetch_cifar10(Recorder(), server.url, SHA256).read_bytes() == CONTENT
+    assert fetch_cifar10(KeptProgress(), server.url, SHA256).read_bytes() == CONTENT
 
 
 def test_no_network_says_what_needs_none(server):
     server.http.shutdown()
     server.http.server_close()
     with pytest.raises(UserError, match=r"--data PATH.*--preset demo"):
-        fetch_cifar10(Recorder(), server.url, SHA256)
+        fetch_cifar10(KeptProgress(), server.url, SHA256)

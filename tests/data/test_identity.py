@@ -21,6 +21,7 @@ from shared.system.errors import UserError
 from shared.system.progress import Progress
 from shared.training.departures import departures
 from shared.training.runs import Run
+from tests.fakes import KeptProgress
 
 TRAIN, TEST = 3, 1
 # as published for the training images on the scale 0..255
@@ -144,25 +145,16 @@ def test_a_label_that_does_not_fit_is_told(known, tmp_path):
     )
 
 
-class Notes(Progress):
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def note(self, text):
-        self.seen.append(text)
-
-
 def test_only_what_is_cifar10_stands_beside_published_numbers(known, tmp_path):
     pixels, labels = known
     data = as_npz(tmp_path / "a.npz", 255 - pixels, labels)
     paper = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
     for label, differing, notes in (("", ["dataset"], 1), ("a copy of CIFAR-10", [], 0)):
-        progress = Notes()
+        progress = KeptProgress()
         recipe, dataset = with_data(paper, data, label, progress)
         assert departures(recipe) == differing
         assert bool(published_columns(recipe)) == (not differing)
-        assert len(progress.seen) == notes
+        assert len(progress.notes) == notes
         assert recipe.data_sha256 == dataset.digest()
 
 

@@ -13,6 +13,7 @@ from shared.system.errors import UserError
 from shared.system.files import ENTRY
 from shared.system.progress import Progress
 from tests import helpers
+from tests.fakes import interpreter
 from tests.helpers import wait_until
 
 # what a library or one of this project's packages is called
@@ -87,9 +88,7 @@ def test_ctrl_c_ends_the_workers_at_once(how, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_convert_leaves_neither_worker_nor_scratch(number, tmp_path, files):
     """Killed at once, it leaves a folder that the next start removes."""
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexec cat\n")  # which ends with its standard input
-    python.chmod(0o755)
+    python = interpreter(tmp_path, "exec cat")  # which ends with its standard input
     target = tmp_path / "out" / "model.ckpt"
     words = ["compare/convert.py", str(files["neutral"]), str(target), "--torch-python", str(python)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": helpers.PROJECT_ROOT}
@@ -103,7 +102,7 @@ def test_convert_leaves_neither_worker_nor_scratch(number, tmp_path, files):
         assert status == 128 + number
     else:
         assert [name.startswith(".model.ckpt.") for name in os.listdir(target.parent)] == [True]
-        python.write_text("#!/bin/sh\nexit 7\n")
+        interpreter(tmp_path, "exit 7")
         helpers.run(*words, status=3)
     assert not os.listdir(target.parent)
 
@@ -133,18 +132,11 @@ def test_a_framework_is_not_taken_from_where_one_stands(framework, hostile, monk
     assert Worker(framework, default_python(framework)).info()["environment"]["framework"] == framework
 
 
-def fake(folder, script):
-    python = folder / "python"
-    python.write_text(f"#!/bin/sh\n{script}\n")
-    python.chmod(0o755)
-    return Worker("torch", str(python))
-
-
 LAST_WORDS = 'echo loading; echo "error: the reason" >&2; echo "Exception ignored in: x" >&2; echo OSError >&2; exit 2'
 
 
 def test_the_line_that_tells_the_error_is_shown(tmp_path):
-    worker = fake(tmp_path, LAST_WORDS)
+    worker = Worker("torch", str(interpreter(tmp_path, LAST_WORDS)))
     with pytest.raises(UserError, match=r"^the reason$"):
         worker.output_of_verb("info")
     with pytest.raises(UserError, match=r"^the reason$"):
@@ -153,7 +145,7 @@ def test_the_line_that_tells_the_error_is_shown(tmp_path):
 
 def test_an_interpreter_that_ends_without_a_word(tmp_path):
     with pytest.raises(UserError, match="exit status 2, without a word"):
-        fake(tmp_path, "exit 2").output_of_verb("info")
+        Worker("torch", str(interpreter(tmp_path, "exit 2"))).output_of_verb("info")
 
 
 def test_who_named_an_interpreter(monkeypatch):

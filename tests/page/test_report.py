@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from PIL import Image
 
+from compare.frameworks.records import pairs
 from compare.page.data import read_suite
 from compare.page.verdict import Evidence, gather_evidence, verdict
 from shared.training.runs import run_of
@@ -241,7 +242,8 @@ def test_folder_without_a_suite(tmp_path):
     assert "expected the folder of a suite" in done.stderr
 
 
-EVIDENCE = Evidence(8, 8, ("paddle", "torch"), {12: [0.01], 48: [-0.02]}, True, "aligned")
+(PAIR,) = pairs()
+EVIDENCE = Evidence(8, 8, ("paddle", "torch"), {PAIR: {12: [0.01], 48: [-0.02]}}, True, "aligned")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +254,7 @@ EVIDENCE = Evidence(8, 8, ("paddle", "torch"), {12: [0.01], 48: [-0.02]}, True, 
         ({"aligned": False, "ladder": "forward failed"}, ["do NOT compute the same thing (forward failed)"]),
         ({"finished": 5}, ["So far (5 of 8 runs finished): Both"]),
         (
-            {"differences": {12: [0.01, 0.03]}, "conclusion": "undecided at 0.010"},
+            {"differences": {PAIR: {12: [0.01, 0.03]}}, "conclusion": "undecided at 0.010"},
             ["+0.0200 at 12 bits; undecided at 0.010."],
         ),
         ({"conclusion": "equivalent within 0.01"}, ["; equivalent within 0.01."]),

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from compare.frameworks.records import pairs
 from compare.page.codes import code_facts
 from compare.page.curves import loss_curves, map_by_length, training
 from compare.page.data import read_suite
@@ -37,7 +38,7 @@ def lines(picture, label):
 def test_figure_of_the_verdict(tmp_path):
     plan(tmp_path, seeds=SCATTER)
     finish_pairs(tmp_path, SCATTER)
-    picture, verdict = differences(read_suite(tmp_path)), paired([*SCATTER.values()], RECIPE.margin)
+    picture, verdict = differences(read_suite(tmp_path), *pairs()), paired([*SCATTER.values()], RECIPE.margin)
     assert lines(picture, "one seed")[0].get_xdata() == pytest.approx([*SCATTER.values()])
     assert lines(picture, "90 % interval")[0].get_xdata() == pytest.approx(verdict.interval90)
     assert lines(picture, "mean")[0].get_xdata() == pytest.approx(verdict.mean)
@@ -49,7 +50,7 @@ def test_figure_of_the_verdict(tmp_path):
 def test_figure_of_the_verdict_waits_for_the_last_seed(tmp_path):
     plan(tmp_path, seeds=[*SCATTER, 4])
     finish_pairs(tmp_path, SCATTER)
-    picture = differences(read_suite(tmp_path))
+    picture = differences(read_suite(tmp_path), *pairs())
     assert len(lines(picture, "one seed")[0].get_xdata()) == 3
     assert lines(picture, "90 % interval") == lines(picture, "mean") == []
     assert "12 bits: 3 seeds so far" in picture.alt
@@ -59,7 +60,7 @@ def test_one_seed_has_no_figure_of_the_verdict(tmp_path):
     plan(tmp_path, bits=[12, 24], seeds=[1])
     for bits in (12, 24):
         finish_pairs(tmp_path, {1: 0.001}, bits)
-    assert differences(read_suite(tmp_path)) is None
+    assert differences(read_suite(tmp_path), *pairs()) is None
 
 
 def log(out, framework, scores, seed=1):

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compare.suite.run_folders import finished_runs
 from shared.config.recipe import PRESETS
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 from tests import helpers
 from tests.helpers import check_same_numbers, wait_until
 

@@ -13,11 +13,12 @@ from compare.publishing.findings import findings, read_suites, results_page
 from compare.publishing.publish import publish, results_folder
 from compare.stats.gather import gather
 from compare.suite.planning import chosen_recipe
+from compare.suite.run_folders import finished_runs
 from compare.tables.table import write_table
 from shared.config.recipe import PRESETS
 from shared.system.errors import UserError
 from shared.system.files import read_json
-from shared.training.runs import Run, finished_runs, run_of
+from shared.training.runs import Run, run_of
 from tests import helpers
 from tests.rows import PAPER, finish, plan
 

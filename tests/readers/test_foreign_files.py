@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from compare.suite import suite
+from compare.suite import backbone
 from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.backbone import load_backbone
 from shared.checkpoint.checkpoint import read_checkpoint
@@ -218,13 +218,13 @@ def test_backbone_is_imagenets_where_every_layer_is_known(foreign, original, mon
     convolutions = {n: array for n, array in original.weights.items() if n.startswith("conv")}
 
     def known_as(name):
-        return suite.read_backbone(str(foreign / name), RECIPE, None)[0].backbone
+        return backbone.read_backbone(str(foreign / name), RECIPE, None)[0].backbone
 
     assert known_as("alexnet_features.pth") == "file"
-    monkeypatch.setattr(suite, "IMAGENET_CONVOLUTIONS", weights.digest(convolutions))
+    monkeypatch.setattr(backbone, "IMAGENET_CONVOLUTIONS", weights.digest(convolutions))
     assert known_as("alexnet_features.pth") == "imagenet"
     assert known_as("alexnet.pth") == "file"
-    monkeypatch.setattr(suite, "IMAGENET_FILE", sha256_of((foreign / "alexnet.pth").read_bytes())[:8])
+    monkeypatch.setattr(backbone, "IMAGENET_FILE", sha256_of((foreign / "alexnet.pth").read_bytes())[:8])
     assert known_as("alexnet.pth") == "imagenet"
     assert known_as("alexnet_parallel.pth") == "file"
 

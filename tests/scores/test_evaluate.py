@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from compare.scores.code_files import read_codes
+from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes
 from shared.scoring.argsort_map import map_numpy_argsort
 from shared.scoring.code_scores import map_scores
 from shared.scoring.retrieval import evaluate, pack_codes
 from shared.system.errors import UserError
-from shared.training.runs import finished_runs
 from tests import helpers
 from tests.scoring.test_retrieval import example
 

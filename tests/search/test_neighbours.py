@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare.search.neighbours import CodeIndex, build_index, index_beside, index_run, open_index
+from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.readers import mapped
 from shared.system.errors import UserError
-from shared.training.runs import finished_runs
 from shared.worker import exported
 
 BITS = 20

@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from compare import retrieve
+from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes
 from shared.codes.packing import code_hex, pack_codes, unpack_codes
 from shared.data.cifar import load
 from shared.system.errors import exit_status
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 from tests import helpers
 from tests.search.test_neighbours import plain, random_codes
 

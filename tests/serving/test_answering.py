@@ -12,15 +12,15 @@ from compare.serving.answering import Answerer, Unavailable
 from shared.system.errors import UserError, WorkerDied
 from shared.worker.questions import read_question
 from tests import helpers
+from tests.fakes import interpreter
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 # in place of an interpreter; the names of images say what happens, and what happened is kept beside the program
-PROGRAM = """#!{python}
-import json, os, pathlib, signal, sys, time
+PROGRAM = """import json, os, pathlib, signal, sys, time
 happened = pathlib.Path(__file__).with_name("happened")
 happened.touch()
 print("a library talks")
-print(json.dumps({{"device": "cpu", "size": [2, 2]}}), flush=True)
+print(json.dumps({"device": "cpu", "size": [2, 2]}), flush=True)
 for line in sys.stdin:
     names = json.loads(line)["names"]
     first = not set(names) <= set(happened.read_text().split(","))
@@ -30,18 +30,15 @@ for line in sys.stdin:
     if "hang" in names or ("hang once" in names and first):
         time.sleep(60)
     if "die" in names or ("die once" in names and first):
-        print('{{"records": [', end="", flush=True)
+        print('{"records": [', end="", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    print(json.dumps({{"records": [{{"image": name, "batch": len(names)}} for name in names]}}), flush=True)
+    print(json.dumps({"records": [{"image": name, "batch": len(names)} for name in names]}), flush=True)
 """
 
 
 @pytest.fixture
 def program(tmp_path):
-    file = tmp_path / "program"
-    file.write_text(PROGRAM.format(python=sys.executable))
-    file.chmod(0o755)
-    return file
+    return interpreter(tmp_path, PROGRAM, shell=sys.executable)
 
 
 @pytest.fixture
@@ -82,17 +79,17 @@ def test_worker_that_fails_twice_is_told_and_tried_again(answerer, fate, capsys)
 
 
 def test_worker_that_cannot_start_again(answerer, program, capsys):
-    program.write_text(f"#!{sys.executable}\nimport sys\nprint('error: the checkpoint is gone')\nsys.exit(2)\n")
+    interpreter(program.parent, "echo error: the checkpoint is gone; exit 2")
     with pytest.raises(Unavailable):
         answerer.submit("die", PIXELS).result(20)
     assert capsys.readouterr().err == "error: the checkpoint is gone\n"
 
 
 @pytest.mark.parametrize(("status", "kind"), [(2, UserError), (1, WorkerDied)])
-def test_worker_that_never_starts(program, status, kind):
-    program.write_text(f"#!{sys.executable}\nimport sys\nprint('error: no framework')\nsys.exit({status})\n")
+def test_worker_that_never_starts(tmp_path, status, kind):
+    python = interpreter(tmp_path, f"echo error: no framework; exit {status}")
     with pytest.raises(kind, match="no framework"):
-        Answerer(Worker("torch", str(program)), [])
+        Answerer(Worker("torch", str(python)), [])
 
 
 def test_closing_does_not_wait_for_an_answer(program):

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,11 +18,11 @@ from starlette.routing import Route
 from compare.serving import connections, uploads
 from compare.serving.connections import Connection
 from compare.serving.decoding import Decoders, TooCostly
-from compare.serving.server import listen, make_server
+from compare.serving.server import make_server
 from compare.serving.uploads import Uploads
 from shared.system.errors import UserError
 from tests.costly import progressive_jpeg, tiled_tiff
-from tests.servers import children, picture
+from tests.servers import children, in_thread, picture
 from tests.worker.test_predict import stored
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
@@ -37,16 +36,8 @@ async def give(request):
 def serving(receive=give, seconds_to_ask=1):
     """Where a server of one page listens: ``give`` for GET, ``receive`` for POST."""
     app = Starlette(routes=[Route("/", give), Route("/", receive, methods=["POST"])])
-    server = make_server(app, seconds_to_ask)
-    with listen("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield listener.getsockname()
-        finally:
-            server.should_exit = True
-            thread.join(20)
-    assert not thread.is_alive()
+    with in_thread(make_server(app, seconds_to_ask)) as address:
+        yield address
 
 
 def connect(address, stack, *sent):

@@ -15,10 +15,12 @@ import pytest
 from compare.frameworks.worker import Worker, default_python
 from compare.suite import node
 from compare.suite.cells import Cell, Task
+from compare.suite.run_folders import finished_runs
 from shared.system.errors import UserError
 from shared.system.files import write_text
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 from tests import helpers
+from tests.fakes import interpreter
 from tests.helpers import BLOCKING, check_same_numbers, wait_until
 
 FRAMEWORKS = ("torch", "paddle")
@@ -74,13 +76,8 @@ def test_suite_outlives_a_killed_process_of_ray(small_suite, tmp_path):
 
 def failing(folder, framework, status):
     """The option for an interpreter whose workers, told to train, end with ``status`` and a last word."""
-    script = folder / "python"
-    script.write_text(
-        f'#!/bin/sh\ncase "$*" in *" train "*) echo "error: last word"; exit {status};; esac\n'
-        f'exec "{default_python(framework)}" "$@"\n'
-    )
-    script.chmod(0o755)
-    return f"--{framework}-python", script
+    script = f'case "$*" in *" train "*) echo "error: last word"; exit {status};; esac\n'
+    return f"--{framework}-python", interpreter(folder, script + f'exec "{default_python(framework)}" "$@"')
 
 
 @pytest.mark.parametrize("executor", ["local", "ray"])

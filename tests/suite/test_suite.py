@@ -14,6 +14,7 @@ from shared.system.files import folder_lock
 from shared.system.progress import Progress
 from shared.training.runs import run_of
 from tests import helpers
+from tests.fakes import KeptProgress
 
 BITS, SEED = 12, 2000
 
@@ -24,15 +25,6 @@ class Collecting:
     def run(self, tasks, progress):
         self.tasks = list(tasks)
         return []
-
-
-class Notes(Progress):
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def note(self, text, detail=False):
-        self.lines.append(text)
 
 
 def suite(out, kind=Suite, **options):
@@ -98,10 +90,10 @@ def test_a_second_suite_is_refused_before_the_ladder(tmp_path):
 
 
 def test_another_node_says_what_it_waits_for_and_ends(tmp_path):
-    notes = Notes()
+    progress = KeptProgress()
     with pytest.raises(UserError, match=r"--timeout 1: expected .*recipe\.json of this recipe from .*NODE_RANK=0"):
-        suite(tmp_path, FollowingSuite, timeout=1).run(Collecting(), notes)
-    (line,) = notes.lines
+        suite(tmp_path, FollowingSuite, timeout=1).run(Collecting(), progress)
+    (line,) = progress.notes
     assert line.startswith(f"waiting for the first node (NODE_RANK=0) to write {tmp_path}/torch/bits12-seed2000/recipe")
 
 

@@ -6,29 +6,18 @@ import time
 import pytest
 
 from shared.system.progress import JsonProgress, LineProgress, Progress, format_seconds, replay
-
-
-class Recorder(Progress):
-    def __init__(self):
-        super().__init__()
-        self.updates, self.notes = [], []
-
-    def _show(self, phase, done, total, facts):
-        self.updates.append((phase, done, total, facts))
-
-    def note(self, text, detail=False):
-        self.notes.append((text, detail))
+from tests.fakes import KeptProgress
 
 
 def test_events_are_replayed(capsys):
     events = JsonProgress()
     events.update("train", 1, 10, loss=0.5, epoch=2)
     events.note("epoch 2", detail=True)
-    recorder = Recorder()
+    recorder = KeptProgress()
     lines = capsys.readouterr().out.splitlines()
     assert all(replay(line, recorder) for line in lines)
     assert recorder.updates == [("train", 1, 10, {"loss": 0.5, "epoch": 2})]
-    assert recorder.notes == [("epoch 2", True)]
+    assert recorder.notes == recorder.details == ["epoch 2"]
     assert not replay("a warning of some library", recorder)
     assert not replay(lines[0] + "a warning without a line of its own", recorder)
 

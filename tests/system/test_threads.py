@@ -13,21 +13,10 @@ from compare.suite.planning import threads_of_run
 from compare.tables.table import write_table
 from shared.config.recipe import PRESETS
 from shared.data import cifar
-from shared.system.progress import Progress
+from tests.fakes import KeptProgress
 from tests.rows import finish, plan, suite_with
 
 DEMO = dataclasses.replace(PRESETS["demo"], bits=12)
-
-
-class Notes(Progress):
-    """Keeps what is noted."""
-
-    def __init__(self):
-        super().__init__()
-        self.texts = []
-
-    def note(self, text, detail=False):
-        self.texts.append(text)
 
 
 class NothingIsRun(LocalExecutor):
@@ -38,9 +27,9 @@ class NothingIsRun(LocalExecutor):
 
 
 def notes_of_run(suite):
-    progress = Notes()
+    progress = KeptProgress()
     suite.run(NothingIsRun(), progress)
-    return [text for text in progress.texts if "threads" in text]
+    return [text for text in progress.notes if "threads" in text]
 
 
 def test_a_suite_that_goes_on_with_other_threads_says_so(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from compare.frameworks.worker import default_python
+from compare.suite.run_folders import finished_runs
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.codes.codes import Codes, encoded_index
@@ -22,7 +23,7 @@ from shared.system.progress import Progress
 from shared.training.job import Job
 from shared.training.launch import check_counts, make_layout
 from shared.training.ranks import Ranks
-from shared.training.runs import Run, finished_runs
+from shared.training.runs import Run
 from tests import helpers
 from tests.helpers import wait_until
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes, encoded_index
 from shared.config.recipe import PRESETS
 from shared.data import cifar
@@ -17,7 +18,7 @@ from shared.system.files import atomic_path, folder_lock
 from shared.system.progress import Progress
 from shared.training.job import Encoded, Job
 from shared.training.result import result_of
-from shared.training.runs import Run, finished_runs, run_of
+from shared.training.runs import Run, run_of
 from tests.rows import EPOCH, PAPER
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12)

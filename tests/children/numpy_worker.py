@@ -1,0 +1,112 @@
+"""numpy_worker VERB: a third framework for tests, a hash layer and a classifier on an image's pixels, in NumPy.
+
+A worker as the project's others are, by ``shared.worker``, which takes a second where they take several.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import Checkpoint
+from shared.codes.encoding import encode_in_batches
+from shared.system.errors import UserError
+from shared.system.machine import describe_machine, num_threads
+from shared.worker.cli import Implementation, run_worker
+
+
+def has_gpu():
+    return False
+
+
+def count_gpus():
+    return 0
+
+
+def resolve_device(name):
+    if name == "cuda":
+        raise UserError("--device cuda: expected an NVIDIA GPU that NumPy can use, found none; use --device cpu")
+    return "cpu"
+
+
+def environment(device):
+    facts = describe_machine(())
+    own = {"framework": "numpy", "device": device, "device_name": facts["cpu"], "framework_threads": num_threads()}
+    return own | {"precision": {"precision": "fp32", "deterministic": True}} | facts
+
+
+class Network:
+    """Of the published network's parameters it uses those of the last two layers, and so many pixels as they take."""
+
+    def __init__(self, arrays):
+        self.arrays = {name: array.copy() for name, array in arrays.items()}
+
+    def eval(self):
+        pass
+
+    def outputs(self, inputs):
+        feature = inputs @ self.arrays["hash.weight"][:, : inputs.shape[1]].T + self.arrays["hash.bias"]
+        return feature, np.sign(feature) @ self.arrays["classifier.weight"].T
+
+    def step(self, inputs, labels, recipe, rate):
+        """One step of SGD, straight through the sign; loss, cross-entropy and penalty."""
+        feature, logits = self.outputs(inputs)
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        slope = exponents / exponents.sum(axis=1, keepdims=True)
+        cross_entropy = -np.log(slope[np.arange(len(labels)), labels]).mean()
+        slope[np.arange(len(labels)), labels] -= 1
+        slope /= len(labels)
+        excess = np.abs(feature) - 1
+        penalty = (np.abs(excess) ** 3).mean()
+        at_feature = slope @ self.arrays["classifier.weight"]
+        at_feature += recipe.penalty_weight * 3 * excess * np.abs(excess) * np.sign(feature) / feature.size
+        self.arrays["classifier.weight"] -= rate * slope.T @ np.sign(feature)
+        self.arrays["hash.weight"][:, : inputs.shape[1]] -= rate * at_feature.T @ inputs
+        self.arrays["hash.bias"] -= rate * at_feature.sum(axis=0)
+        return cross_entropy + recipe.penalty_weight * penalty, cross_entropy, penalty
+
+
+def from_neutral(recipe, arrays, device):
+    return Network(arrays)
+
+
+def device_images(dataset, input_px, device):
+    """float32 (N, pixels): grey values around 0."""
+    return (dataset.pixels.mean(axis=3).reshape(len(dataset.pixels), -1) / 127.5 - 1).astype(np.float32)
+
+
+def make_encoder(network):
+    return network.outputs
+
+
+def encode_with(encoder, images, index, progress):
+    return encode_in_batches(lambda batch: encoder(images[batch]), index, progress, lambda _: False)
+
+
+def fit(job):
+    recipe, labels = job.recipe, job.dataset.labels
+    network, images = Network(job.initial_weights), device_images(job.dataset, recipe.input_px, job.device)
+    job.resume_after(0)
+    for epoch in range(1, recipe.epochs + 1):
+        started, rate, sums, encoded = time.monotonic(), recipe.rate(epoch), np.zeros(3), None
+        for batch in job.batches(epoch):
+            losses = np.array(network.step(images[batch.index], labels[batch.index], recipe, rate))
+            sums += losses * batch.count
+            job.report_step(batch.step, epoch, losses[0])
+        means, seconds = job.mean_losses(epoch, sums.tolist()), time.monotonic() - started
+        if recipe.evaluates(epoch):
+            encoded = job.encode(lambda index: encode_with(network.outputs, images, index, job.progress))
+        job.finish_epoch(epoch, rate, means, seconds, encoded)
+    state = job.run.resume_folder / "last.safetensors"
+    checkpoint.save(state, Checkpoint(network.arrays, epoch=recipe.epochs, rate=rate))
+    job.finish(encoded, state)
+
+
+def load():
+    here = sys.modules[__name__]
+    return Implementation(here, here, fit, from_neutral, device_images, here, None, None, None)
+
+
+if __name__ == "__main__":
+    run_worker("tests.children.numpy_worker", "NumPy", load)
