@@ -53,6 +53,13 @@ def _only_installed(request):
         pytest.skip(f"{framework} is not installed")
 
 
+@pytest.fixture
+def real_processes(monkeypatch):
+    """Commands and workers that begin as a user's do, for tests of how a process begins."""
+    monkeypatch.setenv(prepared.REAL, "1")
+    monkeypatch.setitem(helpers.ENVIRONMENT, prepared.REAL, "1")
+
+
 @pytest.fixture(scope="session")
 def small_suite(tmp_path_factory):
     """A finished suite: the demo with 12 bits, both frameworks, three epochs, scored after each."""

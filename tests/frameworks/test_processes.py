@@ -16,6 +16,8 @@ from tests import helpers
 from tests.fakes import interpreter
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.usefixtures("real_processes")
+
 # what a library or one of this project's packages is called
 HOSTILE = ("torch", "paddle", "lightning", "numpy", "random", "shared", "torch_impl", "paddle_impl", "compare", "ray")
 

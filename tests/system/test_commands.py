@@ -16,6 +16,8 @@ from shared.system.start import threads_named
 from shared.worker import cli
 from tests import helpers
 
+pytestmark = pytest.mark.usefixtures("real_processes")
+
 COMMANDS = sorted(
     file.stem for file in (helpers.PROJECT_ROOT / "compare").glob("*.py") if "entry.py" in file.read_text()
 )

@@ -8,6 +8,8 @@ import pytest
 from tests import helpers
 from tests.system.test_commands import COMMANDS, WORKERS
 
+pytestmark = pytest.mark.usefixtures("real_processes")
+
 # each costs a tenth of a second or more
 HEAVY = {"numba", "pandas", "matplotlib", "sklearn", "requests", "pooch", "faiss", "ray", "jinja2", "torch", "paddle"}
 HEAVY |= {"lightning", "torchvision", "onnx", "onnxruntime", "scipy.stats", "scipy.special", "scipy.io"}
