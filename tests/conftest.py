@@ -16,6 +16,8 @@ from tests.checkpoints import files, foreign, original, torch_writer  # noqa: F4
 from tests.servers import server  # noqa: F401 - fixture
 
 _stack = ExitStack()
+# what the user of the tests calls the frameworks' interpreters
+_named_pythons = {}
 REAL_DATA = helpers.PROJECT_ROOT.parent / "shared" / "data"
 
 
@@ -29,7 +31,9 @@ def pytest_sessionstart(session):
         path = str(_stack.enter_context(prepared.interpreter(name, python, folder / name)))
         helpers.prepared_python[name] = path
         if name in helpers.MODULES:
-            os.environ[f"GREEDYHASH_{name.upper()}_PYTHON"] = path
+            variable = f"GREEDYHASH_{name.upper()}_PYTHON"
+            _named_pythons[variable] = os.environ.get(variable, "")
+            os.environ[variable] = path
     helpers.ENVIRONMENT.update(os.environ, OMP_NUM_THREADS="1", COLUMNS="200")
 
 
@@ -58,6 +62,9 @@ def real_processes(monkeypatch):
     """Commands and workers that begin as a user's do, for tests of how a process begins."""
     monkeypatch.setenv(prepared.REAL, "1")
     monkeypatch.setitem(helpers.ENVIRONMENT, prepared.REAL, "1")
+    for name, value in _named_pythons.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setitem(helpers.ENVIRONMENT, name, value)  # empty: not named
 
 
 @pytest.fixture(scope="session")

@@ -151,7 +151,8 @@ def test_an_interpreter_that_ends_without_a_word(tmp_path):
 
 
 def test_who_named_an_interpreter(monkeypatch):
-    monkeypatch.delenv("GREEDYHASH_TORCH_PYTHON", raising=False)
+    for name in ("TORCH", "PADDLE"):
+        monkeypatch.delenv(f"GREEDYHASH_{name}_PYTHON", raising=False)
     assert (Worker("torch").named, Worker("torch").python) == (False, sys.executable)
     assert (Worker("torch", "/x").named, Worker("torch", "/x").python) == (True, "/x")
     monkeypatch.setenv("GREEDYHASH_TORCH_PYTHON", "/y")
