@@ -35,10 +35,10 @@ def fit(job: Job) -> None:
 
 def probe(files: list[Path], out: Path, device: str) -> None:
     """Answer the alignment ladder's requests."""
-    from torch_impl.faults import plant
+    from torch_impl.injected_faults import inject
     from torch_impl.probe import Side
 
-    run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device), plant)
+    run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device), inject)
 
 
 def bench(job: Job) -> Bench:

@@ -26,6 +26,8 @@ from shared.system.machine import num_threads
 MANIFEST = "manifest.json"
 INPUT = "images"
 ONNX, ONNX_FILE = "onnx", "model.onnx"
+# before the name of a format, in an answer to the alignment ladder: why there are no outputs of it
+LEFT_OUT = "left out."
 
 
 class MissingPackage(UserError):
@@ -150,7 +152,7 @@ def run_in_batches(model: Model, images: np.ndarray) -> Outputs:
 def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weights.Arrays, images: np.ndarray) -> dict:
     """For the alignment ladder: the outputs of each format of a ``worker``, under ``FORMAT.OUTPUT``.
 
-    A format whose packages are missing is left out: ``left out.FORMAT`` then holds the reason.
+    A format whose packages are missing is left out: ``LEFT_OUT + FORMAT`` then holds the reason.
     """
     answers = {}
     for form in (name for name, known in FORMATS.items() if known.worker == worker):
@@ -159,7 +161,7 @@ def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weight
                 exporter.write(form, recipe, arrays, images.shape[1:3], Path(scratch))
                 outputs = (open_onnx if form == ONNX else exporter.open_model)(Path(scratch))(images)
             except MissingPackage as error:
-                answers[f"left out.{form}"] = np.array(str(error))
+                answers[LEFT_OUT + form] = np.array(str(error))
             else:
                 answers |= {f"{form}.{name}": array for name, array in outputs._asdict().items()}
     return answers

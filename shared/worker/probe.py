@@ -32,7 +32,7 @@ class Request:
     """What to compute: ``parts`` in order, in ``dtype``, by a framework with ``recipe``.
 
     ``first_step`` and ``num_steps`` bound the trajectory; its state is kept after the steps in ``keep`` (counted
-    from 1). ``rates`` has one rate per step. ``plant`` names a fault for the framework to commit.
+    from 1). ``rates`` has one rate per step. ``fault`` names one for the framework to inject.
     """
 
     recipe: Recipe
@@ -42,7 +42,7 @@ class Request:
     num_steps: int = 0
     keep: tuple[int, ...] = ()
     rates: tuple[float, ...] = ()
-    plant: str = ""
+    fault: str = ""
 
     def save(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """Write request and arrays as one .npz."""
@@ -225,7 +225,7 @@ def directions(recipe: Recipe) -> Arrays:
 
 
 def injected_gradients(recipe: Recipe, step: int, dtype: str) -> Arrays:
-    """Random gradients of one optimiser step, the same for both sides and for the NumPy witness."""
+    """Random gradients of one optimiser step, the same for both sides and for the NumPy reference."""
     generator = np.random.RandomState([recipe.seed, step])
     return {p.name: generator.uniform(-0.1, 0.1, p.shape).astype(dtype) for p in parameters(recipe)}
 
@@ -234,13 +234,13 @@ def run_probes(
     files: list[Path],
     out: Path,
     make_side: Callable[[Recipe, str], Side],
-    plant: Callable[[str], None] | None = None,
+    inject: Callable[[str], None] | None = None,
 ) -> None:
-    """Answer each request file with a file of the same name in ``out``; ``plant`` commits a fault by name."""
+    """Answer each request file with a file of the same name in ``out``; ``inject`` commits a fault by name."""
     for file in files:
         request, arrays = load_request(file)
-        if request.plant:
-            plant(request.plant)
+        if request.fault:
+            inject(request.fault)
         save_arrays(out / file.name, Probe(request, arrays, make_side(request.recipe, request.dtype)).answer())
 
 
