@@ -1,6 +1,5 @@
 """What a report is made of: everything a suite's folder holds, finished or not, and what is wrong with it."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from shared.config.recipe import Recipe
 from shared.system.errors import UserError
 from shared.system.files import read_json
 from shared.system.schema import TEXT, Each, Record
-from shared.training.runs import FRAMEWORKS, Run, data_of, run_of
+from shared.training.runs import Run, begun_cells, run_of
 
 THROUGHPUT_FILE = "throughput.json"
 _THROUGHPUT = Record({"table": [Each(TEXT, key=TEXT)], "notes": [TEXT]}, later={"table": [], "notes": []}, open=True)
-_FOLDER = re.compile(r"bits(\d+)-seed(\d+)")
 _QUOTED_LINES = 12
 
 
@@ -37,8 +35,8 @@ class Member:
 
     @property
     def data(self) -> str | None:
-        """Where its images were, by its own command line."""
-        return data_of(self.environment) if self.environment else None
+        """Where its images were; None if it does not say."""
+        return self.environment and self.environment["data"]
 
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
@@ -91,7 +89,7 @@ class Material:
 def read_suite(out: Path, table: ComparisonTable | None = None) -> Material:
     """Read the folder, with its ``table`` where that is known already; UserError when it holds no suite at all."""
     problems: list[str] = []
-    cells = _cells_in(out)
+    cells = {Cell(*cell) for cell in begun_cells(out)}
     grid = _try(problems, read_grid, out) or _grid_of(cells)
     if not cells and not grid.bits:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
@@ -112,12 +110,6 @@ def _throughput(file: Path) -> dict:
 def _in_order(cell: Cell) -> tuple[int, int, bool]:
     """By length, then by seed, PyTorch before Paddle as in the table."""
     return cell.bits, cell.seed, cell.framework == "paddle"
-
-
-def _cells_in(out: Path) -> set[Cell]:
-    folders = [file.parent for name in FRAMEWORKS for file in (out / name).glob("*/recipe.json")]
-    matches = [(folder.parent.name, _FOLDER.fullmatch(folder.name)) for folder in folders]
-    return {Cell(name, *map(int, match.groups())) for name, match in matches if match}
 
 
 def _grid_of(cells: set[Cell]) -> Grid:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from compare.frameworks.worker import Worker
-from compare.page.data import data_of
 from compare.search.hits import Database, Query, check_numbers
 from compare.search.neighbours import index_codes
 from shared.codes.codes import Codes
@@ -103,6 +102,6 @@ def open_run(folder: Path, data: str | None) -> FinishedRun:
         below = [str(other.folder) for other in finished_runs(folder)]
         named = f"; name one of {', '.join(below)}" if below else ", such as OUT/torch/bits48-seed2000"
         raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
-    result = run.result()
-    data = data or data_of(run.environment())
-    return FinishedRun(run, result["framework"], run.recipe(), Codes.load(run.codes_file), data)
+    framework = run.framework
+    data = data or run.environment()["data"]
+    return FinishedRun(run, framework, run.recipe(), Codes.load(run.codes_file), data)

@@ -54,7 +54,7 @@ def _finished(outs: Sequence[Path]) -> list[Run]:
     found: dict[tuple[str, int, int], Run] = {}
     for suite, run in ((out, run) for out in outs for run in finished_runs(out)):
         recipe = run.recipe()
-        cell = (run.result()["framework"], recipe.bits, recipe.seed)
+        cell = (run.framework, recipe.bits, recipe.seed)
         if run.folder != run_of(suite, *cell).folder:
             received = "{}, {} bits, seed {}".format(*cell)
             raise UserError(f"{run.folder}: expected the run that the folder is named for, received {received}")

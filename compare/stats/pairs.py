@@ -83,7 +83,7 @@ def first_pair_over_queries(gathered: Gathered, bits: int) -> tuple[int, QueryBo
     seeds: dict[int, dict[str, Run]] = {}
     for run in gathered.runs:
         if run.recipe().bits == bits and run.queries_file.exists():
-            seeds.setdefault(run.recipe().seed, {})[run.folder.parent.name] = run
+            seeds.setdefault(run.recipe().seed, {})[run.framework] = run
     pairs = {seed: runs for seed, runs in sorted(seeds.items()) if len(runs) == len(FRAMEWORKS)}
     for seed, runs in pairs.items():
         return seed, bootstrap_queries(*(runs[name].average_precisions() for name in ("paddle", "torch")))

@@ -54,7 +54,7 @@ def _variance_table(gathered: Gathered, bits: int, differences: Differences) -> 
         return None
     pairs, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
     found = components(families, *(values if len(values) > 1 else [] for values in (pairs, together)))
-    names = sorted({NAMES[run.folder.parent.name] for runs in gathered.families.values() for run in runs})
+    names = sorted({NAMES[run.framework] for runs in gathered.families.values() for run in runs})
     title = f"Variance components of mAP at {bits} bits: one source varies at a time ({', '.join(names)})."
     return {
         "title": title,

@@ -196,7 +196,7 @@ def _fit(
         job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks)
         if ranks.is_first:
             origin = job.start and job.start.origin()
-            write_json(job.run.environment_file, environment | {"resumed_from": origin})
+            write_json(job.run.environment_file, environment | {"resumed_from": origin, "data": arguments.data})
         implementation.fit(job)
 
 
