@@ -3,13 +3,12 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from shared.data.cifar import class_name
 from shared.system.errors import UserError
 from shared.system.files import new_folder, read_json, remove, scratch_beside, sha256_of, write_json
 from shared.system.machine import num_threads
+from shared.worker.contract import Exporter, Model
 
 MANIFEST = "manifest.json"
 INPUT = "images"
@@ -51,15 +51,6 @@ FORMATS = {
     "torch-export": Format("torch_impl", ("torch",), is_program=True),
     "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu")),
 }
-# uint8 images (N, height, width, 3) -> Outputs
-Model = Callable[[np.ndarray], Outputs]
-
-
-class Exporter(Protocol):
-    """A framework's side: ``torch_impl.export`` and ``paddle_impl.export``."""
-
-    def write(self, form: str, recipe: Recipe, arrays: weights.Arrays, size: tuple[int, int], folder: Path) -> None: ...
-    def open_model(self, folder: Path) -> Model: ...
 
 
 @dataclass(frozen=True)

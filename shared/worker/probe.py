@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from shared.network.initial import initial_weights
 from shared.scoring.retrieval import evaluate
 from shared.system.errors import UserError
 from shared.system.files import atomic_path
+from shared.worker.contract import Arrays, Masks, Side
 
-Arrays = dict[str, np.ndarray]
 WEIGHT, MOMENTUM, GRADIENT, STAGE = "weight.", "momentum.", "gradient.", "stage."
 _DIFFERENCE_STEP = 1e-6
 
@@ -65,24 +65,6 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays atomically as .npz."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
-
-
-class Side(Protocol):
-    """A framework's network and optimiser, spoken to in neutral arrays."""
-
-    def load(self, state: Arrays, momentum: Arrays | None) -> None: ...
-    def weights(self) -> Arrays: ...
-    def momentum(self) -> Arrays: ...
-    def pixels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-    def forward(self, pixels: np.ndarray, masks: "Masks", training: bool) -> Arrays: ...
-    def stage(self, name: str, x: np.ndarray, masks: "Masks") -> np.ndarray: ...
-    def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: "Masks") -> Arrays: ...
-    def step(self, rate: float, gradients: Arrays | None = None) -> float: ...
-    def set_rate(self, rate: float) -> float: ...
-    def exported(self, images: np.ndarray) -> Arrays: ...
-
-
-Masks = tuple[np.ndarray, np.ndarray] | None
 
 
 class Batch(NamedTuple):
