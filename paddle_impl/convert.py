@@ -3,7 +3,9 @@
 import numpy as np
 
 from paddle_impl.model import GreedyHash
+from paddle_impl.optimizer import rate_of, set_rate
 from paddle_impl.runtime import paddle
+from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 
@@ -46,6 +48,21 @@ def momentum_to_neutral(
     """Copies of the optimizer's velocities as neutral float32 arrays."""
     names, state = dict(network.named_parameters()), optimizer.state_dict()
     return {p.name: transposed(state[_velocity_key(names[p.name])].numpy(), p.kind) for p in parameters(recipe)}
+
+
+def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer, epoch: int) -> Checkpoint:
+    """The state of training after ``epoch``, copied in the neutral form."""
+    momentum = momentum_to_neutral(recipe, network, optimizer)
+    return Checkpoint(to_neutral(recipe, network), momentum, epoch, rate_of(optimizer))
+
+
+def restore_checkpoint(
+    recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer, state: Checkpoint
+) -> None:
+    """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
+    load_neutral(recipe, network, state.weights)
+    momentum_from_neutral(recipe, network, optimizer, state.momentum)
+    set_rate(optimizer, recipe.rate(state.epoch))
 
 
 def _velocity_key(parameter: paddle.Tensor) -> str:

@@ -81,6 +81,12 @@ class Convert(Protocol):
     def momentum_to_neutral(self, recipe: Recipe, network: Network, optimizer: Optimizer) -> Arrays:
         """Copies of the optimiser's momentum buffers."""
 
+    def checkpoint_of(self, recipe: Recipe, network: Network, optimizer: Optimizer, epoch: int) -> Checkpoint:
+        """The state of training after ``epoch``, copied in the neutral form."""
+
+    def restore_checkpoint(self, recipe: Recipe, network: Network, optimizer: Optimizer, state: Checkpoint) -> None:
+        """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
+
 
 class DeviceImages(Protocol):
     """Class ``images.DeviceImages``: all images of a data set on one device. ``labels`` is int64 (N,)."""
