@@ -2,8 +2,9 @@
 
 python compare/align.py                    the quick ladder: a narrow network, under a minute
 python compare/align.py --full             the published network at full width and 224 px as well
-python compare/align.py --plant FAULT      plant a fault on one side: the ladder must stop at the named rung
-python compare/align.py --plant list       the faults, and the rung that catches each
+python compare/align.py --rungs NAME ...   some rungs alone, in this order; 'list' shows all and what each needs
+python compare/align.py --inject FAULT     inject a fault on one side: the ladder must stop at the named rung
+python compare/align.py --inject list      the faults, and the rung that catches each
 """
 
 import runpy
@@ -20,6 +21,7 @@ from compare.frameworks.records import SIDES
 from compare.frameworks.worker import Worker, add_python_options, named_python
 from compare.ladder.faults import FAULTS, NO_FAULT
 from compare.ladder.run import ALIGN_STEPS, align, full_scale, quick_scale
+from compare.ladder.rungs import RUNGS, hyphenated, rungs_called
 from shared.config.recipe import MAX_BITS
 from shared.system.errors import EXIT_CHECK_FAILED, exit_status
 from shared.system.files import check_writable
@@ -33,7 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--bits", type=whole(1, MAX_BITS), default=48, metavar="N", help="code length")
     add("--steps", type=whole(1), default=ALIGN_STEPS, metavar="N", help="float32 steps; float64 takes at least 200")
     add("--full", action="store_true", help="the full-width network too, for a few steps")
-    add("--plant", choices=("list", *FAULTS), metavar="FAULT", help="plant a fault; 'list' shows them")
+    names = ("list", *(hyphenated(rung.name) for rung in RUNGS))
+    help_rungs = "run these rungs alone, in this order (quoted, or hyphens for spaces); 'list' shows them"
+    add("--rungs", type=hyphenated, nargs="+", choices=names, metavar="NAME", help=help_rungs)
+    add("--inject", choices=("list", *FAULTS), metavar="FAULT", help="inject a fault; 'list' shows them")
+    add("--plant", dest="inject", choices=("list", *FAULTS), help=argparse.SUPPRESS)  # its name in older versions
     add("--out", type=Path, default=Path("runs/align"), metavar="DIR", help="folder for align.json")
     machine = parser.add_argument_group("the machine")
     machine.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where both compute")
@@ -42,21 +48,31 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Climb the ladder the command line asks for; exit status 1 when a rung fails."""
+    """Run the ladder the command line asks for; exit status 1 when a rung fails."""
     arguments = build_parser().parse_args(argv)
-    if arguments.plant == "list":
-        for fault in FAULTS.values():
-            print(f"{fault.name:24} {fault.rung:20} {fault.what}")
+    if arguments.inject == "list" or "list" in (arguments.rungs or ()):
+        _list_faults() if arguments.inject == "list" else _list_rungs()
         return
+    rungs = rungs_called(arguments.rungs) if arguments.rungs else RUNGS
     check_writable(arguments.out)
     workers = {name: Worker(name, named_python(arguments, name), threads=1) for name in SIDES}
     scales = [quick_scale(arguments.steps)]
     if arguments.full:
         scales.append(full_scale())
-    fault = FAULTS.get(arguments.plant, NO_FAULT)
-    reports = [align(scale, arguments.bits, workers, arguments.device, arguments.out, fault) for scale in scales]
+    fault = FAULTS.get(arguments.inject, NO_FAULT)
+    reports = [align(scale, arguments.bits, workers, arguments.device, arguments.out, fault, rungs) for scale in scales]
     if not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)
+
+
+def _list_faults() -> None:
+    for fault in FAULTS.values():
+        print(f"{fault.name:24} {fault.rung:20} {fault.what}")
+
+
+def _list_rungs() -> None:
+    for rung in RUNGS:
+        print(f"{rung.name:20} {', '.join(rung.needs) or '(no request)':28} {rung.shows}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ if __name__ == "__main__":  # before imports that may fail, also where nobody ca
     begin()
 
 from shared.training.job import Job
-from shared.worker.bench import Bench
-from shared.worker.cli import Implementation, run_worker
+from shared.worker.cli import run_worker
+from shared.worker.contract import Bench, Implementation
 from shared.worker.probe import run_probes
 
 
@@ -18,9 +18,7 @@ def load() -> Implementation:
     from paddle_impl import convert, encode, export, images, parallel, runtime
 
     runtime.configure()
-    return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode, export, probe, bench
-    )
+    return Implementation(runtime, parallel, convert, images.DeviceImages, encode, export, fit, probe, bench)
 
 
 def fit(job: Job) -> None:

@@ -9,7 +9,7 @@ from paddle_impl import convert
 from paddle_impl.encode import Encoder, make_encoder
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import losses
-from paddle_impl.optimizer import make_optimizer, rate_of
+from paddle_impl.optimizer import make_optimizer
 from paddle_impl.runtime import autocast, paddle
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.training.job import Batch, Job
@@ -73,10 +73,7 @@ class Bench:
         return feature.astype("float32").numpy()
 
     def state(self) -> Checkpoint:
-        weights = convert.to_neutral(self._job.recipe, self._network)
-        momentum = convert.momentum_to_neutral(self._job.recipe, self._network, self._optimizer)
-        return Checkpoint(weights, momentum, 1, rate_of(self._optimizer))
+        return convert.checkpoint_of(self._job.recipe, self._network, self._optimizer, 1)
 
     def load(self, state: Checkpoint) -> None:
-        convert.load_neutral(self._job.recipe, self._network, state.weights)
-        convert.momentum_from_neutral(self._job.recipe, self._network, self._optimizer, state.momentum)
+        convert.restore_checkpoint(self._job.recipe, self._network, self._optimizer, state)

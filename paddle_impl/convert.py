@@ -3,7 +3,9 @@
 import numpy as np
 
 from paddle_impl.model import GreedyHash
+from paddle_impl.optimizer import rate_of, set_rate
 from paddle_impl.runtime import paddle
+from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 
@@ -17,7 +19,7 @@ def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> 
 
 def load_neutral(recipe: Recipe, network: GreedyHash, arrays: dict[str, np.ndarray]) -> None:
     """Set the network's parameters to the neutral ``arrays``."""
-    state = {p.name: turned(arrays[p.name], p.kind) for p in parameters(recipe)}
+    state = {p.name: transposed(arrays[p.name], p.kind) for p in parameters(recipe)}
     missing, unexpected = network.set_state_dict(state)
     if missing or unexpected:
         raise RuntimeError(f"parameters do not match the table: missing {missing}, unexpected {unexpected}")
@@ -26,7 +28,7 @@ def load_neutral(recipe: Recipe, network: GreedyHash, arrays: dict[str, np.ndarr
 def to_neutral(recipe: Recipe, network: GreedyHash) -> dict[str, np.ndarray]:
     """Copies of the network's parameters as neutral float32 arrays."""
     state = network.state_dict()
-    return {p.name: turned(state[p.name].numpy(), p.kind) for p in parameters(recipe)}
+    return {p.name: transposed(state[p.name].numpy(), p.kind) for p in parameters(recipe)}
 
 
 def momentum_from_neutral(
@@ -35,7 +37,7 @@ def momentum_from_neutral(
     """Give ``optimizer`` the neutral ``momentum`` arrays as its velocities."""
     names = dict(network.named_parameters())
     state = {
-        _velocity_key(names[p.name]): paddle.to_tensor(turned(momentum[p.name], p.kind)) for p in parameters(recipe)
+        _velocity_key(names[p.name]): paddle.to_tensor(transposed(momentum[p.name], p.kind)) for p in parameters(recipe)
     }
     optimizer.set_state_dict(state)
 
@@ -45,14 +47,29 @@ def momentum_to_neutral(
 ) -> dict[str, np.ndarray]:
     """Copies of the optimizer's velocities as neutral float32 arrays."""
     names, state = dict(network.named_parameters()), optimizer.state_dict()
-    return {p.name: turned(state[_velocity_key(names[p.name])].numpy(), p.kind) for p in parameters(recipe)}
+    return {p.name: transposed(state[_velocity_key(names[p.name])].numpy(), p.kind) for p in parameters(recipe)}
+
+
+def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer, epoch: int) -> Checkpoint:
+    """The state of training after ``epoch``, copied in the neutral form."""
+    momentum = momentum_to_neutral(recipe, network, optimizer)
+    return Checkpoint(to_neutral(recipe, network), momentum, epoch, rate_of(optimizer))
+
+
+def restore_checkpoint(
+    recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer, state: Checkpoint
+) -> None:
+    """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
+    load_neutral(recipe, network, state.weights)
+    momentum_from_neutral(recipe, network, optimizer, state.momentum)
+    set_rate(optimizer, recipe.rate(state.epoch))
 
 
 def _velocity_key(parameter: paddle.Tensor) -> str:
     return f"{parameter.name}_velocity_0"
 
 
-def turned(array: np.ndarray, kind: str) -> np.ndarray:
+def transposed(array: np.ndarray, kind: str) -> np.ndarray:
     """A copy between the neutral and Paddle's orientation, which differ for linear weights; its own inverse."""
     # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
     return np.ascontiguousarray(array.T) if kind == "linear" else np.array(array)

@@ -10,7 +10,8 @@ from shared.codes.predictions import Outputs
 from shared.config.recipe import Recipe
 from shared.data import pixels
 from shared.system.machine import num_threads
-from shared.worker.exported import INPUT, Model
+from shared.worker.contract import Model
+from shared.worker.exported import INPUT
 
 Tensor, nn, F = paddle.Tensor, paddle.nn, paddle.nn.functional
 _FILE = "model"  # and .json, before Paddle 3 .pdmodel, for the program, .pdiparams for the weights

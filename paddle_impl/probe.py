@@ -10,8 +10,8 @@ from paddle_impl.runtime import paddle
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset
 from shared.network.alexnet import parameters
+from shared.worker.contract import Arrays, Masks
 from shared.worker.exported import run_exported
-from shared.worker.probe import Arrays, Masks
 
 
 class Side:
@@ -79,13 +79,13 @@ class Side:
         found |= {"gradient.feature": output.feature.grad, "gradient.pixels": x.grad, "feature": output.feature}
         found |= terms._asdict() | {"logits": output.logits}
         arrays = {name: value.detach().numpy() for name, value in found.items()}
-        return {n: convert.turned(a, self._kinds.get(n.removeprefix("gradient."), "")) for n, a in arrays.items()}
+        return {n: convert.transposed(a, self._kinds.get(n.removeprefix("gradient."), "")) for n, a in arrays.items()}
 
     def step(self, rate: float, gradients: Arrays | None = None) -> float:
         """One optimiser step with the last or the given gradients; the rate read back."""
         names = dict(self._network.named_parameters())
         for name, gradient in (gradients or {}).items():
-            names[name].grad = self._put(convert.turned(gradient, self._kinds[name]))
+            names[name].grad = self._put(convert.transposed(gradient, self._kinds[name]))
         set_rate(self._optimizer, rate)
         self._optimizer.step()
         return rate_of(self._optimizer)

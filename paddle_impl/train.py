@@ -12,7 +12,6 @@ from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
 from paddle_impl.runtime import autocast, paddle
 from shared.checkpoint import checkpoint
-from shared.checkpoint.checkpoint import Checkpoint
 from shared.training.job import Job
 
 Layer, Optimizer = paddle.nn.Layer, paddle.optimizer.Optimizer
@@ -40,8 +39,8 @@ def fit(job: Job) -> None:
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
         job.finish_epoch(epoch, rate_of(optimizer), means, seconds, encoded)
         if job.ranks.is_first:
-            keep(job, epoch, network, optimizer)
-    job.finish(encoded or job.encode(encode), _state(job))
+            save_resume_state(job, epoch, network, optimizer)
+    job.finish(encoded or job.encode(encode), convert.checkpoint_of(recipe, network, optimizer, recipe.epochs))
 
 
 def replicate(job: Job, network: GreedyHash) -> Layer:
@@ -68,20 +67,17 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
     return job.mean_losses(epoch, sums.tolist())
 
 
-def keep(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:
+def save_resume_state(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:
     """Write the state to go on from after ``epoch``: neutral weights, and momentum beside them."""
-    arrays = convert.to_neutral(job.recipe, network)
-    momentum = convert.momentum_to_neutral(job.recipe, network, optimizer)
-    checkpoint.save(_state(job), Checkpoint(arrays, momentum, epoch, rate_of(optimizer)))
+    checkpoint.save(_state(job), convert.checkpoint_of(job.recipe, network, optimizer, epoch))
 
 
 def restore(job: Job, network: GreedyHash, optimizer: Optimizer) -> int:
-    """Load what ``keep`` wrote, else the job's start, if any; the number of epochs it had finished."""
+    """Load what ``save_resume_state`` wrote, else the job's start, if any; the number of epochs it had finished."""
     start = job.state_or_start(_state(job))
     if start is None:
         return 0
-    convert.load_neutral(job.recipe, network, start.weights)
-    convert.momentum_from_neutral(job.recipe, network, optimizer, start.momentum)
+    convert.restore_checkpoint(job.recipe, network, optimizer, start)
     return start.epoch
 
 

@@ -9,8 +9,8 @@ if __name__ == "__main__":  # before imports that may fail, also where nobody ca
     begin()
 
 from shared.training.job import Job
-from shared.worker.bench import Bench
-from shared.worker.cli import Implementation, run_worker
+from shared.worker.cli import run_worker
+from shared.worker.contract import Bench, Implementation
 from shared.worker.probe import run_probes
 
 
@@ -21,9 +21,7 @@ def load() -> Implementation:
     if find_spec("lightning") is None:
         raise ImportError("No module named 'lightning'")
     runtime.configure()
-    return Implementation(
-        runtime, parallel, fit, convert.from_neutral, images.DeviceImages, encode, export, probe, bench
-    )
+    return Implementation(runtime, parallel, convert, images.DeviceImages, encode, export, fit, probe, bench)
 
 
 def fit(job: Job) -> None:
@@ -35,10 +33,10 @@ def fit(job: Job) -> None:
 
 def probe(files: list[Path], out: Path, device: str) -> None:
     """Answer the alignment ladder's requests."""
-    from torch_impl.faults import plant
+    from torch_impl.injected_faults import inject
     from torch_impl.probe import Side
 
-    run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device), plant)
+    run_probes(files, out, lambda recipe, dtype: Side(recipe, dtype, device), inject)
 
 
 def bench(job: Job) -> Bench:

@@ -14,7 +14,7 @@ from torch_impl import convert
 from torch_impl.encode import Encoder, make_encoder
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
-from torch_impl.optimizer import make_optimizer, rate_of
+from torch_impl.optimizer import make_optimizer
 from torch_impl.runtime import autocast
 
 Inputs = tuple[Tensor, tuple[Tensor, Tensor] | None, Tensor]
@@ -74,13 +74,10 @@ class Bench:
         return feature.float().cpu().numpy()
 
     def state(self) -> Checkpoint:
-        weights = convert.to_neutral(self._job.recipe, self._network)
-        momentum = convert.momentum_to_neutral(self._job.recipe, self._network, self._optimizer)
-        return Checkpoint(weights, momentum, 1, rate_of(self._optimizer))
+        return convert.checkpoint_of(self._job.recipe, self._network, self._optimizer, 1)
 
     def load(self, state: Checkpoint) -> None:
-        convert.load_neutral(self._job.recipe, self._network, state.weights)
-        convert.momentum_from_neutral(self._job.recipe, self._network, self._optimizer, state.momentum)
+        convert.restore_checkpoint(self._job.recipe, self._network, self._optimizer, state)
 
     def _put(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._job.device)

@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 
+from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 from torch_impl.model import GreedyHash
+from torch_impl.optimizer import rate_of, set_rate
 
 
 def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:
@@ -40,3 +42,18 @@ def momentum_to_neutral(recipe: Recipe, network: GreedyHash, optimizer: torch.op
     names = dict(network.named_parameters())
     buffers = {p.name: optimizer.state[names[p.name]]["momentum_buffer"] for p in parameters(recipe)}
     return {name: buffer.cpu().numpy().copy() for name, buffer in buffers.items()}
+
+
+def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, epoch: int) -> Checkpoint:
+    """The state of training after ``epoch``, copied in the neutral form."""
+    momentum = momentum_to_neutral(recipe, network, optimizer)
+    return Checkpoint(to_neutral(recipe, network), momentum, epoch, rate_of(optimizer))
+
+
+def restore_checkpoint(
+    recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, state: Checkpoint
+) -> None:
+    """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
+    load_neutral(recipe, network, state.weights)
+    momentum_from_neutral(recipe, network, optimizer, state.momentum)
+    set_rate(optimizer, recipe.rate(state.epoch))

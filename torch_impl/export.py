@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from shared.codes.predictions import Outputs
 from shared.config.recipe import Recipe
 from shared.data import pixels
-from shared.worker.exported import INPUT, ONNX, ONNX_FILE, Model, needs
+from shared.worker.contract import Model
+from shared.worker.exported import INPUT, ONNX, ONNX_FILE, needs
 from torch_impl import convert
 
 _FILE = "model.pt2"

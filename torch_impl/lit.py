@@ -125,14 +125,22 @@ def fit(job: Job) -> None:
     done = start.epoch if start else 0
     job.resume_after(done)
     if done < job.recipe.epochs:
-        trainer, data = make_trainer(job, done), CifarDataModule(job, images)
-        try:
-            trainer.fit(module, data, ckpt_path=state if done else None, weights_only=True)
-        except SystemExit as error:  # what Lightning makes of Ctrl-C
-            raise KeyboardInterrupt from error
+        optimizer = train(job, done, module, state)
     else:
-        module.load_state_dict(torch.load(state, weights_only=True)["state_dict"])
-    job.finish(module.encoded or job.encode(module.encode_images), state)
+        optimizer = module.configure_optimizers()
+        convert.restore_checkpoint(job.recipe, module.network, optimizer, start)
+    final = convert.checkpoint_of(job.recipe, module.network, optimizer, job.recipe.epochs)
+    job.finish(module.encoded or job.encode(module.encode_images), final)
+
+
+def train(job: Job, done: int, module: LitGreedyHash, state: Path) -> torch.optim.Optimizer:
+    """Train after ``done`` epochs, whose ``state`` Lightning reads, to the last; the optimiser as it is then."""
+    trainer, data = make_trainer(job, done), CifarDataModule(job, module.images)
+    try:
+        trainer.fit(module, data, ckpt_path=state if done else None, weights_only=True)
+    except SystemExit as error:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from error
+    return trainer.optimizers[0]
 
 
 def make_trainer(job: Job, done: int) -> lightning.Trainer:

@@ -6,8 +6,8 @@ import torch
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset
 from shared.network.alexnet import parameters
+from shared.worker.contract import Arrays, Masks
 from shared.worker.exported import run_exported
-from shared.worker.probe import Arrays, Masks
 from torch_impl import convert, export
 from torch_impl.images import DeviceImages
 from torch_impl.model import GreedyHash, SignStraightThrough, losses

@@ -3,28 +3,25 @@
 import numpy as np
 
 from compare.frameworks.records import FRAMEWORKS, SIDES
-from compare.ladder import numpy_reference as witness
+from compare.ladder import numpy_reference
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record, check, compare
-from compare.ladder.rounds import ask_third, trained_weights
-from compare.ladder.session import Rig
+from compare.ladder.session import LadderSession
+from shared.worker.exported import LEFT_OUT
 from shared.worker.probe import Arrays, take
 
-LEFT_OUT = "left out"
 
-
-def exported(rung: str, rig: Rig) -> list[Record]:
+def exported(rung: str, session: LadderSession) -> list[Record]:
     """Codes and features of every exported model are those of both networks; its probabilities follow from its code."""
-    ask_third(rig)
-    eager = {side: rig.of(side, "trained")["features"] for side in SIDES}
-    classifier = trained_weights(rig)["classifier.weight"]
-    answers = {side: rig.of(side, "exported") for side in SIDES}
+    eager = {side: session.of(side, "trained")["features"] for side in SIDES}
+    classifier = session.trained_weights()["classifier.weight"]
+    answers = {side: session.of(side, "exported") for side in SIDES}
     records = []
     for writer, form in ((side, form) for side in reversed(SIDES) for form in FRAMEWORKS[side].export_formats):
         answer = answers[writer]
-        if f"{LEFT_OUT}.{form}" in answer:
-            reason = str(answer[f"{LEFT_OUT}.{form}"])
-            records.append(Record(rung, form, True, None, note=f"{LEFT_OUT}: {reason}"))
+        if LEFT_OUT + form in answer:
+            note = f"left out: {answer[LEFT_OUT + form]}"
+            records.append(Record(rung, form, True, None, note=note, left_out=True))
             continue
         outputs = take(answer, f"{form}.")
         for side in SIDES:
@@ -43,7 +40,7 @@ def _beside_network(rung: str, name: str, outputs: Arrays, features: np.ndarray)
 
 
 def _by_definition(rung: str, name: str, outputs: Arrays, classifier: np.ndarray) -> list[Record]:
-    expected = witness.probabilities(outputs["feature"], classifier).astype(np.float32)
+    expected = numpy_reference.probabilities(outputs["feature"], classifier).astype(np.float32)
     return [
         check(rung, f"{name}: codes are its features above 0", ((outputs["feature"] > 0) == outputs["code"]).all()),
         compare(rung, f"{name}: probabilities, by their definition", outputs["probability"], expected, "exported"),

@@ -1,4 +1,4 @@
-"""Faults planted on one side, and the rung that must catch each: a check that cannot fail proves nothing."""
+"""Faults injected on one side, and the rung that must catch each: a check that cannot fail proves nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from compare.frameworks.records import SIDES
 from shared.worker.probe import Arrays, Request
 
 OTHER, REFERENCE = SIDES
-Spoil = Callable[[str, Request, Arrays], tuple[Request, Arrays]]
-SpoilAnswer = Callable[[str, Arrays], Arrays]
+CorruptRequest = Callable[[str, Request, Arrays], tuple[Request, Arrays]]
+CorruptAnswer = Callable[[str, Arrays], Arrays]
 _FC7 = "fc7.weight"
 
 
@@ -24,27 +24,27 @@ def _keep_answer(_name: str, answer: Arrays) -> Arrays:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: what goes wrong, the rung that must fail, and how request or answer of ``side`` are spoiled."""
+    """A fault: what goes wrong, the rung that must fail, and how request or answer of ``side`` are corrupted."""
 
     name: str
     what: str
     rung: str
-    spoil_request: Spoil = _keep_request
-    spoil_answer: SpoilAnswer = _keep_answer
+    corrupt_request: CorruptRequest = _keep_request
+    corrupt_answer: CorruptAnswer = _keep_answer
     side: str = REFERENCE
 
     @property
     def touches_requests(self) -> bool:
-        """Whether a framework must be asked again, rather than its answer be spoiled."""
-        return self.spoil_request is not _keep_request
+        """Whether a framework must be asked again, rather than its answer be corrupted."""
+        return self.corrupt_request is not _keep_request
 
 
-def _recipe(**changes: float) -> Spoil:
+def _recipe(**changes: float) -> CorruptRequest:
     return lambda _name, request, arrays: (replace(request, recipe=replace(request.recipe, **changes)), arrays)
 
 
-def _planted(name: str) -> Spoil:
-    return lambda _name, request, arrays: (replace(request, plant=name), arrays)
+def _injected(name: str) -> CorruptRequest:
+    return lambda _name, request, arrays: (replace(request, fault=name), arrays)
 
 
 def _summed_penalty(_name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
@@ -71,7 +71,7 @@ def _swapped_biases(_name: str, request: Request, arrays: Arrays) -> tuple[Reque
 
 
 def _exported_resize(name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
-    return (replace(request, plant="exported-resize") if name == "exported" else request), arrays
+    return (replace(request, fault="exported-resize") if name == "exported" else request), arrays
 
 
 def _exported_weights(name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
@@ -142,7 +142,7 @@ def _tf32(request: str, answer: dict) -> dict:
     return answer
 
 
-def _without(name: str) -> SpoilAnswer:
+def _without(name: str) -> CorruptAnswer:
     return lambda _request, answer: {n: a for n, a in answer.items() if n != name}
 
 
@@ -150,11 +150,11 @@ NO_FAULT = Fault("", "", "", side="")
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("tf32", "TF32 is left on", "environment", spoil_answer=_tf32),
+        Fault("tf32", "TF32 is left on", "environment", corrupt_answer=_tf32),
         Fault("shuffled-batch", "one batch is in another order", "split and order", _shuffled_batch),
-        Fault("native-resize", "the framework's own resize instead of ours", "pixels", _planted("native-resize")),
+        Fault("native-resize", "the framework's own resize instead of ours", "pixels", _injected("native-resize")),
         Fault("swapped-biases", "two biases of one shape are swapped", "weights", _swapped_biases),
-        Fault("missing-key", "a parameter is missing", "weights", spoil_answer=_without("weight.fc6.bias")),
+        Fault("missing-key", "a parameter is missing", "weights", corrupt_answer=_without("weight.fc6.bias")),
         Fault("float64", "float64 where float32 was asked for", "weights", _float64),
         Fault(
             "transposed-fc7",
@@ -167,55 +167,57 @@ FAULTS = {
             "wrong-stage",
             "one layer computes something else, and only for inputs of its own",
             "single step",
-            spoil_answer=_changed(lambda request, name: (request, name) == ("stages", "stage.relu3"), _first_to(1.0)),
+            corrupt_answer=_changed(lambda request, name: (request, name) == ("stages", "stage.relu3"), _first_to(1.0)),
             side=OTHER,
         ),
         Fault("no-penalty", "the penalty is left out of the loss", "losses", _recipe(penalty_weight=0.0)),
         Fault("summed-penalty", "the penalty is summed instead of averaged", "losses", _summed_penalty),
-        Fault("no-straight-through", "the sign passes no gradient", "gradients", _planted("no-straight-through")),
+        Fault("no-straight-through", "the sign passes no gradient", "gradients", _injected("no-straight-through")),
         Fault(
             "nan-gradient",
             "one value of one gradient is not a number",
             "gradients",
-            spoil_answer=_changed(lambda _request, name: name == "gradient.conv2.weight", _first_to(float("nan"))),
+            corrupt_answer=_changed(lambda _request, name: name == "gradient.conv2.weight", _first_to(float("nan"))),
         ),
         Fault(
             "scaled-straight-through",
             "both sides scale the gradient through the sign alike",
             "straight-through",
-            spoil_answer=_changed(lambda _request, name: name == "gradient.feature", lambda array: 1.001 * array),
+            corrupt_answer=_changed(lambda _request, name: name == "gradient.feature", lambda array: 1.001 * array),
             side="both",
         ),
         Fault(
             "scaled-gradient",
             "both sides scale one gradient of the smooth part alike",
             "finite differences",
-            spoil_answer=_changed(lambda r, name: (r, name) == ("smooth", "gradient.fc6.weight"), lambda a: 1.001 * a),
+            corrupt_answer=_changed(
+                lambda r, name: (r, name) == ("smooth", "gradient.fc6.weight"), lambda a: 1.001 * a
+            ),
             side="both",
         ),
         Fault("momentum-0.8", "momentum 0.8 instead of 0.9", "optimiser step", _recipe(momentum=0.8)),
         Fault("no-decay", "weight decay is off", "optimiser step", _recipe(weight_decay=0.0)),
-        Fault("late-decay", "decay is applied after momentum", "optimiser step", _planted("decay-after-momentum")),
-        Fault("left-out-layer", "fc6 is left out of the optimiser", "optimiser step", _planted("left-out-layer")),
+        Fault("late-decay", "decay is applied after momentum", "optimiser step", _injected("decay-after-momentum")),
+        Fault("left-out-layer", "fc6 is left out of the optimiser", "optimiser step", _injected("left-out-layer")),
         Fault("late-rate-drop", "the rate drops one epoch late", "optimiser steps", _late_drop),
         Fault("reused-masks", "every step uses the masks of the first", "trajectory", _reused_masks),
         Fault(
             "misread-rate",
             "the rate reported for one epoch is not the one used",
             "rates",
-            spoil_answer=_changed(lambda _request, name: name == "rates", _first_to(0.1)),
+            corrupt_answer=_changed(lambda _request, name: name == "rates", _first_to(0.1)),
         ),
         Fault(
             "single-rate-drop",
             "the rate drops once and not again",
             "rates",
-            spoil_answer=_changed(lambda _request, name: name == "rates", _never_below_the_first_drop),
+            corrupt_answer=_changed(lambda _request, name: name == "rates", _never_below_the_first_drop),
         ),
         Fault(
             "flipped-code-bit",
             "one bit of one code is flipped",
             "codes",
-            spoil_answer=_changed(lambda request, name: (request, name) == ("trained", "features"), _flip_largest),
+            corrupt_answer=_changed(lambda request, name: (request, name) == ("trained", "features"), _flip_largest),
         ),
         Fault("other-label", "one item of the database has another label", "score", _other_label),
         Fault("lost-momentum", "momentum does not come along", "cross-resume", _lost_momentum),

@@ -1,4 +1,4 @@
-"""NumPy as the third witness: closed forms that neither framework computed."""
+"""The NumPy reference, beside both frameworks: closed forms that neither of them computed."""
 
 import numpy as np
 

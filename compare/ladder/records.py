@@ -9,7 +9,11 @@ from compare.ladder.limits import LIMITS
 
 
 class Record(NamedTuple):
-    """One comparison. ``max_relative`` is the largest difference over the reference's largest magnitude."""
+    """One comparison. ``max_relative`` is the largest difference over the reference's largest magnitude.
+
+    ``name`` and ``note`` are for people: what a program draws or counts stands in other fields. ``left_out`` marks a
+    comparison that could not be made; ``growth_step`` and ``differing_bits`` are those of ``growth_record``.
+    """
 
     rung: str
     name: str
@@ -21,6 +25,9 @@ class Record(NamedTuple):
     worst_index: tuple[int, ...] = ()
     shape: tuple[int, ...] = ()
     note: str = ""
+    left_out: bool = False
+    growth_step: int | None = None
+    differing_bits: int | None = None
 
 
 def compare(rung: str, name: str, ours: np.ndarray, reference: np.ndarray, limit: str) -> Record:
@@ -51,6 +58,19 @@ def compare_sets(
 def check(rung: str, name: str, passed: bool, note: str = "") -> Record:
     """A yes-or-no comparison."""
     return Record(rung, name, bool(passed), 0.0, note=note)
+
+
+def growth_record(rung: str, step: int, relative: float, differing_bits: int) -> Record:
+    """How far the float32 weights differ after ``step`` (from 1): reported without being judged.
+
+    ``differing_bits`` of the training codes differed in the steps up to it.
+    """
+    name, note = (
+        f"float32 weights after step {step}",
+        f"reported only; {differing_bits} training code bits differed so far",
+    )
+    fields = {"growth_step": step, "differing_bits": differing_bits}
+    return Record(rung, name, True, None, max_relative=relative, note=note, **fields)
 
 
 def _structural_fault(ours: np.ndarray, reference: np.ndarray) -> str:

@@ -1,21 +1,22 @@
-"""Climbing the ladder: rung after rung until one fails, printed as it goes and written to ``align.json``."""
+"""Running the ladder: rung after rung until one fails, printed as it goes and written to ``align.json``."""
 
 import dataclasses
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from compare.frameworks.worker import Worker
-from compare.ladder.exported_rung import LEFT_OUT
 from compare.ladder.faults import NO_FAULT, Fault
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record
 from compare.ladder.report import ALIGN_FILE
-from compare.ladder.rungs import RUNGS
-from compare.ladder.session import Rig, Scale, ladder_recipe, make_inputs
+from compare.ladder.rungs import RUNGS, Rung
+from compare.ladder.session import LadderSession
+from compare.ladder.setup import Scale, make_setup
 from shared.system.files import write_json
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
@@ -23,22 +24,43 @@ QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16
 FULL_STEPS, FULL_BATCH = 2, 16
 
 
-def align(scale: Scale, bits: int, workers: dict[str, Worker], device: str, out: Path, fault: Fault = NO_FAULT) -> dict:
-    """Climb the ladder of one scale; print the verdict, write ``align.json`` and return its contents."""
-    recipe = ladder_recipe(scale, bits)
+def align(
+    scale: Scale,
+    bits: int,
+    workers: dict[str, Worker],
+    device: str,
+    out: Path,
+    fault: Fault = NO_FAULT,
+    rungs: Sequence[Rung] = RUNGS,
+) -> dict:
+    """Run ``rungs`` at one scale; print the verdict, write ``align.json`` and return its contents.
+
+    ``align.json`` is that of a whole ladder: some rungs alone, which prove less, are written beside it.
+    """
+    setup = make_setup(scale, bits)
     with tempfile.TemporaryDirectory() as folder:
-        rig = Rig(scale, recipe, workers, device, Path(folder), make_inputs(scale, recipe), fault)
-        rungs = climb(rig)
-    passed = all(rung["passed"] for rung in rungs)
-    verdict = "aligned: every rung passed" if passed else f"NOT aligned: {rungs[-1]['rung']} failed"
-    verdict += "".join(f", {name} left out" for rung in rungs for name in rung["left_out"])
-    verdict = f"{scale.name} ladder ({recipe.input_px} px, width x{recipe.width:g}, {bits} bits): {verdict}"
+        rows = run_rungs(LadderSession(setup, workers, device, Path(folder), fault), rungs)
+    passed, is_whole = all(row["passed"] for row in rows), set(rungs) == set(RUNGS)
+    size = f"{scale.input_px} px, width x{scale.width:g}, {bits} bits"
+    verdict = f"{scale.name} ladder ({size}): {_verdict(rows, is_whole)}"
     print(verdict, flush=True)
     limits = {name: limit._asdict() for name, limit in LIMITS.items()}
     report = {"scale": dataclasses.asdict(scale), "bits": bits, "planted": fault.name, "passed": passed}
-    report |= {"verdict": verdict, "rungs": rungs, "limits": limits}
-    write_json(out / (ALIGN_FILE if scale.name == "quick" else f"align-{scale.name}.json"), report)
+    report |= {"verdict": verdict, "rungs": rows, "limits": limits}
+    stem = ALIGN_FILE.removesuffix(".json") + ("" if scale.name == "quick" else f"-{scale.name}")
+    write_json(out / f"{stem}{'' if is_whole else '-some-rungs'}.json", report)
     return report
+
+
+def _verdict(rows: list[dict], is_whole: bool) -> str:
+    """What the ladder shows, in words; some rungs alone do not show that the frameworks are aligned."""
+    if not rows[-1]["passed"]:
+        verdict = f"NOT aligned: {rows[-1]['rung']} failed"
+    elif is_whole:
+        verdict = "aligned: every rung passed"
+    else:
+        verdict = f"{len(rows)} of {len(RUNGS)} rungs were run and passed: {', '.join(row['rung'] for row in rows)}"
+    return verdict + "".join(f", {name} left out" for row in rows for name in row["left_out"])
 
 
 def quick_scale(steps: int) -> Scale:
@@ -52,12 +74,16 @@ def full_scale() -> Scale:
     return Scale("full", 1.0, 224, FULL_BATCH, FULL_STEPS, FULL_STEPS, optimiser_dtypes=("float32",))
 
 
-def climb(rig: Rig) -> list[dict]:
-    """Climb all rungs, stopping at the first that fails; print what was measured and return it with its records."""
+def run_rungs(session: LadderSession, rungs: Sequence[Rung] = RUNGS) -> list[dict]:
+    """Run ``rungs`` in their order, up to the first that fails; print what was measured and return it with its records.
+
+    Raises UserError and WorkerDied.
+    """
     console, reached = Console(soft_wrap=True, highlight=False, markup=False), []
-    for rung in RUNGS:
+    for place, rung in enumerate(rungs):
         started = time.monotonic()
-        records = rung.climb(rung.name, rig)
+        session.require(rung.needs, later=[need for after in rungs[place + 1 :] for need in after.needs])
+        records = rung.run(rung.name, session)
         reached.append(_summary(rung.name, rung.shows, records, time.monotonic() - started))
         console.print(_line(reached[-1]))
         if not reached[-1]["passed"]:
@@ -69,7 +95,7 @@ def climb(rig: Rig) -> list[dict]:
 def _summary(rung: str, shows: str, records: list[Record], seconds: float) -> dict:
     judged = [r for r in records if r.limit is not None and r.max_relative is not None and r.limit > 0]
     tightest = max(judged, key=lambda r: r.max_relative / r.limit, default=None)
-    left_out = [record.name for record in records if record.note.startswith(LEFT_OUT)]
+    left_out = [record.name for record in records if record.left_out]
     return {
         "rung": rung,
         "shows": shows,
@@ -85,8 +111,11 @@ def _summary(rung: str, shows: str, records: list[Record], seconds: float) -> di
 
 
 def _plain(record: Record) -> dict:
-    numbers = record._asdict()
-    return {name: None if value != value else value for name, value in numbers.items()}  # noqa: PLR0124 - NaN
+    fields = record._asdict()
+    for name in ("left_out", "growth_step", "differing_bits"):  # few records have them
+        if fields[name] == Record._field_defaults[name]:
+            del fields[name]
+    return {name: None if value != value else value for name, value in fields.items()}  # noqa: PLR0124 - NaN
 
 
 def _line(row: dict) -> str:

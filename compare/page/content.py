@@ -13,6 +13,8 @@ from compare.page.verdict import gather_evidence, verdict
 from compare.tables.studies_text import noise_title
 from compare.tables.table_text import PUBLISHED_TITLE
 
+# paths of the machine it ran on
+_OF_ITS_OWNER = ("command", "data")
 _RANKING = (curves.precision_recall, curves.precision_at)
 
 
@@ -53,13 +55,11 @@ def content(material: Material) -> dict:
 
 def _environments(material: Material) -> dict[str, dict[str, str]]:
     """Fact -> framework -> its value, or all its values where the runs differ."""
-    table: dict[str, dict[str, str]] = {}
+    table: dict[str, dict[str, list[str]]] = {}
     for member in material.members:
         for name, value in _flat(member.environment or {}).items():
-            known = table.setdefault(name, {}).setdefault(member.cell.framework, value)
-            if value not in known.split("; "):
-                table[name][member.cell.framework] = f"{known}; {value}"
-    return dict(sorted(table.items()))
+            table.setdefault(name, {}).setdefault(member.cell.framework, []).append(value)
+    return {name: {side: "; ".join(dict.fromkeys(table[name][side])) for side in table[name]} for name in sorted(table)}
 
 
 def _flat(environment: dict, prefix: str = "") -> dict[str, str]:
@@ -67,7 +67,7 @@ def _flat(environment: dict, prefix: str = "") -> dict[str, str]:
     for name, value in environment.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}: ")
-        elif name != "command":
+        elif name not in _OF_ITS_OWNER:
             flat[prefix + name] = _plain(value)
     return flat
 

@@ -64,11 +64,10 @@ def map_by_length(material: Material) -> Picture:
         _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
         words += [_mean_of(framework, bits, [m for m in own if m.cell.bits == bits]) for bits in place]
     words = [text for text in words if text]
-    for label, scores in (published_last(material.recipe) if material.recipe else {}).items():
-        known = [bits for bits in material.lengths if bits in scores]
-        style = _published_style(label.split(" at epoch")[0])
-        axes.plot([place[bits] for bits in known], [scores[bits] for bits in known], label=label, **style)
-        words += [f"{label} {bits} bits {scores[bits]:.3f}" for bits in known]
+    for row in published_last(material.recipe) if material.recipe else []:
+        scores = {bits: float(row.maps[bits]) for bits in material.lengths if bits in row.maps}
+        axes.plot([place[bits] for bits in scores], scores.values(), label=row.label, **_published_style(row.source))
+        words += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.set_xlim(-0.5, len(place) - 0.5)
     _widen(axes, _LEAST_MAP)

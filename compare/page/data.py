@@ -1,11 +1,10 @@
 """What a report is made of: everything a suite's folder holds, finished or not, and what is wrong with it."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.frameworks.records import FRAMEWORKS, run_order
+from compare.frameworks.records import FRAMEWORKS
 from compare.ladder.report import ALIGN_FILE, read_align
 from compare.suite.cells import Cell
 from compare.suite.grid import Grid, read_grid
@@ -16,11 +15,10 @@ from shared.config.recipe import Recipe
 from shared.system.errors import UserError
 from shared.system.files import read_json
 from shared.system.schema import TEXT, Each, Record
-from shared.training.runs import Run, data_of, run_of
+from shared.training.runs import Run, begun_cells, run_of
 
 THROUGHPUT_FILE = "throughput.json"
 _THROUGHPUT = Record({"table": [Each(TEXT, key=TEXT)], "notes": [TEXT]}, later={"table": [], "notes": []}, open=True)
-_FOLDER = re.compile(r"bits(\d+)-seed(\d+)")
 _QUOTED_LINES = 12
 
 
@@ -39,8 +37,8 @@ class Member:
 
     @property
     def data(self) -> str | None:
-        """Where its images were, by its own command line."""
-        return data_of(self.environment) if self.environment else None
+        """Where its images were; None if it does not say."""
+        return self.environment and self.environment["data"]
 
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
@@ -93,7 +91,7 @@ class Material:
 def read_suite(out: Path, table: ComparisonTable | None = None) -> Material:
     """Read the folder, with its ``table`` where that is known already; UserError when it holds no suite at all."""
     problems: list[str] = []
-    cells = _cells_in(out)
+    cells = {Cell(*cell) for cell in begun_cells(out, FRAMEWORKS)}
     grid = _try(problems, read_grid, out) or _grid_of(cells)
     if not cells and not grid.bits:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
@@ -114,12 +112,6 @@ def _throughput(file: Path) -> dict:
 def _in_order(cell: Cell) -> tuple[int, int, int]:
     """By length, then by seed, the frameworks as in the table."""
     return cell.bits, cell.seed, list(FRAMEWORKS).index(cell.framework)
-
-
-def _cells_in(out: Path) -> set[Cell]:
-    folders = [file.parent for name in run_order() for file in (out / name).glob("*/recipe.json")]
-    matches = [(folder.parent.name, _FOLDER.fullmatch(folder.name)) for folder in folders]
-    return {Cell(name, *map(int, match.groups())) for name, match in matches if match}
 
 
 def _grid_of(cells: set[Cell]) -> Grid:

@@ -1,6 +1,5 @@
 """The ladder, the growth of the difference, the speed and the codes of a report, as figures."""
 
-import re
 from statistics import median
 
 import numpy as np
@@ -11,8 +10,6 @@ from compare.page.codes import CodeFacts
 from compare.page.curves import SIZE, Picture, line_style, new_figure, places_beside
 from compare.page.data import Material
 from compare.page.figures import BLUE, COLOURS, GREY, ORANGE
-
-_GROWTH = re.compile(r"float32 weights after step (\d+)")
 
 
 def ladder(align: dict) -> Picture:
@@ -36,15 +33,10 @@ def ladder(align: dict) -> Picture:
     return Picture("ladder", figure, "Measured difference and limit of every rung", alt)
 
 
-def growth_points(align: dict) -> list[tuple[int, float, str]]:
-    """Step, largest relative difference of the float32 weights after it, and a note."""
-    records = [record for rung in align["rungs"] for record in rung["records"]]
-    matches = [(_GROWTH.fullmatch(record["name"]), record) for record in records]
-    return [
-        (int(match[1]), record["max_relative"], record["note"].removeprefix("reported only; "))
-        for match, record in matches
-        if match
-    ]
+def growth_points(align: dict) -> list[tuple[int, float, int | None]]:
+    """Step, largest relative difference of the float32 weights after it, and the code bits that differed so far."""
+    records = [record for rung in align["rungs"] for record in rung["records"] if record["growth_step"] is not None]
+    return [(record["growth_step"], record["max_relative"], record["differing_bits"]) for record in records]
 
 
 def growth(align: dict) -> Picture:

@@ -49,7 +49,7 @@ def _run_cell(cell: Cell, suites: list[Suite], executor: Executor, progress: Pro
 
 
 def _run_all(suites: list[Suite], arguments: argparse.Namespace, executor: Executor, progress: Progress) -> bool:
-    """Climb the ladder, run a suite and its studies and show them; whether the ladder was passed or left out."""
+    """Run the ladder, a suite and its studies and show them; whether the ladder passed or was left out."""
     with ExitStack() as locks:
         for suite in suites:
             locks.enter_context(suite.locked())
@@ -111,7 +111,7 @@ def _executor(arguments: argparse.Namespace) -> Executor:
 
 
 def _align(suite: Suite, executor: str, progress: Progress) -> bool:
-    """Climb the quick ladder, here, unless it passed in this folder and nothing is left to train."""
+    """Run the quick ladder, here, unless it passed in this folder and nothing is left to train."""
     if not set(SIDES) <= set(suite.frameworks):
         progress.note("alignment ladder: left out, since it compares two frameworks")
         return True

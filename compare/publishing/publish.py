@@ -86,5 +86,9 @@ def _copy_run(run: Run, target: Run) -> None:
             shutil.copyfile(getattr(run, name), getattr(target, name))
     environment = run.environment()
     # paths of the machine it ran on say nothing elsewhere
-    words = [Path(word).name if os.path.isabs(word) else word for word in environment["command"]]
-    write_json(target.environment_file, environment | {"command": words})
+    words, data = [_without_folders(word) for word in environment["command"]], environment["data"]
+    write_json(target.environment_file, environment | {"command": words, "data": data and _without_folders(data)})
+
+
+def _without_folders(word: str) -> str:
+    return Path(word).name if os.path.isabs(word) else word

@@ -22,7 +22,7 @@ from shared.data.pictures import read_pictures
 from shared.system.errors import UserError
 from shared.system.schema import checked
 from shared.training.opening import load_data
-from shared.training.runs import Run, data_of
+from shared.training.runs import Run
 from shared.worker.questions import write_question
 
 
@@ -105,6 +105,6 @@ def open_run(folder: Path, data: str | None) -> FinishedRun:
         below = [str(other.folder) for other in finished_runs(folder)]
         named = f"; name one of {', '.join(below)}" if below else f", such as OUT/{reference().key}/bits48-seed2000"
         raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
-    framework = checked(run.result()["framework"], known_key(), f"{run.result_file}: framework")
-    data = data or data_of(run.environment())
+    framework = checked(run.framework, known_key(), f"{run.result_file}: framework")
+    data = data or run.environment()["data"]
     return FinishedRun(run, framework, run.recipe(), Codes.load(run.codes_file), data)

@@ -22,16 +22,17 @@ def choose_runs(out: Path, bits: int | None, seed: int | None) -> dict[str, Run]
 
     Of several such the longest codes, then the lowest seed. Raises UserError when there is none.
     """
-    cells: dict[tuple[int, int], dict[str, Run]] = defaultdict(dict)
-    for run in finished_runs(out):
-        recipe = run.recipe()
-        cells[recipe.bits, recipe.seed][run.folder.parent.name] = run
-    wanted = [cell for cell in cells if bits in (None, cell[0]) and seed in (None, cell[1])]
+    recipes = [(run, run.recipe()) for run in finished_runs(out)]
+    wanted: dict[tuple[int, int], dict[str, Run]] = defaultdict(dict)
+    for run, recipe in recipes:
+        if bits in (None, recipe.bits) and seed in (None, recipe.seed):
+            wanted[recipe.bits, recipe.seed][run.framework] = run
     if not wanted:
-        found = ", ".join(f"{b} bits with seed {s}" for b, s in sorted(cells)) or "none"
+        cells = sorted({(recipe.bits, recipe.seed) for _, recipe in recipes})
+        found = ", ".join(f"{b} bits with seed {s}" for b, s in cells) or "none"
         asked = " ".join(f"--{name} {value}" for name, value in (("bits", bits), ("seed", seed)) if value is not None)
         raise UserError(f"{out}: expected a finished run {asked}".rstrip() + f", found {found}; see benchmark.py --out")
-    return cells[max(wanted, key=lambda cell: (len(cells[cell]), cell[0], -cell[1]))]
+    return wanted[max(wanted, key=lambda cell: (len(wanted[cell]), cell[0], -cell[1]))]
 
 
 def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:

@@ -91,7 +91,7 @@ def first_pair_over_queries(gathered: Gathered, bits: int, pair: Pair) -> tuple[
     seeds: dict[int, dict[str, Run]] = {}
     for run in gathered.runs:
         if run.recipe().bits == bits and run.queries_file.exists():
-            seeds.setdefault(run.recipe().seed, {})[run.folder.parent.name] = run
+            seeds.setdefault(run.recipe().seed, {})[run.framework] = run
     for seed, runs in sorted(seeds.items()):
         if runs.keys() >= set(pair.keys):
             return seed, bootstrap_queries(*(runs[name].average_precisions() for name in pair.keys))

@@ -2,6 +2,7 @@
 
 import csv
 from importlib.resources import files
+from typing import NamedTuple
 
 from shared.config.recipe import PRESETS, Recipe
 from shared.training.departures import departures
@@ -14,12 +15,9 @@ _PORTS = {
     "published PyTorch": "paddle_greedyhash: PyTorch rerun",
     "published Paddle": "paddle_greedyhash: Paddle 2.2.2",
 }
-# heading -> (source, selection) in published_map.csv
-_COLUMNS = {PAPER: ("paper (Su et al., NeurIPS 2018)", "as published")} | {
-    f"{name} {kind}": (source, selection)
-    for name, source in _PORTS.items()
-    for kind, selection in (("last", "last epoch (50)"), ("best", "best epoch"))
-}
+_LAST, _BEST = "last", "best"
+# the epoch whose mAP it is -> how published_map.csv calls it
+_SELECTIONS = {_LAST: "last epoch (50)", _BEST: "best epoch"}
 # what these tables leave open
 OPEN_DIFFERENCE = (
     "the 0.009 between the published best epochs at 12 bits (0.798 in Paddle, 0.789 in PyTorch, one run each)"
@@ -38,31 +36,66 @@ PUBLISHED_STYLES = {
 _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_greedyhash"}
 
 
-def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
-    """Heading -> {bits: mAP as printed} for a suite with this recipe; empty unless its protocol is the published one.
+class Published(NamedTuple):
+    """A published row: its ``source``, whose ``epoch`` it is (the paper does not say: ""), bits -> mAP as printed."""
+
+    source: str
+    epoch: str
+    maps: dict[int, str]
+
+    @property
+    def heading(self) -> str:
+        """Over its column of a table."""
+        return f"{self.source} {self.epoch}".rstrip()
+
+    @property
+    def label(self) -> str:
+        """In a figure of last epochs, where only another epoch than the last of all is named."""
+        return self.source if self.epoch == _LAST else self.heading
+
+
+def published_rows(recipe: Recipe) -> list[Published]:
+    """What may stand beside a suite with this recipe: nothing unless its protocol is the published one.
 
     A shorter run is set beside the published curves at its own last epoch.
     """
     if departures(recipe):
-        return {}
+        return []
     if recipe.epochs == PRESETS["paper"].epochs:
-        rows = {(row["source"], row["selection"]): row for row in _read("published_map.csv")}
-        return {heading: {int(bits): rows[key][bits] for bits in _BITS} for heading, key in _COLUMNS.items()}
+        return _final_rows()
     curves = [row for row in _read("published_curves.csv") if int(row["epoch"]) == recipe.epochs]
-    return {
-        f"{heading} at epoch {recipe.epochs}": {
-            int(row["bits"]): row["map"] for row in curves if row["source"] == source
-        }
-        for heading, source in _CURVES.items()
-    }
+    return [
+        Published(
+            name,
+            f"at epoch {recipe.epochs}",
+            {int(row["bits"]): row["map"] for row in curves if row["source"] == source},
+        )
+        for name, source in _CURVES.items()
+    ]
 
 
-def published_last(recipe: Recipe) -> dict[str, dict[int, float]]:
-    """Label -> {bits: mAP after the last epoch}."""
-    last = {name: cells for name, cells in published_columns(recipe).items() if not name.endswith(" best")}
-    return {
-        name.removesuffix(" last"): {bits: float(cell) for bits, cell in cells.items()} for name, cells in last.items()
+def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
+    """Heading -> {bits: mAP as printed} of ``published_rows``."""
+    return {row.heading: row.maps for row in published_rows(recipe)}
+
+
+def published_last(recipe: Recipe) -> list[Published]:
+    """Those of ``published_rows`` that are of the last epoch, or of the paper."""
+    return [row for row in published_rows(recipe) if row.epoch != _BEST]
+
+
+def _final_rows() -> list[Published]:
+    rows = {
+        (row["source"], row["selection"]): {int(bits): row[bits] for bits in _BITS}
+        for row in _read("published_map.csv")
     }
+    paper = Published(PAPER, "", rows["paper (Su et al., NeurIPS 2018)", "as published"])
+    ports = [
+        Published(name, epoch, rows[source, selection])
+        for name, source in _PORTS.items()
+        for epoch, selection in _SELECTIONS.items()
+    ]
+    return [paper, *ports]
 
 
 def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[float]]]:

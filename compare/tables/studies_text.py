@@ -74,7 +74,7 @@ def _variance_table(gathered: Gathered, bits: int, pair: Pair, differences: Diff
         return None
     paired, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
     found = components(families, *(values if len(values) > 1 else [] for values in (paired, together)))
-    names = sorted({FRAMEWORKS[run.folder.parent.name].title for runs in gathered.families.values() for run in runs})
+    names = sorted({FRAMEWORKS[run.framework].title for runs in gathered.families.values() for run in runs})
     title = f"Variance components of mAP at {bits} bits: one source varies at a time ({', '.join(names)})."
     title = named(pair, title, mark=": ")
     return {

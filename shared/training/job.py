@@ -200,16 +200,14 @@ class Job:
             self.progress.note(f"  warning: epoch {epoch}: {warning}")
         return record
 
-    def finish(self, encoded: Encoded, kept: Path) -> None:
-        """Write codes, checkpoint, queries and result, in this order, and remove the state kept for resuming.
+    def finish(self, encoded: Encoded, final: Checkpoint) -> None:
+        """Write codes, checkpoint, queries and result, in this order, and remove the state saved for resuming.
 
-        The scores come from the codes as read back from their file, the checkpoint from ``kept``, the state after
-        the last epoch in the framework's own form.
+        The scores come from the codes as read back from their file; ``final`` is the state after the last epoch.
         """
         encoded.codes.save(self.run.codes_file)
         origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
-        final = dataclasses.replace(read_checkpoint(kept), **origin)
-        checkpoint.save(self.run.checkpoint_file, final)
+        checkpoint.save(self.run.checkpoint_file, dataclasses.replace(final, **origin))
         codes = Codes.load(self.run.codes_file)
         score = score_of(codes)
         self.run.write_queries(columns_of_queries(codes, score))

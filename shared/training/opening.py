@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from shared.checkpoint import weights
-from shared.checkpoint.checkpoint import read_checkpoint
+from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset, Split
@@ -30,7 +30,7 @@ class QuietJob(Job):
     ) -> dict:
         return {}
 
-    def finish(self, encoded: Encoded, kept: Path) -> None:
+    def finish(self, encoded: Encoded, final: Checkpoint) -> None:
         """Wait for the first rank."""
         self.ranks.gather("the run is finished")
 

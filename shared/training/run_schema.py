@@ -78,7 +78,7 @@ _EPOCH = {
 }
 EPOCH = Record(_EPOCH, open=True)
 SCORED_EPOCH = Record({**_EPOCH, "map": SCORE, "accuracy": SHARE, "encode_seconds": _SECONDS}, open=True)
-# what is read of it again, each of which an older or a shorter one may lack
+# what is read of it again, each of which an older or a shorter one may lack; ``data`` is where the images were
 ENVIRONMENT = Record(
     {
         "framework_threads": whole(1, 2**20).or_none(),
@@ -86,9 +86,18 @@ ENVIRONMENT = Record(
         "devices": whole(1, 2**20),
         "nodes": whole(1, 2**20),
         "command": [TEXT],
+        "data": TEXT.or_none(),
         "precision": Record({"deterministic": FLAG}, later={"deterministic": False}, open=True),
     },
-    later={"framework_threads": None, "device": None, "devices": 1, "nodes": 1, "command": [], "precision": {}},
+    later={
+        "framework_threads": None,
+        "device": None,
+        "devices": 1,
+        "nodes": 1,
+        "command": [],
+        "data": None,
+        "precision": {},
+    },
     open=True,
 )
 

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from shared.system.errors import UserError, printable
 from shared.system.files import append_to, make_folder, read_bytes, read_json, remove, write_json, write_text
 from shared.system.schema import SHARE, checked, parse_json
 from shared.training.run_schema import ENVIRONMENT, EPOCH, RESULT, SCORED_EPOCH, check_result
+
+_FOLDER = re.compile(r"bits(?P<bits>\d{1,4})-seed(?P<seed>\d{1,10})", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +116,14 @@ class Run:
         return checked(record, SCORED_EPOCH if isinstance(record, dict) and "map" in record else EPOCH, where)
 
     def environment(self) -> dict:
-        """What the worker said of its process; UserError if the file is missing or damaged."""
-        return read_json(self.environment_file, ENVIRONMENT)
+        """What the worker said of its process, and ``data``, where its images were (None if it does not say).
+
+        UserError if the file is missing or damaged.
+        """
+        environment = read_json(self.environment_file, ENVIRONMENT)
+        if environment["data"] is None:
+            environment["data"] = _data_of_command(environment["command"])
+        return environment
 
     def append_log(self, record: Mapping[str, object]) -> None:
         """Add one epoch's record."""
@@ -169,6 +178,11 @@ class Run:
                 )
         return result
 
+    @property
+    def framework(self) -> str:
+        """Which framework trained the finished run; raises like ``result``."""
+        return self.result()["framework"]
+
     def is_finished(self) -> bool:
         """Whether ``result.json``, which is written last, is there."""
         return self.result_file.exists()
@@ -186,13 +200,22 @@ def run_of(out: Path, framework: str, bits: int, seed: int) -> Run:
     return Run(out / framework / f"bits{bits}-seed{seed}")
 
 
+def begun_cells(out: Path, frameworks: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Framework, bit length and seed of the runs of ``frameworks`` in the suite ``out`` that have a recipe, in order.
+
+    They are told from the names that ``run_of`` gives to folders, so that a damaged file hides no run.
+    """
+    recipes = [(name, file) for name in frameworks for file in (out / name).glob("*/recipe.json")]
+    named = [(name, _FOLDER.fullmatch(file.parent.name)) for name, file in recipes]
+    return sorted((name, int(folder["bits"]), int(folder["seed"])) for name, folder in named if folder)
+
+
 def threads_of(runs: Iterable[Run]) -> list[int]:
     """The different numbers of threads that the runs say they were made on, smallest first."""
     said = (run.environment()["framework_threads"] for run in runs if run.environment_file.exists())
     return sorted({threads for threads in said if threads is not None})
 
 
-def data_of(environment: dict) -> str | None:
-    """Where the images were of the run with this ``Run.environment``; None if it does not say."""
-    words = environment["command"]
+def _data_of_command(words: list[str]) -> str | None:
+    """Where older versions say it: in the command line of the worker."""
     return words[words.index("--data") + 1] if "--data" in words[:-1] else None

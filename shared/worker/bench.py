@@ -6,34 +6,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from shared.checkpoint import checkpoint
-from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from shared.checkpoint.checkpoint import read_checkpoint
 from shared.codes.encoding import BATCH_SIZE
 from shared.system.errors import UserError
+from shared.worker.contract import Bench
 
 PRODUCT_SIDE = 4096
 Seconds = dict[str, float]
 T = TypeVar("T")
-
-
-class Bench(Protocol):
-    """A framework's side: ``torch_impl.bench`` and ``paddle_impl.bench``."""
-
-    def wait(self) -> None: ...
-    def product(self) -> None: ...
-    def upsample(self) -> None: ...
-    def input(self) -> object: ...
-    def forward(self, inputs: object) -> object: ...
-    def backward(self, loss: object) -> None: ...
-    def update(self) -> None: ...
-    def encoder(self) -> object: ...
-    def encode(self, encoder: object, index: np.ndarray) -> np.ndarray: ...
-    def state(self) -> Checkpoint: ...
-    def load(self, state: Checkpoint) -> None: ...
 
 
 class Stopwatch:

@@ -21,11 +21,12 @@ from shared.system.errors import UserError, printable
 from shared.system.options import add_device
 from shared.system.progress import Progress
 from shared.training.opening import load_data
+from shared.worker.contract import Implementation
 from shared.worker.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
 from shared.worker.questions import read_question
 
 # (arithmetic, device) -> the framework's implementation and the device it found
-Load = Callable[[Arithmetic, str], tuple]
+Load = Callable[[Arithmetic, str], tuple[Implementation, str]]
 
 CHECKPOINT = "a finished run's folder, or a checkpoint with its recipe in any form that convert.py reads"
 
@@ -70,7 +71,7 @@ class _Trained:
     def __init__(self, recipe: Recipe, arrays: Arrays, load: Load, device: str) -> None:
         self._recipe, self._classifier = recipe, arrays.get(CLASSIFIER)
         self._implementation, self.device = load(Arithmetic(recipe.precision), device)
-        network = self._implementation.from_neutral(recipe, with_classifier(recipe, arrays), self.device)
+        network = self._implementation.convert.from_neutral(recipe, with_classifier(recipe, arrays), self.device)
         network.eval()
         self._encoder = self._implementation.encode.make_encoder(network)
 

@@ -9,8 +9,6 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
-from typing import NamedTuple
 
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import open_checkpoint, with_classifier
@@ -32,25 +30,10 @@ from shared.training.ranks import ALONE, Ranks
 from shared.training.runs import Run
 from shared.worker import checkpoint_verbs
 from shared.worker.bench import Stopwatch, answer_phases
+from shared.worker.contract import Implementation
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
 _AS_RANK = "--as-rank"
-
-
-class Implementation(NamedTuple):
-    """What a framework provides; the two implementations mirror each other."""
-
-    runtime: ModuleType  # has_gpu(), resolve_device(name), environment(device)
-    parallel: ModuleType  # count_gpus(), commands(words, layout, device, scratch), join(device)
-    fit: Callable  # (job) -> None
-    from_neutral: Callable  # (recipe, arrays, device) -> network
-    device_images: Callable  # (dataset, input_px, device) -> images
-    encode: (
-        ModuleType  # encode_images(network, images, index, progress); make_encoder(network), encode_with(encoder, ..)
-    )
-    export: ModuleType  # write(form, recipe, arrays, size, folder), open_model(folder)
-    probe: Callable  # (request files, folder for the answers, device) -> None
-    bench: Callable  # (job) -> Bench, whose phases are timed
 
 
 def run_worker(program: str, framework_name: str, load: Callable[[], Implementation]) -> None:
@@ -196,7 +179,7 @@ def _fit(
         job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks)
         if ranks.is_first:
             origin = job.start and job.start.origin()
-            write_json(job.run.environment_file, environment | {"resumed_from": origin})
+            write_json(job.run.environment_file, environment | {"resumed_from": origin, "data": arguments.data})
         implementation.fit(job)
 
 
@@ -243,7 +226,7 @@ def _codes_of(
 ) -> tuple[Codes, Recipe]:
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     dataset, split = load_data(recipe, arguments.data)
-    network = implementation.from_neutral(recipe, with_classifier(recipe, arrays), device)
+    network = implementation.convert.from_neutral(recipe, with_classifier(recipe, arrays), device)
     images = implementation.device_images(dataset, recipe.input_px, device)
     codes = encode(
         lambda index: implementation.encode.encode_images(network, images, index, progress), dataset, split

@@ -3,13 +3,12 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,10 +21,13 @@ from shared.data.cifar import class_name
 from shared.system.errors import UserError
 from shared.system.files import new_folder, read_json, remove, scratch_beside, sha256_of, write_json
 from shared.system.machine import num_threads
+from shared.worker.contract import Exporter, Model
 
 MANIFEST = "manifest.json"
 INPUT = "images"
 ONNX, ONNX_FILE = "onnx", "model.onnx"
+# before the name of a format, in an answer to the alignment ladder: why there are no outputs of it
+LEFT_OUT = "left out."
 
 
 class MissingPackage(UserError):
@@ -49,15 +51,6 @@ FORMATS = {
     "torch-export": Format("torch_impl", ("torch",), is_program=True),
     "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu")),
 }
-# uint8 images (N, height, width, 3) -> Outputs
-Model = Callable[[np.ndarray], Outputs]
-
-
-class Exporter(Protocol):
-    """A framework's side: ``torch_impl.export`` and ``paddle_impl.export``."""
-
-    def write(self, form: str, recipe: Recipe, arrays: weights.Arrays, size: tuple[int, int], folder: Path) -> None: ...
-    def open_model(self, folder: Path) -> Model: ...
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ def run_in_batches(model: Model, images: np.ndarray) -> Outputs:
 def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weights.Arrays, images: np.ndarray) -> dict:
     """For the alignment ladder: the outputs of each format of a ``worker``, under ``FORMAT.OUTPUT``.
 
-    A format whose packages are missing is left out: ``left out.FORMAT`` then holds the reason.
+    A format whose packages are missing is left out: ``LEFT_OUT + FORMAT`` then holds the reason.
     """
     answers = {}
     for form in (name for name, known in FORMATS.items() if known.worker == worker):
@@ -159,7 +152,7 @@ def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weight
                 exporter.write(form, recipe, arrays, images.shape[1:3], Path(scratch))
                 outputs = (open_onnx if form == ONNX else exporter.open_model)(Path(scratch))(images)
             except MissingPackage as error:
-                answers[f"left out.{form}"] = np.array(str(error))
+                answers[LEFT_OUT + form] = np.array(str(error))
             else:
                 answers |= {f"{form}.{name}": array for name, array in outputs._asdict().items()}
     return answers

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from shared.network.initial import initial_weights
 from shared.scoring.retrieval import evaluate
 from shared.system.errors import UserError
 from shared.system.files import atomic_path
+from shared.worker.contract import Arrays, Masks, Side
 
-Arrays = dict[str, np.ndarray]
 WEIGHT, MOMENTUM, GRADIENT, STAGE = "weight.", "momentum.", "gradient.", "stage."
 _DIFFERENCE_STEP = 1e-6
 
@@ -32,7 +32,7 @@ class Request:
     """What to compute: ``parts`` in order, in ``dtype``, by a framework with ``recipe``.
 
     ``first_step`` and ``num_steps`` bound the trajectory; its state is kept after the steps in ``keep`` (counted
-    from 1). ``rates`` has one rate per step. ``plant`` names a fault for the framework to commit.
+    from 1). ``rates`` has one rate per step. ``fault`` names one for the framework to inject.
     """
 
     recipe: Recipe
@@ -42,7 +42,7 @@ class Request:
     num_steps: int = 0
     keep: tuple[int, ...] = ()
     rates: tuple[float, ...] = ()
-    plant: str = ""
+    fault: str = ""
 
     def save(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """Write request and arrays as one .npz."""
@@ -65,24 +65,6 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays atomically as .npz."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
-
-
-class Side(Protocol):
-    """A framework's network and optimiser, spoken to in neutral arrays."""
-
-    def load(self, state: Arrays, momentum: Arrays | None) -> None: ...
-    def weights(self) -> Arrays: ...
-    def momentum(self) -> Arrays: ...
-    def pixels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-    def forward(self, pixels: np.ndarray, masks: "Masks", training: bool) -> Arrays: ...
-    def stage(self, name: str, x: np.ndarray, masks: "Masks") -> np.ndarray: ...
-    def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: "Masks") -> Arrays: ...
-    def step(self, rate: float, gradients: Arrays | None = None) -> float: ...
-    def set_rate(self, rate: float) -> float: ...
-    def exported(self, images: np.ndarray) -> Arrays: ...
-
-
-Masks = tuple[np.ndarray, np.ndarray] | None
 
 
 class Batch(NamedTuple):
@@ -225,7 +207,7 @@ def directions(recipe: Recipe) -> Arrays:
 
 
 def injected_gradients(recipe: Recipe, step: int, dtype: str) -> Arrays:
-    """Random gradients of one optimiser step, the same for both sides and for the NumPy witness."""
+    """Random gradients of one optimiser step, the same for both sides and for the NumPy reference."""
     generator = np.random.RandomState([recipe.seed, step])
     return {p.name: generator.uniform(-0.1, 0.1, p.shape).astype(dtype) for p in parameters(recipe)}
 
@@ -234,13 +216,13 @@ def run_probes(
     files: list[Path],
     out: Path,
     make_side: Callable[[Recipe, str], Side],
-    plant: Callable[[str], None] | None = None,
+    inject: Callable[[str], None] | None = None,
 ) -> None:
-    """Answer each request file with a file of the same name in ``out``; ``plant`` commits a fault by name."""
+    """Answer each request file with a file of the same name in ``out``; ``inject`` commits a fault by name."""
     for file in files:
         request, arrays = load_request(file)
-        if request.plant:
-            plant(request.plant)
+        if request.fault:
+            inject(request.fault)
         save_arrays(out / file.name, Probe(request, arrays, make_side(request.recipe, request.dtype)).answer())
 
 

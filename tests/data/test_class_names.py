@@ -40,8 +40,7 @@ def named_suite(small_suite, tmp_path_factory):
         result = json.loads(run.result_file.read_text())
         run.result_file.write_text(json.dumps(result | {"dataset": "custom", "recipe_digest": recipe.digest()}))
         environment = json.loads(run.environment_file.read_text())
-        words = [str(out / "own.npz") if word == "digits" else word for word in environment["command"]]
-        run.environment_file.write_text(json.dumps(environment | {"command": words}))
+        run.environment_file.write_text(json.dumps(environment | {"data": str(out / "own.npz")}))
     return out
 
 

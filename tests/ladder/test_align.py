@@ -1,4 +1,4 @@
-"""The ladder passes, and stops at the expected rung for every planted fault."""
+"""The ladder passes, and stops at the expected rung for every injected fault; each rung runs alone and anywhere."""
 
 import json
 from functools import cached_property
@@ -6,13 +6,16 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from compare import align
 from compare.frameworks.worker import Dialogue, Worker, default_python
 from compare.ladder.faults import FAULTS
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import compare, compare_sets
-from compare.ladder.run import climb
-from compare.ladder.rungs import RUNGS
-from compare.ladder.session import Rig, Scale, ladder_recipe, make_inputs
+from compare.ladder.requests import REQUESTS, with_needs
+from compare.ladder.run import run_rungs
+from compare.ladder.rungs import RUNGS, rungs_called
+from compare.ladder.session import LadderSession
+from compare.ladder.setup import Scale, make_setup
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
@@ -26,7 +29,13 @@ class ForkedWorker(Worker):
     def _server(self):
         return Dialogue(self._start("tests.children.forked", [self.framework]), self._judge)
 
+    @cached_property
+    def verbs(self):
+        """The verbs it was started with, in order."""
+        return []
+
     def output_of_verb(self, *arguments):
+        self.verbs.append(arguments[0])
         done = self._server.ask(json.dumps(arguments))
         self._judge(done["status"], done["errors"].splitlines(), None)
         return done["output"]
@@ -47,49 +56,96 @@ def workers():
 
 
 @pytest.fixture(scope="module")
-def sound(workers, tmp_path_factory):
-    """A ladder without a fault, whose answers the others may reuse."""
-    recipe = ladder_recipe(TINY, BITS)
-    rig = Rig(TINY, recipe, workers, "cpu", tmp_path_factory.mktemp("sound"), make_inputs(TINY, recipe))
-    return rig, climb(rig)
+def baseline(workers, tmp_path_factory):
+    """A ladder without a fault, whose answers the others may reuse: session, rows, and verbs each worker ran."""
+    session = LadderSession(make_setup(TINY, BITS), workers, "cpu", tmp_path_factory.mktemp("baseline"))
+    rows = run_rungs(session)
+    return session, rows, {name: list(worker.verbs) for name, worker in workers.items()}
 
 
-def test_every_rung_passes(sound):
-    _, rungs = sound
+def session_beside(first, folder, kind=LadderSession, **options):
+    """A session with the setup, and where nothing else is said the answers, of the baseline."""
+    session, _, _ = first
+    return kind(session.setup, session.workers, "cpu", folder, **{"baseline": session.answers} | options)
+
+
+def test_every_rung_passes(baseline):
+    _, rungs, _ = baseline
     assert [rung["rung"] for rung in rungs] == [rung.name for rung in RUNGS]
     assert all(rung["passed"] and rung["comparisons"] for rung in rungs)
 
 
+def test_a_whole_ladder_asks_in_three_batches(baseline):
+    for verbs in baseline[2].values():
+        assert verbs == ["info", "probe", "probe", "probe"]
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
+def test_rung_reads_what_it_says_it_needs(rung, baseline, tmp_path):
+    class Recording(LadderSession):
+        def require(self, names, later=()):
+            required.append(set(names))
+            super().require(names, later)
+
+    required = []
+    session = session_beside(baseline, tmp_path, Recording)
+    (row,) = run_rungs(session, [rung])
+    first, *others = required
+    assert first == set(rung.needs) == set().union(*others)
+    assert row["records"] == next(whole["records"] for whole in baseline[1] if whole["rung"] == rung.name)
+
+
+def test_rungs_may_stand_in_another_order(baseline, tmp_path, capsys):
+    rows = run_rungs(session_beside(baseline, tmp_path), RUNGS[::-1])
+    assert [row["records"] for row in rows] == [row["records"] for row in baseline[1][::-1]]
+
+
+def test_rung_run_alone_asks_for_what_it_needs_and_no_more(baseline, workers, tmp_path):
+    """Cross-resume builds on the answers to another request."""
+    before = {name: len(worker.verbs) for name, worker in workers.items()}
+    session = session_beside(baseline, tmp_path, baseline={})
+    (row,) = run_rungs(session, rungs_called(["cross-resume"]))
+    assert row["passed"]
+    assert {request for _, request in session.answers} == {"float64", "resumed"}
+    assert all(worker.verbs[before[name] :] == ["probe", "probe"] for name, worker in workers.items())
+
+
+def test_every_request_is_needed_and_comes_after_those_it_builds_on():
+    assert {need for rung in RUNGS for need in rung.needs} == set(REQUESTS)
+    assert with_needs(REQUESTS) == list(REQUESTS)
+    order = list(REQUESTS)
+    assert all(order.index(need) < order.index(name) for name in order for need in REQUESTS[name].needs)
+
+
 @pytest.mark.parametrize("name", FAULTS)
-def test_planted_fault_is_caught_at_its_rung(name, sound, workers, tmp_path):
-    rig = Rig(TINY, sound[0].recipe, workers, "cpu", tmp_path, sound[0].inputs, FAULTS[name], sound=sound[0].answers)
-    rungs = climb(rig)
+def test_injected_fault_is_caught_at_its_rung(name, baseline, tmp_path):
+    rungs = run_rungs(session_beside(baseline, tmp_path, fault=FAULTS[name]))
     assert [rung["rung"] for rung in rungs if not rung["passed"]] == [FAULTS[name].rung]
     assert rungs[-1]["rung"] == FAULTS[name].rung
 
 
-def test_the_rates_reach_beyond_the_second_drop(sound):
+def test_the_rates_reach_beyond_the_second_drop(baseline):
     for side in ("paddle", "torch"):
-        rates = sound[0].of(side, "float32")["rates"]
+        rates = baseline[0].of(side, "float32")["rates"]
         assert rates[[0, 29, 30, 59, 60, 89, 90]] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6])
 
 
-def test_missing_package_leaves_a_format_out_and_says_so(sound, workers, tmp_path, capsys):
-    exported = {name: a for name, a in sound[0].answers["torch", "exported"].items() if not name.startswith("onnx.")}
+def test_missing_package_leaves_a_format_out_and_says_so(baseline, tmp_path, capsys):
+    answers = baseline[0].answers
+    exported = {name: a for name, a in answers["torch", "exported"].items() if not name.startswith("onnx.")}
     exported["left out.onnx"] = np.array("expected onnxscript")
-    answers = sound[0].answers | {("torch", "exported"): exported}
-    rungs = climb(Rig(TINY, sound[0].recipe, workers, "cpu", tmp_path, sound[0].inputs, sound=answers))
+    answers = answers | {("torch", "exported"): exported}
+    rungs = run_rungs(session_beside(baseline, tmp_path, baseline=answers))
     assert rungs[-1]["passed"]
     assert rungs[-1]["left_out"] == ["onnx"]
-    assert rungs[-1]["comparisons"] == sound[1][-1]["comparisons"] * 2 / 3
+    assert rungs[-1]["comparisons"] == baseline[1][-1]["comparisons"] * 2 / 3
     assert capsys.readouterr().out.splitlines()[-1].endswith("onnx left out for want of a package")
 
 
-def test_first_layer_to_diverge_is_named(sound, workers, tmp_path):
-    """The transposed square weight spoils every layer behind it; the record that fails first is its own."""
-    fault = FAULTS["transposed-fc7"]
-    rig = Rig(TINY, sound[0].recipe, workers, "cpu", tmp_path, sound[0].inputs, fault, sound=sound[0].answers)
-    failed = [record["name"] for record in climb(rig)[-1]["records"] if not record["passed"]]
+def test_first_layer_to_diverge_is_named(baseline, tmp_path):
+    """The transposed square weight corrupts every layer behind it; the record that fails first is its own."""
+    rungs = run_rungs(session_beside(baseline, tmp_path, fault=FAULTS["transposed-fc7"]))
+    failed = [record["name"] for record in rungs[-1]["records"] if not record["passed"]]
     assert failed[:2] == ["float32 fc7", "float32 relu7"]
 
 
@@ -97,8 +153,8 @@ def test_every_rung_has_a_fault_that_it_catches():
     assert {fault.rung for fault in FAULTS.values()} == {rung.name for rung in RUNGS}
 
 
-def test_command_reports_a_planted_fault(tmp_path):
-    done = helpers.run("compare/align.py", "--bits", BITS, "--plant", "swapped-biases", "--out", tmp_path, status=1)
+def test_command_reports_an_injected_fault(tmp_path):
+    done = helpers.run("compare/align.py", "--bits", BITS, "--inject", "swapped-biases", "--out", tmp_path, status=1)
     assert "FAIL  weights" in done.stdout
     assert "first to diverge: torch: weight.conv4.bias" in done.stdout
     report = json.loads((tmp_path / "align.json").read_text())
@@ -107,19 +163,53 @@ def test_command_reports_a_planted_fault(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [(["--plant", "x"], "--plant: expected list, tf32,"), (["--steps", "0"], "--steps")]
+    ("options", "message"),
+    [
+        (["--inject", "x"], "--inject: expected list, tf32,"),
+        (["--steps", "0"], "--steps"),
+        (["--rungs", "gradient"], "received 'gradient'; did you mean gradients?"),
+        (["--rungs"], "--rungs"),
+    ],
 )
 def test_bad_options(options, message):
     assert message in helpers.run("compare/align.py", *options, status=2).stderr
 
 
 def test_faults_can_be_listed():
-    listed = helpers.run("compare/align.py", "--plant", "list").stdout
+    listed = helpers.run("compare/align.py", "--inject", "list").stdout
     assert all(name in listed for name in FAULTS)
 
 
+def test_name_of_the_option_in_older_versions():
+    assert align.build_parser().parse_args(["--plant", "tf32"]).inject == "tf32"
+    assert "--plant" not in align.build_parser().format_help()
+
+
+def test_rungs_are_listed_with_what_each_needs(capsys):
+    align.main(["--rungs", "list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(RUNGS)
+    assert all(line.startswith(rung.name) for line, rung in zip(lines, RUNGS, strict=True))
+    assert all(need in line for line, rung in zip(lines, RUNGS, strict=True) for need in rung.needs)
+
+
+def test_rungs_are_named_as_shown_or_in_one_word():
+    named = align.build_parser().parse_args(["--rungs", "rates", "split and order", "split-and-order"]).rungs
+    assert [rung.name for rung in rungs_called(named)] == ["rates", "split and order"]
+
+
+def test_some_rungs_alone_leave_the_report_of_a_whole_ladder_alone(tmp_path):
+    """It is read again as the proof that both frameworks are aligned."""
+    (tmp_path / "align.json").write_text("of an earlier ladder")
+    out = helpers.run("compare/align.py", "--rungs", "environment", "--out", tmp_path).stdout.splitlines()
+    assert out[-1].endswith("48 bits): 1 of 18 rungs were run and passed: environment")
+    assert (tmp_path / "align.json").read_text() == "of an earlier ladder"
+    report = json.loads((tmp_path / "align-some-rungs.json").read_text())
+    assert [rung["rung"] for rung in report["rungs"]] == ["environment"]
+
+
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda a: a.T,
         lambda a: a[:1],
@@ -129,11 +219,11 @@ def test_faults_can_be_listed():
         lambda a: a[None],
     ],
 )
-def test_comparison_is_strict(spoil):
+def test_comparison_is_strict(corrupt):
     good = np.arange(12, dtype=np.float32).reshape(3, 4)
     assert compare("r", "x", good, good.copy(), "forward float32").passed
-    assert not compare("r", "x", spoil(good), good, "forward float32").passed
-    assert not compare("r", "x", good, spoil(good), "forward float32").passed
+    assert not compare("r", "x", corrupt(good), good, "forward float32").passed
+    assert not compare("r", "x", good, corrupt(good), "forward float32").passed
 
 
 def test_missing_and_extra_names_fail():

@@ -1,6 +1,7 @@
 """What is committed under results/: rows that the tables come from byte for byte, and nothing of any one machine."""
 
 import dataclasses
+import json
 import re
 import shlex
 import shutil
@@ -55,6 +56,19 @@ def test_nothing_of_the_machine_it_ran_on(published, small_suite):
     for file in (published / "small").rglob("*"):
         if file.suffix in {".json", ".jsonl", ".csv", ".md", ".html"}:
             assert not [place for place in places if place in file.read_text(encoding="utf-8")], file
+
+
+@pytest.mark.parametrize("data", [{}, {"data": "/e/f.npz"}], ids=["older version", "field"])
+def test_nothing_of_where_the_images_were(tmp_path, data):
+    plan(tmp_path / "suite", [CPU.bits])
+    for name in ("torch", "paddle"):
+        finish(tmp_path / "suite", CPU, name, 0.5)
+        run = run_of(tmp_path / "suite", name, 12, 2000)
+        run.environment_file.write_text(json.dumps(read_json(run.environment_file) | data))
+    publish(tmp_path / "suite", "plain", tmp_path / "results")
+    environment = read_json(run_of(tmp_path / "results" / "plain", "torch", 12, 2000).environment_file)
+    assert environment["data"] == ("f.npz" if data else "d.npz")
+    assert environment["command"] == ["x.py", "--data", "d.npz"]
 
 
 def test_the_table_comes_from_the_published_rows_byte_for_byte(published, tmp_path):

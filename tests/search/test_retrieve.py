@@ -171,7 +171,7 @@ def test_the_picture_marks_what_is_wrong(command, run, tmp_path):
 
 def test_without_the_images_there_is_text_but_no_picture(command, run, tmp_path):
     environment = json.loads(run.environment_file.read_text())
-    run.environment_file.write_text(json.dumps(environment | {"command": []}))
+    run.environment_file.write_text(json.dumps(environment | {"command": [], "data": None}))
     words = ("--run", run.folder, "--index", "5", "--out", tmp_path / "x.png", *NO_WORKER)
     done = command(*words, status=2)
     assert len(done.stdout.splitlines()) == 12

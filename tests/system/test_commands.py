@@ -79,7 +79,7 @@ def test_what_a_worker_does_not_understand(words, line):
         ("benchmark", ["--frameworks", "torhc"], "--frameworks: expected paddle or torch, received 'torhc'; did you"),
         ("benchmark", ["--ray-address", "auto"], "--ray-address goes with --executor ray"),
         ("benchmark", ["--nodes", "2"], "--nodes 2: expected the variables MASTER_ADDR"),
-        ("align", ["--plant", "tf23"], "--plant: expected list, tf32, "),
+        ("align", ["--inject", "tf23"], "--inject: expected list, tf32, "),
         ("align", ["--bits", "0"], "--bits: expected a whole number from 1 to 4096, received '0'"),
         ("throughput", ["--px", "10"], "input_px: expected 63 to 2048, received 10"),
         ("throughput", ["--out", "/dev/null/x"], "cannot write to the folder /dev/null/x: Not a directory"),

@@ -7,7 +7,7 @@ gradient into another. In float64 nothing but rounding can differ, so the limit 
 import numpy as np
 import pytest
 
-from compare.ladder.session import Scale, ladder_recipe, make_inputs
+from compare.ladder.setup import Scale, ladder_recipe, make_inputs
 from shared.network.alexnet import parameters
 from shared.worker.probe import Request
 from tests import helpers

@@ -18,8 +18,8 @@ from shared.system.files import atomic_path, folder_lock
 from shared.system.progress import Progress
 from shared.training.job import Encoded, Job
 from shared.training.result import result_of
-from shared.training.runs import Run, run_of
-from tests.rows import EPOCH, PAPER
+from shared.training.runs import Run, begun_cells, run_of
+from tests.rows import EPOCH, PAPER, finish
 
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12)
 OTHER = dataclasses.replace(RECIPE, epochs=7)
@@ -176,3 +176,35 @@ def test_damaged_queries_are_refused(tmp_path, text):
         (tmp_path / "queries.csv").write_text(text)
     with pytest.raises(UserError, match=r"queries\.csv: expected a column average_precision of numbers"):
         Run(tmp_path).average_precisions()
+
+
+@pytest.mark.parametrize(
+    ("words", "data"),
+    [
+        ({"data": "here.npz", "command": ["x", "--data", "there.npz"]}, "here.npz"),
+        ({"command": ["x", "--data", "there.npz", "--run", "y"]}, "there.npz"),
+        ({"command": ["x", "--data"]}, None),
+        ({}, None),
+    ],
+    ids=["a field", "command line of older versions", "cut off", "nowhere"],
+)
+def test_where_the_images_were(words, data, tmp_path):
+    run = Run(tmp_path)
+    run.environment_file.write_text(json.dumps(words))
+    assert run.environment()["data"] == data
+
+
+def test_framework_is_told_by_the_result(tmp_path):
+    finish(tmp_path, RECIPE, "paddle", 0.5)
+    moved = (tmp_path / "paddle" / "bits12-seed2000").rename(tmp_path / "elsewhere")
+    assert Run(moved).framework == "paddle"
+
+
+def test_cells_are_told_by_the_names_of_folders(tmp_path):
+    for cell in (("torch", 48, 7), ("torch", 12, 2000), ("paddle", 12, 2000)):
+        run_of(tmp_path, *cell).prepare(RECIPE)
+    run_of(tmp_path, "torch", 48, 7).recipe_file.write_text("{")
+    for name in ("bits12-seed2000-copy", "bits-seed1", "bits12-seed" + "9" * 5000, "other"):
+        Run(tmp_path / "torch" / name[:200]).prepare(RECIPE)
+    (tmp_path / "torch" / "bits24-seed1").mkdir()
+    assert begun_cells(tmp_path, ["torch", "paddle"]) == [("paddle", 12, 2000), ("torch", 12, 2000), ("torch", 48, 7)]

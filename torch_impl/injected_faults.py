@@ -1,4 +1,4 @@
-"""Faults of code that the alignment ladder plants on this side, to show that it would notice them."""
+"""Faults of code that the alignment ladder injects on this side, to show that it would notice them."""
 
 import torch
 from torch.nn import functional as F
@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torch_impl import export, images, model, optimizer
 
 
-def plant(name: str) -> None:
+def inject(name: str) -> None:
     """Commit the fault ``name`` in this process from now on."""
     {
         "no-straight-through": _no_straight_through,

@@ -1,0 +1,133 @@
+"""The requests the rungs name: what each asks of a framework, and which other answers it builds on."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from compare.frameworks.records import SIDES
+from compare.ladder.flips import find_flips
+from compare.ladder.setup import Setup
+from shared.system.errors import UserError
+from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
+
+OTHER = dict(zip(SIDES, reversed(SIDES), strict=True))
+# (side, name of a request) -> what that framework answered
+Answers = Mapping[tuple[str, str], Arrays]
+
+
+class Planned(NamedTuple):
+    """A request to come. ``make``: from the setup, the answers to the requests in ``needs``, and the side asked.
+
+    ``batched``: asked along with others of which the answers are not needed yet, to start fewer processes; a slow one
+    is left until its rung is reached, which a ladder that fails before never does.
+    """
+
+    make: Callable[[Setup, Answers, str], tuple[Request, Arrays]]
+    needs: tuple[str, ...] = ()
+    batched: bool = True
+
+
+def with_needs(names: Iterable[str]) -> list[str]:
+    """The requests ``names`` and all that these build on, in the order of ``REQUESTS``."""
+    wanted, new = set(), set(names)
+    while new:
+        wanted |= new
+        new = {need for name in new for need in REQUESTS[name].needs} - wanted
+    return [name for name in REQUESTS if name in wanted]
+
+
+def trained_weights(setup: Setup, answers: Answers) -> Arrays:
+    """The weights that the reference has after the float32 trajectory."""
+    return take(answers[SIDES[1], "float32"], f"trajectory.{setup.scale.steps}.{WEIGHT}")
+
+
+def _both_dtypes(setup: Setup, dtype: str, steps: int, more: tuple[str, ...]) -> tuple[Request, Arrays]:
+    parts = ("weights", "forward", "gradients", "trajectory")
+    if dtype in setup.scale.optimiser_dtypes:
+        parts += ("optimizer",)
+    request = Request(setup.recipe, dtype, parts + more, num_steps=steps)
+    return dataclasses.replace(request, keep=setup.saved_steps, rates=setup.learning_rates), setup.arrays
+
+
+def _float32(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """From pixels to trajectory."""
+    return _both_dtypes(setup, "float32", setup.scale.steps, ("facts", "pixels", "rates"))
+
+
+def _float64(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    return _both_dtypes(setup, "float64", setup.scale.strict_steps, ())
+
+
+def _smooth(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """The smooth part of the loss, which is what is left of it where the classifier is 0, with its slopes."""
+    name = "weight.classifier.weight"
+    request = Request(setup.recipe, "float64", ("gradients", "differences"))
+    return request, setup.arrays | {name: 0 * setup.arrays[name]}
+
+
+def _score(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """Codes short enough to be full of ties."""
+    generator = np.random.RandomState(setup.recipe.seed)
+    codes = {
+        "score.queries": generator.rand(20, 8) > 0.5,
+        "score.query_labels": generator.randint(0, 10, 20),
+        "score.items": generator.rand(3000, 8) > 0.5,
+        "score.labels": generator.randint(0, 10, 3000),
+    }
+    return Request(setup.recipe, "float32", ("score",)), setup.arrays | codes
+
+
+def _stages(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """Every stage alone, on what went into it in torch: the output of the stage before."""
+    answer = answers[SIDES[1], "float32"]
+    outputs = take(answer, STAGE)
+    before = [answer["input"], *list(outputs.values())[:-1]]
+    inputs = prefixed(STAGE, dict(zip(outputs, before, strict=True)))
+    return Request(setup.recipe, "float32", ("stages",)), setup.arrays | inputs
+
+
+def _flipfree(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """Gradients of the first batch without the images in which a decision fell differently."""
+    flipped = {flip.image for flip in find_flips(*(answers[side, "float32"] for side in SIDES))}
+    kept = [image for image in range(setup.scale.batch) if image not in flipped]
+    if not kept:
+        raise UserError("every image of the first batch has a flipped float32 decision; expected at least one without")
+    batch = {name: setup.arrays[name][:1, kept] for name in ("order", "mask6", "mask7")}
+    return Request(setup.recipe, "float32", ("gradients",)), setup.arrays | batch
+
+
+def _of_trained_network(setup: Setup, answers: Answers, part: str) -> tuple[Request, Arrays]:
+    weights = prefixed(WEIGHT, trained_weights(setup, answers))
+    return Request(setup.recipe, "float32", (part,)), setup.arrays | weights
+
+
+def _trained(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    return _of_trained_network(setup, answers, "codes")
+
+
+def _exported(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    return _of_trained_network(setup, answers, "exported")
+
+
+def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays]:
+    """The second half of the float64 trajectory, from the state that the other framework reached."""
+    half, last = setup.scale.resume_step, setup.scale.strict_steps
+    request = Request(setup.recipe, "float64", ("trajectory",), first_step=half, num_steps=last - half)
+    state = take(answers[OTHER[side], "float64"], f"trajectory.{half}.")
+    return dataclasses.replace(request, keep=(last,), rates=setup.learning_rates), setup.arrays | state
+
+
+# each after those it builds on
+REQUESTS = {
+    "float32": Planned(_float32),
+    "float64": Planned(_float64),
+    "smooth": Planned(_smooth),
+    "score": Planned(_score),
+    "stages": Planned(_stages, needs=("float32",)),
+    "flipfree": Planned(_flipfree, needs=("float32",)),
+    "trained": Planned(_trained, needs=("float32",)),
+    "resumed": Planned(_resumed, needs=("float64",)),
+    "exported": Planned(_exported, needs=("float32",), batched=False),
+}

@@ -1,0 +1,95 @@
+"""Rungs of many steps: optimiser, trajectory, learning rates, the trained network's codes and score, resuming."""
+
+import numpy as np
+
+from compare.frameworks.records import SIDES
+from compare.ladder import numpy_reference
+from compare.ladder.limits import LIMITS
+from compare.ladder.records import Record, check, compare, compare_sets, growth_record
+from compare.ladder.session import LadderSession
+from shared.worker.probe import WEIGHT, prefixed, take
+
+
+def optimiser_step(rung: str, session: LadderSession) -> list[Record]:
+    """One step with given gradients and momentum."""
+    return _optimiser(rung, session, 1)
+
+
+def optimiser_steps(rung: str, session: LadderSession) -> list[Record]:
+    """Steps with given gradients across a rate drop."""
+    return _optimiser(rung, session, len(session.setup.learning_rates))
+
+
+def _optimiser(rung: str, session: LadderSession, steps: int) -> list[Record]:
+    setup, records = session.setup, []
+    for dtype in setup.scale.optimiser_dtypes:
+        expected = numpy_reference.optimiser_state(setup.recipe, setup.arrays, setup.learning_rates[:steps], dtype)
+        for side in SIDES:
+            state = take(session.of(side, dtype), f"optimizer.{steps}.")
+            compared = compare_sets(rung, state, expected, f"optimiser {dtype}")
+            records += [record._replace(name=f"{side} {dtype} {record.name}") for record in compared]
+    return records
+
+
+def trajectory(rung: str, session: LadderSession) -> list[Record]:
+    """Training in lockstep: weights and momentum at chosen steps, and code bits at every step."""
+    ours, reference = session.pair("float64")
+    records = []
+    for step in session.setup.saved_steps:
+        both = (prefixed(f"step {step} ", take(answer, f"trajectory.{step}.")) for answer in (ours, reference))
+        records += compare_sets(rung, *both, "trajectory float64")
+    differing = (ours["trajectory.codes"] != reference["trajectory.codes"]).any(axis=(1, 2))
+    first = int(differing.argmax()) + 1 if differing.any() else None
+    note = f"first at step {first}" if first else f"none in {len(differing)} steps"
+    return [*records, check(rung, "float64 code bits that differ", first is None, note), *_growth(rung, session)]
+
+
+def _growth(rung: str, session: LadderSession) -> list[Record]:
+    """How a float32 difference grows: reported, not judged, since one flipped decision parts two trajectories."""
+    ours, reference = session.pair("float32")
+    records = []
+    for step in (step for step in session.setup.saved_steps if step <= session.setup.scale.steps):
+        both = [take(answer, f"trajectory.{step}.{WEIGHT}") for answer in (ours, reference)]
+        relative = max(float(np.abs(both[0][n] - both[1][n]).max() / np.abs(both[1][n]).max()) for n in both[1])
+        bits = int((ours["trajectory.codes"][:step] != reference["trajectory.codes"][:step]).sum())
+        records.append(growth_record(rung, step, relative, bits))
+    return records
+
+
+def rates(rung: str, session: LadderSession) -> list[Record]:
+    """The rate that the optimiser holds in every epoch of the recipe, by the published formula."""
+    expected = numpy_reference.rates(session.setup.recipe)
+    name = "rate of every epoch"
+    return [compare(rung, f"{side}: {name}", session.of(side, "float32")["rates"], expected, "exact") for side in SIDES]
+
+
+def codes(rung: str, session: LadderSession) -> list[Record]:
+    """A trained network gives the same codes, but for bits too near to 0 to call."""
+    ours, reference = (answer["features"] for answer in session.pair("trained"))
+    scale = float(np.abs(reference).max())
+    records = [compare(rung, "features of a trained network", ours, reference, "forward float32")]
+    differing = np.argwhere((ours > 0) != (reference > 0))
+    limit = LIMITS["code margin"].value
+    for image, bit in differing:
+        margin = float(min(abs(ours[image, bit]), abs(reference[image, bit])) / scale)
+        records.append(Record(rung, f"image {image} bit {bit} differs", margin <= limit, limit, max_relative=margin))
+    return records
+
+
+def score(rung: str, session: LadderSession) -> list[Record]:
+    """The score of the same codes, computed in either process."""
+    names = ("average precision", "best", "worst")
+    ours, reference = ({name: answer[name] for name in names} for answer in session.pair("score"))
+    return compare_sets(rung, ours, reference, "exact")
+
+
+def cross_resume(rung: str, session: LadderSession) -> list[Record]:
+    """The second half of a trajectory, from the other framework's state, ends where that framework ended."""
+    records = []
+    last = session.setup.scale.strict_steps
+    for side, other in (SIDES, SIDES[::-1]):
+        ours = take(session.of(side, "resumed"), f"trajectory.{last}.")
+        whole = take(session.of(other, "float64"), f"trajectory.{last}.")
+        compared = compare_sets(rung, ours, whole, "trajectory float64")
+        records += [record._replace(name=f"{other}, then {side}: {record.name}") for record in compared]
+    return records
