@@ -80,7 +80,7 @@ def _score(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays
 
 
 def _stages(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
-    """Every stage alone, on what went into it in torch: the output of the stage before."""
+    """Every stage alone, on what went into it in the reference: the output of the stage before."""
     answer = answers[SIDES[1], "float32"]
     outputs = take(answer, STAGE)
     before = [answer["input"], *list(outputs.values())[:-1]]
