@@ -143,7 +143,7 @@ def _joined(value: dict, where: str) -> dict:
 def _owners(table: object, parameters: Mapping[str, Stored]) -> dict[str, str]:
     """Paddle's own name -> the network's; by the file's table, or as said beside each array."""
     pairs = table.items() if isinstance(table, dict) else ((n, getattr(p, "name", None)) for n, p in parameters.items())
-    return {own: name for name, own in pairs if isinstance(own, str)}
+    return {own: name for name, own in pairs if isinstance(own, str) and isinstance(name, str)}
 
 
 def _velocities(content: dict, owners: Mapping[str, str]) -> tuple[dict[str, Stored], dict[str, str]]:
