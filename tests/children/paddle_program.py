@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-os.environ["FLAGS_enable_pir_api"] = "0"
+os.environ["FLAGS_enable_pir_api"] = "0"  # noqa: SIM112 - Paddle's own name
 
 from paddle_impl.runtime import paddle
 
