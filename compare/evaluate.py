@@ -8,15 +8,18 @@ Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or packed: uint64 words, uin
 ids, or multi-hot rows. Files: also .mat, .pt and .pth.
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.scores.code_files import add_file_options, common_bits, left_out, note_what_finds_itself, read_both
 from compare.scores.report import describe, write_scores

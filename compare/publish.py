@@ -4,14 +4,17 @@ python compare/publish.py runs/cpu cifar10-cpu     into results/cifar10-cpu, wha
 python compare/publish.py                          results/README.md alone
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
 
-import sys
+    end_in_order()
+
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.publishing.findings import results_page
 from compare.publishing.publish import RESULTS, publish

@@ -9,15 +9,18 @@ found like any other, unless --exclude-self. The index that is searched is store
 anew when they change.
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.frameworks.worker import add_python_options
 from compare.scores.code_files import add_file_options
