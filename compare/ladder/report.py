@@ -49,3 +49,8 @@ def read_align(out: Path) -> dict:
     if not all(rung["passed"] for rung in below) or last["passed"] != report["passed"] or last["passed"] == stopped:
         raise UserError(f"{file}: its verdict is not that of its rungs; climb again (compare/align.py)")
     return report
+
+
+def has_passed(out: Path) -> bool:
+    """Whether the ladder was climbed for the suite in this folder, and passed; raises like ``read_align``."""
+    return (out / ALIGN_FILE).exists() and read_align(out)["passed"]
