@@ -26,6 +26,7 @@ from compare.frameworks.worker import add_python_options
 from compare.scores.code_files import add_file_options
 from compare.search.answers import search_files, search_run
 from shared.system.errors import UserError, exit_status
+from shared.system.files import check_target
 from shared.system.options import Parser
 
 # no file that a picture of more could be drawn into is of use to anybody
@@ -85,6 +86,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _check_picture(arguments: argparse.Namespace) -> None:
     from compare.page.figures import FORMATS
 
+    check_target(arguments.out)
     rows = len(arguments.image or arguments.index)
     if arguments.out.suffix not in FORMATS:
         raise UserError(f"--out: expected a file name with {' or '.join(FORMATS)}, received {arguments.out}")

@@ -18,6 +18,7 @@ from shared.data import cifar
 from shared.data.cifar import Dataset, image_name, image_size
 from shared.data.pictures import read_pictures
 from shared.system.errors import UserError, printable
+from shared.system.files import check_writable
 from shared.system.options import add_device
 from shared.system.progress import Progress
 from shared.training.opening import load_data
@@ -113,6 +114,7 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
+    check_writable(arguments.out)
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     _check_worker(arguments.format, arguments.worker, f"--format {arguments.format}", "exports")
     if CLASSIFIER not in arrays:
