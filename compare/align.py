@@ -7,15 +7,18 @@ python compare/align.py --inject FAULT     inject a fault on one side: the ladde
 python compare/align.py --inject list      the faults, and the rung that catches each
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.frameworks.records import SIDES
 from compare.frameworks.worker import Worker, add_python_options, named_python

@@ -3,14 +3,16 @@
 python compare/bench_evaluator.py                 CIFAR-10 (I) size, then up to ten million items from a file; minutes
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from compare.speed.evaluator import ITEMS, PARTS, SAMPLES, report

@@ -5,15 +5,18 @@ python compare/benchmark.py --preset cpu         real CIFAR-10, 5 epochs, for a 
 python compare/benchmark.py --preset paper       the published protocol, for a GPU
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options

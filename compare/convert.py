@@ -6,15 +6,18 @@ python compare/convert.py SRC DST.safetensors --recipe paper --data PATH
                                            somebody else's weights, for the workers' eval, predict, encode and export
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.conversion.convert import TARGETS, check_target, summary, with_recipe, without_classifier, write
 from compare.conversion.inspection import inspect

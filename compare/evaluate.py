@@ -8,22 +8,36 @@ Codes: (N, bits) of -1 and +1, of 0 and 1, or bool, or packed: uint64 words, uin
 ids, or multi-hot rows. Files: also .mat, .pt and .pth.
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from compare.scores.code_files import add_file_options, common_bits, left_out, note_what_finds_itself, read_both
+from compare.scores.code_files import (
+    CodeSet,
+    add_file_options,
+    common_bits,
+    left_out,
+    note_what_finds_itself,
+    read_both,
+)
 from compare.scores.report import describe
+from shared.codes.codes import collapsed
+from shared.codes.labels import checked_labels
+from shared.codes.packing import packed_together
 from shared.scoring.argsort_map import map_numpy_argsort
 from shared.scoring.average_precision import DENOMINATORS
 from shared.scoring.retrieval import Retrieval, evaluate
 from shared.system.errors import UserError, exit_status
+from shared.system.files import check_writable
 from shared.system.options import Parser
 from shared.system.progress import Progress, make_progress
 
@@ -50,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = build_parser().parse_args(argv)
     if arguments.argsort and arguments.exclude_self:
         raise UserError("--argsort: the published ports rank every item; leave out --argsort or --exclude-self")
+    if arguments.out:
+        check_writable(arguments.out)
     queries, database = read_both(arguments)
     both = (queries.codes, queries.labels, database.codes, database.labels)
     options = {"bits": common_bits(arguments.bits, queries, database), "zeros": arguments.zeros}
@@ -62,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not result.items.any():
         raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
     note_what_finds_itself(arguments.exclude_self, queries, database)
+    _note_collapse(queries, database, options)
     argsort = map_numpy_argsort(*both, topk=arguments.topk, **options) if arguments.argsort else None
     print(describe(result, argsort))
     if arguments.out:
@@ -69,6 +86,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         write_scores(arguments.out, result, argsort)
         print(f"\nwritten to {arguments.out}: scores.json, queries.csv, curves.csv, precision_recall.png and .svg")
+
+
+def _note_collapse(queries: CodeSet, database: CodeSet, options: dict) -> None:
+    """Say on stderr where the database's codes cannot tell its classes apart."""
+    words, _ = packed_together({"query": queries.codes, "database": database.codes}, **options)["database"]
+    if warning := collapsed(words, checked_labels(database.labels, words.shape, "database")):
+        print(f"warning: the database is {warning}", file=sys.stderr)
 
 
 def _evaluate(both: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:

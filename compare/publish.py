@@ -4,15 +4,18 @@ python compare/publish.py runs/cpu cifar10-cpu     into results/cifar10-cpu, wha
 python compare/publish.py                          results/README.md alone
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from shared.system.errors import UserError, exit_status
 from shared.system.files import write_text

@@ -9,20 +9,24 @@ found like any other, unless --exclude-self. The index that is searched is store
 anew when they change.
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.frameworks.worker import add_python_options
 from compare.scores.code_files import add_file_options
 from compare.search.answers import search_files, search_run
 from shared.system.errors import UserError, exit_status
+from shared.system.files import check_target
 from shared.system.options import Parser
 
 # no file that a picture of more could be drawn into is of use to anybody
@@ -82,6 +86,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _check_picture(arguments: argparse.Namespace) -> None:
     from compare.page.figures import FORMATS
 
+    check_target(arguments.out)
     rows = len(arguments.image or arguments.index)
     if arguments.out.suffix not in FORMATS:
         raise UserError(f"--out: expected a file name with {' or '.join(FORMATS)}, received {arguments.out}")

@@ -5,18 +5,21 @@ python compare/serve.py OUT      OUT is a folder of benchmark.py with a finished
 The page is for this machine alone unless --host says otherwise. Ctrl-C ends it.
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NoReturn
 
 from compare.frameworks.worker import add_python_options

@@ -4,15 +4,18 @@ python compare/table.py OUT                       what benchmark.py wrote, anew:
 python compare/table.py A B C --into MERGED       suites of one recipe from several machines, each with its own seeds
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from shared.system.errors import exit_status
 from shared.system.options import Parser

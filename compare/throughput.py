@@ -4,15 +4,18 @@ python compare/throughput.py                           the published network at 
 python compare/throughput.py --px 64 --width demo      the demo's network; a minute
 """
 
-import runpy
-from pathlib import Path
+import sys
+from os.path import abspath, dirname
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "shared" / "system" / "entry.py"))
+    sys.path.insert(0, dirname(dirname(abspath(__file__))))
+    from shared.system.entry import end_in_order
+
+    end_in_order()
 
 import argparse
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from compare.frameworks.worker import add_python_options
 from shared.config.arithmetic import PRECISIONS

@@ -77,11 +77,11 @@ def benchmark(*arguments, align=False, **options):
     return run("compare/benchmark.py", *arguments, *skip, **options)
 
 
-def start_benchmark(*arguments):
+def start_benchmark(*arguments, **options):
     """Start the command in the background, to be killed."""
     words = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": PROJECT_ROOT, "env": ENVIRONMENT}
-    return subprocess.Popen(words, **quiet)
+    return subprocess.Popen(words, **quiet, **options)
 
 
 def small_recipe(**changes):

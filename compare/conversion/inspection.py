@@ -7,22 +7,22 @@ from shared.checkpoint.checkpoint import KINDS, Checkpoint
 from shared.readers.trees import listed
 from shared.system.errors import printable
 
+_TOLD = ("epoch", "rate", "momentum")
+
 
 def inspect(found: Checkpoint) -> str:
     """What ``--inspect`` prints."""
     unknown = "not in the file"
-    epoch, momentum = (
-        printable(found.left_out.get(name, unknown) or "left out", 300) for name in ("epoch", "momentum")
-    )
+    epoch, rate, momentum = (printable(found.left_out.get(name, unknown) or "left out", 300) for name in _TOLD)
     lines = [
         f"form       {found.form}",
         f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",
         f"epoch      {epoch if found.epoch is None else found.epoch}",
-        f"rate       {unknown if found.rate is None else f'{found.rate:g}'}",
+        f"rate       {rate if found.rate is None else f'{found.rate:g}'}",
         f"momentum   {'for every parameter' if found.momentum else momentum}",
         f"recipe     {'in the file' if found.recipe else unknown}",
     ]
-    if beside := {name: why for name, why in found.left_out.items() if name not in ("epoch", "momentum")}:
+    if beside := {name: why for name, why in found.left_out.items() if name not in _TOLD}:
         lines.append(f"left out   {listed(beside)}")
     lines.append(f"SHA-256    {weights.digest(found.weights)} (weights, neutral form)")
     if found.momentum:

@@ -71,3 +71,8 @@ def _fill_in_growth(record: dict) -> None:
     if record["growth_step"] is None and (name := _GROWTH_NAME.fullmatch(record["name"])):
         note = _GROWTH_NOTE.fullmatch(record["note"])
         record |= {"growth_step": int(name[1]), "differing_bits": int(note[1]) if note else None}
+
+
+def has_passed(out: Path) -> bool:
+    """Whether the ladder was run for the suite in this folder, and passed; raises like ``read_align``."""
+    return (out / ALIGN_FILE).exists() and read_align(out)["passed"]

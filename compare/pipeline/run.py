@@ -5,20 +5,22 @@ import dataclasses
 import os
 import sys
 from contextlib import ExitStack, closing, suppress
+from itertools import product
 from pathlib import Path
 
 from compare.frameworks.records import SIDES, titles
-from compare.ladder.report import ALIGN_FILE, read_align
+from compare.ladder.report import has_passed
 from compare.ladder.run import ALIGN_STEPS, align, quick_scale
 from compare.page.freshness import REPORT_FILE, is_up_to_date
 from compare.suite.cells import Cell, LocalExecutor
 from compare.suite.cluster import LOCAL, RayExecutor
 from compare.suite.follow import FollowingSuite
-from compare.suite.planning import check_options, plan, threads_of_run
+from compare.suite.planning import check_options, folder_of, plan, threads_of_run
 from compare.suite.studies import controls, families
 from compare.suite.suite import Executor, Suite
 from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied
 from shared.system.progress import Progress, make_progress
+from shared.training.runs import run_of
 
 
 def run_benchmark(arguments: argparse.Namespace) -> None:
@@ -26,7 +28,7 @@ def run_benchmark(arguments: argparse.Namespace) -> None:
     check_options(arguments)
     progress = make_progress("auto")
     with closing(progress), closing(_executor(arguments)) as executor:
-        suite = plan(arguments, executor, progress)
+        suite = plan(arguments, executor, progress, is_finished=_is_finished(arguments))
         suites = [suite, *_studies(arguments, suite)]
         for each in suites:
             each.check()
@@ -38,6 +40,22 @@ def run_benchmark(arguments: argparse.Namespace) -> None:
         elif not _run_all(suites, arguments, executor, progress):
             print("a rung of the alignment ladder failed: the two frameworks do not compute the same", file=sys.stderr)
             sys.exit(EXIT_CHECK_FAILED)
+
+
+def _is_finished(arguments: argparse.Namespace) -> bool:
+    """Whether nothing is left for which a framework is needed, as far as that can be said without one.
+
+    By what else the runs were made is looked at later, as ever. A preset that a GPU decides on needs the frameworks.
+    """
+    if arguments.preset == "auto" or arguments.force or arguments.control or arguments.variance or arguments.nodes > 1:
+        return False
+    out = folder_of(arguments, arguments.preset)
+    runs = [run_of(out, *cell) for cell in product(arguments.frameworks, arguments.bits, arguments.seeds)]
+    return all(run.is_finished() for run in runs) and (_needs_no_ladder(arguments) or has_passed(out))
+
+
+def _needs_no_ladder(arguments: argparse.Namespace) -> bool:
+    return arguments.skip_align or arguments.cell or not set(SIDES) <= set(arguments.frameworks)
 
 
 def _run_cell(cell: Cell, suites: list[Suite], executor: Executor, progress: Progress) -> None:
@@ -117,7 +135,7 @@ def _align(suite: Suite, executor: str, progress: Progress) -> bool:
         return True
     if others := [name for name in suite.frameworks if name not in SIDES]:
         progress.note(f"alignment ladder: compares {titles(sorted(SIDES))}, not {titles(others)}")
-    if (suite.out / ALIGN_FILE).exists() and suite.is_finished() and read_align(suite.out)["passed"]:
+    if suite.is_finished() and has_passed(suite.out):
         return True
     workers = {
         worker.framework: dataclasses.replace(worker, threads=1)

@@ -30,11 +30,14 @@ from shared.training.launch import check_counts, make_layout
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
 
 
-def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) -> Suite:
-    """Check everything that can be wrong before training starts, and gather what the runs share."""
+def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, is_finished: bool = False) -> Suite:
+    """Check everything that can be wrong before training starts, and gather what the runs share.
+
+    Where all that is asked for ``is_finished``, no framework is started to see whether it can run.
+    """
     workers = {name: _worker(name, arguments) for name in run_order()}
     asked = [arguments.cell.framework] if arguments.cell else arguments.frameworks
-    facts, unavailable = _probe([workers[name] for name in asked], executor)
+    facts, unavailable = ({}, {}) if is_finished else _probe([workers[name] for name in asked], executor)
     preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
     for name, reason in unavailable.items():
         progress.note(f"{FRAMEWORKS[name].title} is left out: {reason}")
@@ -47,7 +50,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
             widest = dataclasses.replace(recipe, bits=max(arguments.bits))
             check_memory(widest, arguments.devices, f"--devices {arguments.devices}")
     layout = make_layout(arguments.devices, arguments.nodes)
-    out = arguments.out or Path("runs") / preset
+    out = folder_of(arguments, preset)
     check_writable(out)
     check_links(out)
     data = _data(arguments.data, preset, progress)
@@ -60,7 +63,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
         recipe=recipe,
         bits=sorted(arguments.bits),
         seeds=arguments.seeds,
-        workers=[workers[name] for name in facts],
+        workers=[workers[name] for name in (asked if is_finished else facts)],
         devices=devices,
         unavailable=unavailable,
         dataset=dataset,
@@ -70,6 +73,11 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress) 
         train_options=_train_options(arguments),
         label=printable(arguments.label),
     )
+
+
+def folder_of(arguments: argparse.Namespace, preset: str) -> Path:
+    """Where the suite lies."""
+    return arguments.out or Path("runs") / preset
 
 
 def with_data(recipe: Recipe, data: str, label: str, progress: Progress) -> tuple[Recipe, Dataset]:

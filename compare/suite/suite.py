@@ -135,14 +135,12 @@ class Suite:
         """The cells that are not finished, each with its initial weights in place."""
         workers = {worker.framework: worker for worker in self.workers}
         for number, cell in enumerate(cells, 1):
-            title = f"[{number}/{len(cells)}]"
-            device = self.devices[cell.framework]
-            task = Task(
-                cell, title, workers[cell.framework], device, self.out.absolute(), self.data, self.train_options
-            )
-            if task.run.is_finished():
-                progress.note(f"{title} {cell.describe()}: kept, {summary(task.run)}")
+            title, run = f"[{number}/{len(cells)}]", run_of(self.out, *cell)
+            if run.is_finished():
+                progress.note(f"{title} {cell.describe()}: kept, {summary(run)}")
                 continue
+            worker, device = workers[cell.framework], self.devices[cell.framework]
+            task = Task(cell, title, worker, device, self.out.absolute(), self.data, self.train_options)
             self._make_initial_weights(task, progress)
             yield task
 

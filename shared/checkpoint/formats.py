@@ -26,7 +26,7 @@ SUFFIXES = {
 RUN_CHECKPOINT = "checkpoint.safetensors"  # a run folder's, written when the run is finished
 _TITLES = {"safetensors": "a safetensors file", "torch": "a PyTorch file", "paddle": "a pickle as Paddle writes it"}
 _LARGEST = 2**32  # bytes; ten times the full network with its momentum
-_NEWEST_PICKLE = 5
+_PICKLE_PROTOCOLS = (b"\x02", b"\x03", b"\x04", b"\x05")
 _PLAIN_PICKLE = (
     "; pickle.dump wrote it rather than torch.save: if you trust where it comes from, convert it by: "
     "python -c \"import pickle, torch; torch.save(pickle.load(open('{name}', 'rb')), 'weights.pt')\""
@@ -120,7 +120,7 @@ def _format_by_content(head: bytes, suffix: str | None) -> str | None:
     # its header's length comes first and may look like a pickle's beginning
     if head[8:9] == b"{" and head[4:8] == bytes(4):
         return "safetensors"
-    if head[:1] == b"\x80" and 2 <= head[1] <= _NEWEST_PICKLE:
+    if head[:1] == b"\x80" and head[1:2] in _PICKLE_PROTOCOLS:
         return "paddle"
     # protocols 0 and 1 begin with the dict itself
     return "paddle" if suffix == "paddle" and head[:1] in (b"(", b"}") else None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.checkpoint.names import LIGHTNING_PREFIX, PARAMETERS
-from shared.readers.trees import Stored, plain_number
+from shared.readers.trees import Stored, plain_number, why_no_number
 from shared.system.errors import printable
 
 STATE = "state_dict"
@@ -50,6 +50,8 @@ def read_training(value: dict, names: Sequence[str]) -> Training:
     try:
         group, state = _optimizer(value)
         facts["rate"] = plain_number(group.get("lr"))
+        if why := why_no_number(group.get("lr")):
+            left_out["rate"] = why
         momentum = _momentum(group, state, names, value)
     except _Unusable as error:
         left_out["momentum"] = str(error)

@@ -81,7 +81,10 @@ def read_names(names: Collection[str], where: str, key: str = "", preferred: str
     if not found:
         received = _some(sorted(names)) if names else "no tensor"
         under = f" under {printable(key, 60)}" if key else ""
-        raise UserError(f"{where}: expected GreedyHash's parameters{under}, received {received}; known are {_known()}")
+        there = _existing([reading for reading in _readings(names, "") if reading.is_model]) if key else ""
+        raise UserError(
+            f"{where}: expected GreedyHash's parameters{under}, received {received}; known are {_known()}{there}"
+        )
     models = [reading for reading in found if reading.is_model]
     models = [reading for reading in models if preferred and reading.prefix.startswith(f"{preferred}.")] or models
     best = max(len(reading.names) for reading in found)
@@ -142,10 +145,24 @@ def _has_company(module: str, others: Collection[str]) -> bool:
 
 
 def _choice(models: Sequence[Reading]) -> str:
-    keys = {reading.prefix.rstrip(".") for reading in models[:_MOST_LISTED]}
-    if len(keys) < 2 or "" in keys:
-        return ""
-    return f"; choose one by {' or '.join(f'--key {printable(key, 60)}' for key in sorted(keys))}"
+    keys = _keys(models)
+    return "" if len(keys) < 2 or "" in keys else f"; choose one by {_as_options(keys)}"
+
+
+def _existing(models: Sequence[Reading]) -> str:
+    """Which --key there is in place of one that is not."""
+    keys = _keys(models)
+    if "" in keys:
+        return "; leave out --key"
+    return f"; there is {_as_options(keys)}" if keys else ""
+
+
+def _keys(models: Sequence[Reading]) -> list[str]:
+    return sorted({reading.prefix.rstrip(".") for reading in models[:_MOST_LISTED]})
+
+
+def _as_options(keys: Sequence[str]) -> str:
+    return " or ".join(f"--key {printable(key, 60)}" for key in keys)
 
 
 def _some(names: Sequence[str]) -> list[str]:

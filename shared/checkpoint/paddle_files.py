@@ -16,7 +16,7 @@ import numpy as np
 from shared.readers.float_types import BFLOAT16
 from shared.readers.pickle_values import StandIn
 from shared.readers.safe_pickle import NDARRAY, StoredArray, checked_sizes, read_pickle
-from shared.readers.trees import Stored, plain_number, tensors_in
+from shared.readers.trees import Stored, plain_number, tensors_in, why_no_number
 from shared.system.errors import UserError, printable
 from shared.system.files import atomic_path
 
@@ -26,6 +26,7 @@ _SCHEDULER = "LR_Scheduler"
 _VELOCITY = re.compile(r"(.+)_velocity_\d+")
 # our own entry in a .pdopt, which Paddle carries along and does not look at
 _FACTS = "greedyhash"
+_FROM_A_MODEL = "; save the model's parameters by name: paddle.save(model.state_dict(), 'weights.pdparams')"
 _PROTOCOL = 4  # the newest that every Paddle since 2.1 reads
 
 Arrays = dict[str, np.ndarray]
@@ -117,7 +118,7 @@ def read_paddle(path: Path) -> PaddleContent:
     where = path.with_suffix(".pdparams") if path.suffix == ".pdopt" else path
     if not where.exists():
         raise UserError(f"{path}: expected its parameters beside it in {where.name}, received none")
-    value = read_pickle(where.read_bytes(), str(where), _ADMITTED)
+    value = read_pickle(where.read_bytes(), str(where), _ADMITTED, _FROM_A_MODEL)
     table = value.pop(_TABLE, None)
     parameters = tensors_in(_joined(value, str(where)), str(where))
     beside = optimizer_file(where)
@@ -125,6 +126,8 @@ def read_paddle(path: Path) -> PaddleContent:
         return PaddleContent(parameters, {}, {}, value, {})
     content = read_pickle(beside.read_bytes(), f"{beside} (move it away to read the parameters alone)", _ADMITTED)
     momentum, left_out = _velocities(content, _owners(table, parameters))
+    if why := why_no_number(_of(content, _SCHEDULER).get("last_lr")):
+        left_out["rate"] = why
     return PaddleContent(parameters, momentum, _facts(content), value, left_out)
 
 
@@ -143,7 +146,7 @@ def _joined(value: dict, where: str) -> dict:
 def _owners(table: object, parameters: Mapping[str, Stored]) -> dict[str, str]:
     """Paddle's own name -> the network's; by the file's table, or as said beside each array."""
     pairs = table.items() if isinstance(table, dict) else ((n, getattr(p, "name", None)) for n, p in parameters.items())
-    return {own: name for name, own in pairs if isinstance(own, str)}
+    return {own: name for name, own in pairs if isinstance(own, str) and isinstance(name, str)}
 
 
 def _velocities(content: dict, owners: Mapping[str, str]) -> tuple[dict[str, Stored], dict[str, str]]:
@@ -164,9 +167,13 @@ def _velocities(content: dict, owners: Mapping[str, str]) -> tuple[dict[str, Sto
     return found, {}
 
 
+def _of(content: dict, key: str) -> dict:
+    return content.get(key) if isinstance(content.get(key), dict) else {}
+
+
 def _facts(content: dict) -> dict:
     """Epoch and rate by Paddle's scheduler, and what this project adds."""
-    scheduler, own = (content.get(key) if isinstance(content.get(key), dict) else {} for key in (_SCHEDULER, _FACTS))
+    scheduler, own = _of(content, _SCHEDULER), _of(content, _FACTS)
     epoch, rate = (plain_number(scheduler.get(key)) for key in ("last_epoch", "last_lr"))
     return {"epoch": epoch if isinstance(epoch, int) else None, "rate": rate, **own}
 

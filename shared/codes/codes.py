@@ -116,7 +116,8 @@ def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
 
 def distinct_codes(codes: np.ndarray) -> int:
     """How many different codes there are among packed ones, uint64 (N, words)."""
-    return len(np.unique(codes, axis=0))
+    # by rows it sorts much more slowly
+    return len(np.unique(codes[:, 0]) if codes.shape[1] == 1 else np.unique(codes, axis=0))
 
 
 def collapsed(codes: np.ndarray, labels: np.ndarray) -> str:

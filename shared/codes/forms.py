@@ -85,7 +85,7 @@ def _kind(codes: np.ndarray, bits: int | None, sides: Mapping[str, np.ndarray], 
 def _other_shape(codes: np.ndarray, bits: int, is_packed: bool) -> str:
     """What to say of codes that are not of so many ``bits``, whether numbers or packed."""
     packed = f" or packed (N, {-(-bits // (8 * codes.itemsize))})" if is_packed else ""
-    may_be_packed = codes.dtype.kind in "iu" and not is_packed and codes.shape[1] < bits
+    may_be_packed = codes.dtype.kind in "iu" and codes.shape[1] < bits and (not is_packed or _are_widened(codes))
     advice = f"; {repacked(codes)}" if may_be_packed else ""
     return f"expected {bits} bits, (N, {bits}){packed}, received {codes.dtype} {codes.shape}{advice}"
 
@@ -93,14 +93,23 @@ def _other_shape(codes: np.ndarray, bits: int, is_packed: bool) -> str:
 def repacked(codes: np.ndarray) -> str:
     """How packed codes of an integer type that is not read as such become packed bytes.
 
-    >>> repacked(np.zeros((9, 6), np.int8)), repacked(np.zeros((9, 2), np.uint32))
+    >>> repacked(np.zeros((9, 6), np.int8)), repacked(np.full((9, 2), 256, np.uint32))
     ('if they are packed, pass codes.view(np.uint8) and --bits N, 41 to 48 here', \
 'if they are packed, pass np.ascontiguousarray(codes).view(np.uint8) and --bits 64')
+    >>> repacked(np.zeros((9, 6), np.int64))
+    'if they are packed bytes, pass codes.astype(np.uint8) and --bits N, 41 to 48 here'
     """
+    if _are_widened(codes):
+        return f"if they are packed bytes, pass codes.astype(np.uint8) and {bits_in(codes.shape[1])}"
     octets = codes.shape[1] * codes.itemsize
     if codes.itemsize == 1:
         return f"if they are packed, pass codes.view(np.uint8) and {bits_in(octets)}"
     return f"if they are packed, pass np.ascontiguousarray(codes).view(np.uint8) and --bits {8 * octets}"
+
+
+def _are_widened(codes: np.ndarray) -> bool:
+    """Whether every number of a wider type is a byte's."""
+    return codes.itemsize > 1 and all(((block >= 0) & (block < 256)).all() for block in blocks(codes))
 
 
 def bits_in(octets: int) -> str:

@@ -21,6 +21,12 @@ _PARSERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _NPZ, _NPY = "a .npz of plain arrays", "a .npy of numbers"
+_TEXTS = ", which are texts; number the classes, of several arrays together: np.unique(labels, return_inverse=True)[1]"
+_MENDS = {
+    "U": _TEXTS,
+    "S": _TEXTS,
+    "O": ", which are objects, to be read by running a pickle; make numbers of them: np.array(values.tolist())",
+}
 
 
 class Header(NamedTuple):
@@ -127,7 +133,7 @@ def _header(file: io.BufferedIOBase, size: int, where: str, expected: str) -> He
     shape, _, dtype = _PARSERS[np.lib.format.read_magic(start)](start)
     header = Header(shape, dtype, start.tell())
     if dtype.kind not in "biuf" or not all(side >= 0 for side in shape):
-        raise UserError(f"{where}: expected {expected}, received {header}")
+        raise UserError(f"{where}: expected {expected}, received {header}{_MENDS.get(dtype.kind, '')}")
     if header.offset + header.nbytes != size:
         received = f"{printable(size - header.offset)} bytes"
         raise UserError(f"{where}: expected {header}, {printable(header.nbytes)} bytes, received {received}")

@@ -7,6 +7,9 @@ from shared.system.errors import UserError, printable
 # NumPy has no bfloat16: a field of this name holds its bits, the upper half of a float32's
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 _NARROW = ("float16", "bfloat16")
+# how people save weights of other types as such
+WIDENED = "widen them before saving: {name: tensor.float() for name, tensor in state.items()}"
+UNQUANTIZED = "of quantized weights save those from before, or tensor.dequantize() of each, as float32"
 
 
 class FloatError(UserError):
@@ -30,7 +33,8 @@ def as_float32(name: str, array: np.ndarray, where: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             found = array.astype(np.float32, copy=False)
     else:
-        raise FloatError(f"{shown}: expected float32, float16, bfloat16 or float64, received {kind}")
+        mend = f"; {UNQUANTIZED}" if array.dtype.kind in "iu" else ""
+        raise FloatError(f"{shown}: expected float32, float16, bfloat16 or float64, received {kind}{mend}")
     if not np.isfinite(found).all():
         raise FloatError(f"{shown}: expected finite values of float32, received NaN or infinity or too large ones")
     if kind == "float64" and not np.array_equal(found, array):

@@ -140,17 +140,18 @@ PLAIN: Admitted = {
 }
 
 
-def read_pickle(data: bytes, where: str, more: Admitted | None = None) -> dict:
+def read_pickle(data: bytes, where: str, more: Admitted | None = None, mend: str = "") -> dict:
     """The dict pickled in ``data``: plain values, StoredArray for arrays, stand-ins for what is neither.
 
-    ``more`` are further functions that it may call. Strings of Python 2 come back as bytes. Raises UserError, naming
-    ``where``, for anything that is damaged or no dict.
+    ``more`` are further functions that it may call, ``mend`` says how a dict comes about. Strings of Python 2 come back
+    as bytes. Raises UserError, naming ``where``, for anything that is damaged or no dict.
     """
     file = io.BytesIO(data)
     try:
         value = unpickle(file, {**PLAIN, **(more or {})})
         if not isinstance(value, dict):
-            raise PickleError("holds no dict")
+            kind = printable(value, 60) if isinstance(value, StandIn) else type(value).__name__
+            raise PickleError(f"holds no dict but a {kind}{mend}")
         if file.tell() != len(data):
             raise PickleError(f"goes on after its end, for {len(data) - file.tell()} bytes")
     except Exception as error:  # a hostile pickle can make any step fail

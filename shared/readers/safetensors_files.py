@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from shared.readers.float_types import BFLOAT16
+from shared.readers.float_types import BFLOAT16, WIDENED
 from shared.readers.pickle_values import PickleError
 from shared.readers.trees import Stored
 from shared.system.errors import UserError, printable
@@ -33,7 +33,8 @@ class StoredTensor(Stored):
     def array(self) -> np.ndarray:
         """A copy of the values; PickleError for numbers of a type that has no place here."""
         if self.kind not in _TYPES:
-            raise PickleError(f"holds numbers of the type {printable(self.kind, 20)}, where float32 is expected")
+            kind = printable(self.kind, 20)
+            raise PickleError(f"holds numbers of the type {kind}, where float32 is expected; {WIDENED}")
         count = int(np.prod(self.shape, dtype=np.int64))
         return np.fromfile(self.path, _TYPES[self.kind], count, offset=self.begin).reshape(self.shape)
 

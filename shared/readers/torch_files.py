@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.readers.float_types import BFLOAT16
+from shared.readers.float_types import BFLOAT16, UNQUANTIZED, WIDENED
 from shared.readers.pickle_machine import unpickle
 from shared.readers.pickle_values import Global, PickleError, StandIn, reason_of
 from shared.readers.safe_pickle import PLAIN, checked_sizes
@@ -94,6 +94,27 @@ def _tensor(storage: object, offset: object, shape: object, strides: object, *_:
     return StoredTensor(storage, offset, shape, strides)
 
 
+@dataclass(frozen=True, eq=False)
+class _OtherTensor(Stored):
+    """A tensor of numbers that are not read here; ``mend`` is what to do about it."""
+
+    kind: str
+    mend: str
+
+    def array(self) -> np.ndarray:
+        raise PickleError(f"holds numbers of the type {self.kind}, where float32 is expected; {self.mend}")
+
+
+def _newer(*arguments: object) -> object:
+    """A tensor of a type that came after the storages with a type: float8 and the like."""
+    kind = arguments[6] if len(arguments) > 6 else None
+    return _OtherTensor(printable(kind.name, 40) if isinstance(kind, Global) else "unknown", WIDENED)
+
+
+def _quantized(*_: object) -> object:
+    return _OtherTensor("quantized", UNQUANTIZED)
+
+
 def _subclass(function: object, _type: object, arguments: object, *_: object) -> object:
     """A tensor of a class of its own, or with attributes."""
     if isinstance(function, Global) and function.name.startswith("_rebuild_tensor") and isinstance(arguments, tuple):
@@ -105,6 +126,8 @@ _ADMITTED = {
     **PLAIN,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v3"): _newer,
+    ("torch._utils", "_rebuild_qtensor"): _quantized,
     ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
     ("torch._utils", "_rebuild_parameter_with_state"): lambda data, *_: data,
     ("torch._tensor", "_rebuild_from_type_v2"): _subclass,

@@ -123,6 +123,15 @@ def plain_number(value: object) -> int | float | None:
     return value if is_number and 0 <= value < math.inf else None
 
 
+def why_no_number(value: object) -> str:
+    """Why ``value`` is not taken for a rate by ``plain_number``; "" where it is, or is not there at all."""
+    if value is None or plain_number(value) is not None:
+        return ""
+    # of anything else nothing is shown: it can be a tower of tuples
+    received = printable(value, 30) if isinstance(value, (int, float)) else type(value).__name__
+    return f"expected a number, 0 or more, received {received}"
+
+
 def listed(left: Mapping[str, str], most: int = 8) -> str:
     """Names with their reasons in brackets, the first ``most`` of them, in one line."""
     parts = [printable(name, 60) + (f" ({printable(why, 300)})" if why else "") for name, why in left.items()]

@@ -2,18 +2,19 @@
 
 ``python shared/system/entry.py MODULE ...`` runs MODULE as ``python -m MODULE ...`` does. That looks first into the
 folder one stands in, where a torch.py or random.py may lie that is not the library. Workers are started so, whatever
-their Python: only since 3.11 it has an option for it.
+their Python: only since 3.11 it has an option for it. A command imports this module, then has itself ended in order, as
+it may have temporary folders; a worker may hang in the library of its ranks.
 """
 
 import sys
-from pathlib import Path
+from os.path import dirname, realpath
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = dirname(dirname(dirname(realpath(__file__))))
 # without the folder of the file that was started, where a module could have a library's name
-_OWN = {str(_ROOT / "compare"), str(Path(__file__).resolve().parent)}
-sys.path[:] = [str(_ROOT), *(entry for entry in sys.path if str(Path(entry).resolve()) not in _OWN)]
+_OWN = {_ROOT, f"{_ROOT}/compare", f"{_ROOT}/shared/system"}
+sys.path[:] = [_ROOT, *(entry for entry in sys.path if realpath(entry) not in _OWN)]
 
-from shared.system.start import begin, end_in_order  # noqa: E402 - only now it is found
+from shared.system.start import begin, end_in_order  # noqa: E402, F401 - only now it is found; commands call the other
 
 begin()
 if __name__ == "__main__":
@@ -21,5 +22,3 @@ if __name__ == "__main__":
 
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-else:
-    end_in_order()  # a command has temporary folders; a worker may hang in the library of its ranks

@@ -177,6 +177,13 @@ def check_writable(folder: Path) -> None:
         raise UserError(f"cannot write to the folder {folder}: {error.strerror}; {remedy(error)}") from error
 
 
+def check_target(path: Path) -> None:
+    """UserError, before long work, when no file could be written at ``path``."""
+    if path.is_dir():
+        raise UserError(f"{path}: expected a file to write, received a folder; add a name")
+    check_writable(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` atomically; of a file's name that is no UTF-8, escapes."""
     with atomic_path(path) as temporary:

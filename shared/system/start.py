@@ -1,10 +1,11 @@
-"""What every command and worker does before its imports, with the standard library alone: it may have to end here."""
+"""What every command and worker does before its imports, with the standard library alone: it may have to end here.
+
+Few modules are imported before Ctrl-C is seen to: until then it shows a traceback.
+"""
 
 import os
-import select
 import signal
 import sys
-import threading
 from contextlib import contextmanager
 
 OLDEST_PYTHON = (3, 10)
@@ -19,17 +20,19 @@ INTERRUPTED = "interrupted: everything finished so far is kept; the same command
 
 def begin():
     """Check interpreter and threads, and see to it that a missing module, or Ctrl-C during imports, is one line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
     if sys.version_info < OLDEST_PYTHON:
         oldest, received = (".".join(map(str, version[:2])) for version in (OLDEST_PYTHON, sys.version_info))
         _end(f"expected Python {oldest} or newer, received {received} ({sys.executable}); {_ACTIVATE}")
     sys.excepthook = _say
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
     try:
         threads_named()
     except ValueError as error:
         _end(str(error))
     if os.environ.get(ENDS_WITH_STDIN):
+        import threading
+
         threading.Thread(target=_end_with_stdin, daemon=True).start()
 
 
@@ -108,6 +111,8 @@ def _leave(*_):
 
 def _end_with_stdin():
     """End this process when nobody holds the other end of its standard input any more, which is read by others."""
+    import select
+
     watched = select.poll()
     watched.register(0, select.POLLRDHUP)  # of a pipe the end is reported always, of a socket only when asked for
     watched.poll()

@@ -18,11 +18,12 @@ from shared.data import cifar
 from shared.data.cifar import Dataset, image_name, image_size
 from shared.data.pictures import read_pictures
 from shared.system.errors import UserError, printable
+from shared.system.files import check_writable
 from shared.system.options import add_device
 from shared.system.progress import Progress
 from shared.training.opening import load_data
 from shared.worker.contract import Implementation
-from shared.worker.exported import FORMATS, ONNX, open_onnx, read_manifest, run_in_batches, write_model
+from shared.worker.exported import FORMATS, ONNX, open_onnx, read_manifest, run_folder, write_model
 from shared.worker.questions import read_question
 
 # (arithmetic, device) -> the framework's implementation and the device it found
@@ -114,6 +115,7 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
+    check_writable(arguments.out)
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
     _check_worker(arguments.format, arguments.worker, f"--format {arguments.format}", "exports")
     if CLASSIFIER not in arrays:
@@ -140,7 +142,7 @@ def _infer(arguments: argparse.Namespace, load: Load) -> None:
     pixels, names, failures = read_pictures(arguments.image, manifest.size)
     if names:
         opener = open_onnx if manifest.format == ONNX else load(Arithmetic(), "cpu")[0].export.open_model
-        outputs = run_in_batches(opener(arguments.model), pixels)
+        outputs = run_folder(arguments.model, manifest, opener, pixels)
         found = records(outputs, names, _unlabelled(manifest.recipe, pixels).class_of)
         failures += _show(found, arguments.json)
     _complain(failures)

@@ -18,7 +18,7 @@ from shared.config.arithmetic import Arithmetic
 from shared.config.recipe import Recipe
 from shared.scoring.code_scores import map_scores
 from shared.system.errors import UserError, exit_status
-from shared.system.files import check_links, folder_lock, write_json
+from shared.system.files import check_links, check_target, folder_lock, write_json
 from shared.system.options import WorkerParser, add_device, whole
 from shared.system.progress import MODES, Progress, make_progress
 from shared.system.start import ends_at_once
@@ -92,6 +92,8 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
         return
     if arguments.verb == "train":
         _check_train(arguments)
+    if arguments.verb == "encode":
+        check_target(arguments.out)
     implementation, device = start(_arithmetic(arguments), arguments.device)
     if arguments.verb == "info":
         _info(arguments, implementation, device)

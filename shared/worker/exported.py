@@ -18,9 +18,10 @@ from shared.codes.finite import may_overflow, reaches
 from shared.codes.predictions import Outputs
 from shared.config.recipe import NUM_CLASSES, Recipe, recipe_from_dict
 from shared.data.cifar import class_name
-from shared.system.errors import UserError
+from shared.system.errors import UserError, printable
 from shared.system.files import new_folder, read_json, remove, scratch_beside, sha256_of, write_json
 from shared.system.machine import num_threads
+from shared.system.schema import ANY, LINE, Each, Record, Row, one_of, whole
 from shared.worker.contract import Exporter, Model
 
 MANIFEST = "manifest.json"
@@ -37,7 +38,7 @@ class MissingPackage(UserError):
 class Format(NamedTuple):
     """A form of exported model: the worker that writes it, and the packages whose versions matter.
 
-    ``is_program``: whether loading it can run code of its author's.
+    ``is_program``: whether running it can do what its author likes.
     """
 
     worker: str
@@ -46,11 +47,26 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    # ONNX Runtime computes with the operators it has, and reads no file outside the model's folder
     ONNX: Format("torch_impl", ("torch", "onnx", "onnxscript")),
     # torch.export.load unpickles what the archive asks it to, and evaluates its expressions
     "torch-export": Format("torch_impl", ("torch",), is_program=True),
-    "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu")),
+    # a program may hold the operator save, which writes any file
+    "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu"), is_program=True),
 }
+_SIDE = whole(1, 2**16)
+_LARGEST = 2**32  # bytes of a file, ten times the full network
+_MANIFEST = Record(
+    {
+        "format": one_of(*FORMATS),
+        "recipe": ANY,
+        "checkpoint_sha256": LINE,
+        "size": Row((_SIDE, _SIDE)),
+        "files": Each(LINE, key=LINE),
+        "versions": Each(LINE, key=LINE),
+    },
+    open=True,
+)
 
 
 @dataclass(frozen=True)
@@ -84,20 +100,15 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise UserError(f"{folder}: expected a folder written by the verb export, received one without {MANIFEST}")
-    values = read_json(path)
-    try:
-        kept = {field.name: values[field.name] for field in dataclasses.fields(Manifest)}
-        recipe = recipe_from_dict(kept["recipe"], where=str(path))
-        height, width = map(int, kept["size"])
-        files = {Path(name).name: str(digest) for name, digest in kept["files"].items()}
-        manifest = Manifest(**{**kept, "recipe": recipe, "size": (height, width), "files": files})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: expected the manifest of an exported model, received: {error!r}") from error
-    if manifest.format not in FORMATS:
-        raise UserError(f"{path}: format: expected one of {', '.join(FORMATS)}, received {manifest.format!r}")
+    values = read_json(path, _MANIFEST)
+    kept = {field.name: values[field.name] for field in dataclasses.fields(Manifest)}
+    recipe = recipe_from_dict(kept["recipe"], where=f"{path}: recipe")
+    files = {Path(name).name: digest for name, digest in kept["files"].items()}
+    manifest = Manifest(**{**kept, "recipe": recipe, "size": tuple(kept["size"]), "files": files})
     for name, digest in files.items():
-        if not (folder / name).is_file() or _digest(folder / name) != digest:
-            raise UserError(f"{folder / name}: expected the file that was exported, received another; export again")
+        file = folder / name
+        if not file.is_file() or file.stat().st_size > _LARGEST or _digest(file) != digest:
+            raise UserError(f"{file}: expected the file that was exported, received another; export again")
     return manifest
 
 
@@ -138,6 +149,28 @@ def run_in_batches(model: Model, images: np.ndarray) -> Outputs:
     """The model's outputs for uint8 (N, height, width, 3), N > 0."""
     parts = [model(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
     return Outputs(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def run_folder(folder: Path, manifest: Manifest, opener: Callable[[Path], Model], images: np.ndarray) -> Outputs:
+    """What the model in ``folder`` says of images (N, *manifest.size, 3), N > 0.
+
+    Raises UserError where it does not load or run, or has other outputs than its manifest says.
+    """
+    expected = f"{folder}: expected a model as the verb export writes it"
+    try:
+        outputs = run_in_batches(opener(folder), images)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # an engine can fail in any way at a file of anybody
+        raise UserError(f"{expected}, received one that fails: {printable(error, 300)}") from error
+    bits, count = manifest.recipe.bits, len(images)
+    shapes = Outputs((count, bits), (count, bits), (count, NUM_CLASSES), (count,))
+    for name, output, shape, kinds in zip(Outputs._fields, outputs, shapes, ("f", "u", "f", "i"), strict=True):
+        if output.shape != shape or output.dtype.kind not in kinds:
+            raise UserError(f"{expected}, received one with the output {name} {output.dtype} {output.shape}")
+    if not (outputs.label >= 0).all() or not (outputs.label < NUM_CLASSES).all() or outputs.code.max() > 1:
+        raise UserError(f"{expected}, received one whose codes or classes are out of range")
+    return outputs
 
 
 def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weights.Arrays, images: np.ndarray) -> dict:

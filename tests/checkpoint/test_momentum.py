@@ -55,6 +55,30 @@ def test_momentum_that_cannot_be_used_is_left_out(name, reason, foreign, origina
     assert reason in str(error.value)
 
 
+@pytest.mark.parametrize("rate", [float("nan"), -1.0, "0.1", None])
+def test_a_rate_that_is_none_is_told(rate, tmp_path):
+    pickled(tmp_path / "m.pdparams", PADDLE)
+    pickled(tmp_path / "m.pdopt", {"LR_Scheduler": {"last_epoch": 2, "last_lr": rate}})
+    found = read_checkpoint(tmp_path / "m.pdparams")
+    assert (found.rate, found.epoch) == (None, 2)
+    expected = "" if rate is None else f"expected a number, 0 or more, received {'str' if rate == '0.1' else rate}"
+    assert found.left_out.get("rate", "") == expected
+    assert f"rate       {expected or 'not in the file'}" in inspect(found)
+
+
+def test_a_rate_of_lightning_that_is_none_is_told(foreign):
+    found = read_checkpoint(foreign / "no_rate.ckpt")
+    assert found.rate is None
+    assert found.momentum
+    assert found.left_out["rate"] == "expected a number, 0 or more, received nan"
+
+
+def test_a_table_of_names_that_are_none(tmp_path):
+    pickled(tmp_path / "m.pdparams", PADDLE | {"StructuredToParameterName@@": {("a",): "linear_0.w_0"}})
+    pickled(tmp_path / "m.pdopt", {"linear_0.w_0_velocity_0": np.zeros(1, np.float32)})
+    assert "momentum" in read_checkpoint(tmp_path / "m.pdparams").left_out
+
+
 @pytest.mark.parametrize("name", ["ours_before_names", "ours_trained"])
 def test_own_files_from_before_the_names(name, foreign, original):
     assert same(momentum_of(foreign / f"{name}.ckpt"), original.momentum)

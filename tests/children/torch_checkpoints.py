@@ -89,6 +89,8 @@ def types():
     save({**tensors, "hash.bias": torch.tensor([1 / 3] * 12, dtype=torch.float64)}, "finer.pt")
     save({**tensors, "hash.bias": torch.ones(12, dtype=torch.int8)}, "int8.pt")
     save({**tensors, "classifier.weight": tensors["classifier.weight"].to(torch.float8_e4m3fn)}, "float8.pt")
+    quantized = torch.quantize_per_tensor(tensors["classifier.weight"], 0.1, 0, torch.qint8)
+    save({**tensors, "classifier.weight": quantized}, "quantized.pt")
     save({**tensors, "classifier.weight": tensors["classifier.weight"].to_sparse()}, "sparse.pt")
     save({**tensors, "classifier.weight": tensors["classifier.weight"].to("meta")}, "meta.pt")
 
@@ -152,6 +154,9 @@ def lightning_files():
         file(f"{name}.ckpt", [stepped(make)])
     two = stepped(lambda p: sgd(p.items()))
     file("two_optimizers.ckpt", [two, two])
+    no_rate = stepped(lambda p: sgd(p.items()))
+    no_rate["param_groups"][0]["lr"] = float("nan")
+    file("no_rate.ckpt", [no_rate])
     file("untouched.ckpt", [sgd([(n, nn.Parameter(t)) for n, t in lightning.items()]).state_dict()])
     file("functions.ckpt", [two], hyper_parameters={"schedule": functools.partial(max, 1)}, current_model_state=state)
     ours = torch.load(sys.argv[4], weights_only=True)

@@ -50,18 +50,26 @@ def test_first_line_names_the_preset_and_all_others():
     assert set(line.split("--preset ")[1].split(" or ")) | {line.split()[1].strip(",.").lower()} == PRESETS.keys()
 
 
-def test_finished_suite_is_kept(small_suite):
+def test_finished_suite_is_kept_and_needs_no_framework(small_suite):
     def stamps():
         return {run.folder: run.result_file.stat().st_mtime_ns for run in finished_runs(small_suite)}
 
     shown = [small_suite / name for name in ("table.md", "table.csv", "table.json", "report.html", "suite.json")]
     before, written = stamps(), [file.stat().st_mtime_ns for file in shown]
     assert len(before) == 2
-    done = helpers.benchmark("--out", small_suite, *helpers.SMALL)
+    nowhere = {f"GREEDYHASH_{name}_PYTHON": "/nonexistent" for name in ("TORCH", "PADDLE")}
+    done = helpers.benchmark("--out", small_suite, *helpers.SMALL, environment=nowhere)
     assert done.stderr.count(": kept, mAP") == 2
     assert stamps() == before
     assert [file.stat().st_mtime_ns for file in shown] == written
     assert (small_suite / "table.md").read_text().strip() in done.stdout
+
+
+def test_finished_suite_without_its_ladder_needs_the_frameworks(small_suite):
+    done = helpers.benchmark(
+        "--out", small_suite, *helpers.SMALL, "--torch-python", "/nonexistent", align=True, status=2
+    )
+    assert "--torch-python /nonexistent cannot be used" in done.stderr
 
 
 def test_both_frameworks_start_from_the_same(small_suite):

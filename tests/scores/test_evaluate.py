@@ -49,6 +49,18 @@ def test_arrays_in_npz_files(tmp_path):
     assert "<svg" in (out / "precision_recall.svg").read_text()
 
 
+def test_codes_that_tell_no_classes_apart_are_told(tmp_path):
+    words = np.repeat(np.array([[5], [6]], np.uint64), 5, axis=0)
+    np.savez(tmp_path / "a.npz", codes=words, labels=np.arange(10) % 3, bits=20)
+    done = score("--query", tmp_path / "a.npz", "--database", tmp_path / "a.npz", "--exclude-self")
+    assert done.stderr == "warning: the database is collapsed: 10 images of 3 classes have 2 different codes\n"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    done = score("--query", tmp_path / "none.npz", "--out", "/dev/null/out", status=2)
+    assert done.stderr.startswith("error: cannot write to the folder /dev/null/out: ")
+
+
 def test_run_folders_and_across_frameworks(small_suite):
     ours, theirs = finished_runs(small_suite)
     done = score("--query", ours.folder, "--argsort")

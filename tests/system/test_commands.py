@@ -19,7 +19,7 @@ from tests import helpers
 pytestmark = pytest.mark.usefixtures("real_processes")
 
 COMMANDS = sorted(
-    file.stem for file in (helpers.PROJECT_ROOT / "compare").glob("*.py") if "entry.py" in file.read_text()
+    file.stem for file in (helpers.PROJECT_ROOT / "compare").glob("*.py") if "shared.system.entry" in file.read_text()
 )
 WORKERS = ("torch_impl", "paddle_impl")
 
@@ -190,11 +190,11 @@ def test_nested_levels_of_threads_reach_the_framework(framework):
     assert '"threads": 2' in done.stdout
 
 
-def during_an_import(folder, words):
-    """A command that stands in the middle of its imports."""
+def during_an_import(folder, words, module="numpy"):
+    """A command that stands in the middle of an import."""
     code = "import time\ntry:\n    print('importing', flush=True)\n    time.sleep(60)\n"
     code += "except KeyboardInterrupt:\n    raise ImportError('as some libraries do')\n"
-    (folder / "numpy.py").write_text(code)
+    (folder / f"{module}.py").write_text(code)
     environment = helpers.ENVIRONMENT | {"PYTHONPATH": str(folder)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, *words], env=environment, cwd=helpers.PROJECT_ROOT, **pipes)
@@ -203,10 +203,16 @@ def during_an_import(folder, words):
 
 
 @pytest.mark.parametrize(
-    "words", [["compare/table.py", "x"], ["-m", "torch_impl", "info"]], ids=lambda words: words[-2]
+    ("words", "module"),
+    [
+        (["compare/table.py", "x"], "numpy"),
+        (["compare/table.py", "x"], "threading"),  # of the first that are imported
+        (["-m", "torch_impl", "info"], "numpy"),
+    ],
+    ids=lambda words: words[-2] if isinstance(words, list) else words,
 )
-def test_ctrl_c_during_imports_is_one_line(words, tmp_path):
-    process = during_an_import(tmp_path, words)
+def test_ctrl_c_during_imports_is_one_line(words, module, tmp_path):
+    process = during_an_import(tmp_path, words, module)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130

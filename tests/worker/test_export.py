@@ -7,15 +7,17 @@ import shutil
 import zipfile
 from functools import partial
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from shared.codes.predictions import records
 from shared.data.cifar import class_name, load
 from shared.data.pictures import read_pictures
+from shared.system.errors import UserError
 from shared.system.files import sha256_of
 from shared.training.runs import Run
-from shared.worker.exported import open_onnx, read_manifest
+from shared.worker.exported import open_onnx, read_manifest, run_folder
 from tests import helpers
 
 WORKERS = {"onnx": "torch", "torch-export": "torch", "paddle-inference": "paddle"}
@@ -57,7 +59,7 @@ def models(small_suite, tmp_path_factory):
 
 
 def infer(worker, model, files, **options):
-    trust = ["--trust"] if model.name == "torch-export" else []
+    trust = ["--trust"] if model.name != "onnx" else []
     images = [word for file in files for word in ("--image", file)]
     done = helpers.worker(worker, "infer", "--model", model, *images, "--json", *trust, **options)
     return [json.loads(text) for text in done.stdout.splitlines()]
@@ -85,25 +87,95 @@ class Payload:
         return os.system, (f"touch {self.canary}",)
 
 
-def test_a_model_that_is_a_program_is_run_only_on_trust(models, files, tmp_path):
-    """A stranger's archive, whole by its manifest, with a pickle as the inputs that it was traced with."""
-    folder, canary = shutil.copytree(models / "torch-export", tmp_path / "model"), tmp_path / "canary"
-    spoiled = tmp_path / "spoiled.pt2"
+def torch_program(folder, canary):
+    """The archive with a pickle as the inputs that it was traced with."""
+    spoiled = folder / "spoiled.pt2"
     with zipfile.ZipFile(folder / "model.pt2") as source, zipfile.ZipFile(spoiled, "w") as target:
         for name in source.namelist():
             traced = "sample_inputs" in name
             target.writestr(name, pickle.dumps(Payload(canary), 2) if traced else source.read(name))
     os.replace(spoiled, folder / "model.pt2")
+
+
+def paddle_program(folder, canary):
+    for file in folder.glob("model.*"):
+        file.unlink()
+    helpers.child("paddle", "paddle_program", folder, canary)
+
+
+def sign(folder):
+    """Let the manifest name the files that are there."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"]["model.pt2"] = sha256_of((folder / "model.pt2").read_bytes())
+    manifest["files"] = {file.name: sha256_of(file.read_bytes()) for file in folder.glob("model.*")}
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(("form", "spoil"), [("torch-export", torch_program), ("paddle-inference", paddle_program)])
+def test_a_model_that_is_a_program_is_run_only_on_trust(form, spoil, models, files, tmp_path):
+    """A stranger's model, whole by its manifest."""
+    folder, canary = shutil.copytree(models / form, tmp_path / "model"), tmp_path / "canary"
+    spoil(folder, canary)
+    sign(folder)
     words = ["infer", "--model", folder, "--image", files[0]]
-    done = helpers.worker("torch", *words, status=2)
-    assert f"{folder}: a torch-export model is a program" in done.stderr
+    done = helpers.worker(WORKERS[form], *words, status=2)
+    assert f"{folder}: a {form} model is a program" in done.stderr
     assert "add --trust if you know who made it" in done.stderr
     assert not canary.exists()
-    helpers.worker("torch", *words, "--trust", status=None)
+    done = helpers.worker(WORKERS[form], *words, "--trust", status=2)
+    assert "expected a model as the verb export writes it" in done.stderr.splitlines()[-1]
     assert canary.exists()  # it is what it was taken for
+
+
+def onnx_model(outputs, location=""):
+    """A model that answers with constants, one of which may lie in another file."""
+    import onnx
+    from onnx import helper
+
+    constants = [onnx.numpy_helper.from_array(array, f"{name}_") for name, array in outputs.items()]
+    if location:
+        constants[0].ClearField("raw_data")
+        constants[0].data_location = onnx.TensorProto.EXTERNAL
+        constants[0].external_data.add(key="location", value=location)
+    described = [helper.make_tensor_value_info(c.name[:-1], c.data_type, c.dims) for c in constants]
+    images = helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["N", 8, 8, 3])
+    nodes = [helper.make_node("Identity", [c.name], [c.name[:-1]]) for c in constants]
+    graph = helper.make_graph(nodes, "g", [images], described, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+def answer(**changes):
+    whole = {"feature": np.ones((1, 12), np.float32), "code": np.ones((1, 12), np.uint8)}
+    return whole | {"probability": np.full((1, 10), 0.1, np.float32), "label": np.array([3])} | changes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda: onnx_model(answer()), ""),
+        (lambda: b"no model", "received one that fails: "),
+        (lambda: onnx_model(answer(), "../elsewhere"), "received one that fails: "),
+        (lambda: onnx_model(answer(label=np.array([10]))), "codes or classes are out of range"),
+        (lambda: onnx_model(answer(label=np.array([-1]))), "codes or classes are out of range"),
+        (lambda: onnx_model(answer(code=np.full((1, 12), 2, np.uint8))), "codes or classes are out of range"),
+        (lambda: onnx_model(answer(feature=np.ones((1, 13), np.float32))), "the output feature float32 (1, 13)"),
+        (lambda: onnx_model({"feature": np.ones((1, 12), np.float32)}), "received one that fails: "),
+    ],
+    ids=["whole", "no model", "a file elsewhere", "class 10", "class -1", "bit 2", "13 bits", "one output"],
+)
+def test_onnx_of_a_stranger(content, message, models, files, tmp_path):
+    pytest.importorskip("onnx")
+    folder = shutil.copytree(models / "onnx", tmp_path / "model")
+    (tmp_path / "elsewhere").write_bytes(np.ones(12, np.float32).tobytes())
+    (folder / "model.onnx").write_bytes(content())
+    sign(folder)
+    manifest, pixels = read_manifest(folder), read_pictures(files[:1], (8, 8))[0]
+    if not message:
+        assert run_folder(folder, manifest, open_onnx, pixels).label == [3]
+        return
+    with pytest.raises(UserError) as error:
+        run_folder(folder, manifest, open_onnx, pixels)
+    assert message in str(error.value)
+    assert len(str(error.value)) < 600
 
 
 @pytest.mark.parametrize("form", WORKERS)
@@ -155,7 +227,7 @@ def test_manifest_names_checkpoint_and_files(form, models, small_suite):
 
 def test_paddle_runs_the_products_of_its_model_with_onednn(models, files):
     chatter = {"ONEDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
-    words = ["infer", "--model", models / "paddle-inference", "--image", files[0]]
+    words = ["infer", "--model", models / "paddle-inference", "--image", files[0], "--trust"]
     printed = helpers.worker("paddle", *words, environment=chatter).stdout
     assert "convolution" in printed
     assert "inner_product" in printed or "matmul" in printed
@@ -188,9 +260,12 @@ def flip_a_byte(folder):
     ("spoil", "message"),
     [
         (lambda folder: (folder / "manifest.json").unlink(), "expected a folder written by the verb export"),
-        (lambda folder: (folder / "manifest.json").write_text("{}"), "expected the manifest of an exported model"),
+        (
+            lambda folder: (folder / "manifest.json").write_text("{}"),
+            "manifest.json: missing checkpoint_sha256, files, format",
+        ),
         (lambda folder: (folder / "manifest.json").write_text("no"), "expected JSON that this project wrote"),
-        (spoil_format, "format: expected one of onnx, torch-export, paddle-inference, received 'x'"),
+        (spoil_format, "format: expected onnx or torch-export or paddle-inference, received 'x'"),
         (flip_a_byte, "expected the file that was exported, received another"),
         (lambda folder: (folder / "model.onnx").unlink(), "expected the file that was exported"),
     ],
