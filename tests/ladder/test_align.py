@@ -1,6 +1,7 @@
 """The ladder passes, and stops at the expected rung for every planted fault."""
 
 import json
+import re
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +14,7 @@ from compare.ladder.records import compare, compare_sets
 from compare.ladder.run import climb
 from compare.ladder.rungs import RUNGS
 from compare.ladder.session import Rig, Scale, ladder_recipe, make_inputs
+from compare.page.more_figures import growth_points
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
@@ -153,8 +155,17 @@ def test_worst_place_and_scale_are_reported():
     assert record.passed
 
 
-def test_every_limit_has_a_reason():
-    assert all(len(limit.reason) > 20 for limit in LIMITS.values())
+def test_every_limit_leaves_room_above_what_was_measured():
+    measured = {name: re.search(r"measured up to ([\d.e-]+\d)", limit.reason) for name, limit in LIMITS.items()}
+    assert {name for name, found in measured.items() if not found} == {"exact", "code margin"}
+    for name, found in measured.items():
+        assert found is None or 0 < float(found[1]) < LIMITS[name].value / 2
+
+
+def test_the_report_finds_the_growth_of_the_difference(sound):
+    steps = [step for step, _, _ in growth_points({"rungs": sound[1]})]
+    assert steps == [step for step in sound[0].kept_steps if step <= TINY.steps]
+    assert steps[-1] == TINY.steps
 
 
 @pytest.mark.slow
