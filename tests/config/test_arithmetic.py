@@ -1,5 +1,6 @@
 """Precision and determinism: pinned before the framework is imported, recorded, and refused where they do not exist."""
 
+import ast
 import dataclasses
 import json
 
@@ -14,8 +15,17 @@ DTYPES = {"torch": "torch.bfloat16", "paddle": "paddle.float32"}
 
 
 def test_autocast_is_bfloat16_where_the_framework_has_it(framework):
-    assert helpers.child(framework, "autocast", framework, "fp32").stdout.split()[0].endswith("float32")
-    assert helpers.child(framework, "autocast", framework, "bf16").stdout.split() == [DTYPES[framework], "bf16"]
+    for precision, dtype in (("fp32", DTYPES[framework].replace("bfloat16", "float32")), ("bf16", DTYPES[framework])):
+        first, _ = helpers.child(framework, "autocast", framework, precision).stdout.splitlines()
+        assert first.split() == [dtype, precision]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_every_switch_for_tf32_is_as_the_precision_says(precision, framework):
+    _, switches = helpers.child(framework, "autocast", framework, precision).stdout.splitlines()
+    switches = ast.literal_eval(switches)
+    assert set(switches.values()) <= {precision == "tf32"}
+    assert framework == "paddle" or len(switches) == 2  # Paddle for the CPU has none
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])

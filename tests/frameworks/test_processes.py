@@ -151,12 +151,16 @@ def test_an_interpreter_that_ends_without_a_word(tmp_path):
 
 
 def test_who_named_an_interpreter(monkeypatch):
-    for name in ("TORCH", "PADDLE"):
-        monkeypatch.delenv(f"GREEDYHASH_{name}_PYTHON", raising=False)
-    assert (Worker("torch").named, Worker("torch").python) == (False, sys.executable)
-    assert (Worker("torch", "/x").named, Worker("torch", "/x").python) == (True, "/x")
-    monkeypatch.setenv("GREEDYHASH_TORCH_PYTHON", "/y")
-    assert (Worker("torch").named, Worker("torch").python) == (True, "/y")
-    assert not Worker("paddle").named
-    monkeypatch.setenv("GREEDYHASH_PADDLE_PYTHON", "")
-    assert (Worker("paddle").named, Worker("paddle").python) == (False, sys.executable)
+    variables = {"torch": "GREEDYHASH_TORCH_PYTHON", "paddle": "GREEDYHASH_PADDLE_PYTHON"}
+    for variable in variables.values():
+        monkeypatch.delenv(variable, raising=False)
+    for name, variable in variables.items():
+        (other,) = variables.keys() - {name}
+        assert (Worker(name).named, Worker(name).python) == (False, sys.executable)
+        assert (Worker(name, "/x").named, Worker(name, "/x").python) == (True, "/x")
+        monkeypatch.setenv(variable, "/y")
+        assert (Worker(name).named, Worker(name).python) == (True, "/y")
+        assert (Worker(name, "/x").named, Worker(name, "/x").python) == (True, "/x")
+        assert not Worker(other).named
+        monkeypatch.setenv(variable, "")
+        assert (Worker(name).named, Worker(name).python) == (False, sys.executable)

@@ -1,6 +1,7 @@
 """The ladder passes, and stops at the expected rung for every injected fault; each rung runs alone and anywhere."""
 
 import json
+import re
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,7 @@ from compare.ladder.run import run_rungs
 from compare.ladder.rungs import RUNGS, rungs_called
 from compare.ladder.session import LadderSession
 from compare.ladder.setup import Scale, make_setup
+from compare.page.more_figures import growth_points
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
@@ -243,8 +245,18 @@ def test_worst_place_and_scale_are_reported():
     assert record.passed
 
 
-def test_every_limit_has_a_reason():
-    assert all(len(limit.reason) > 20 for limit in LIMITS.values())
+def test_every_limit_leaves_room_above_what_was_measured():
+    measured = {name: re.search(r"measured up to ([\d.e-]+\d)", limit.reason) for name, limit in LIMITS.items()}
+    assert {name for name, found in measured.items() if not found} == {"exact", "code margin"}
+    for name, found in measured.items():
+        assert found is None or 0 < float(found[1]) < LIMITS[name].value / 2
+
+
+def test_the_report_finds_the_growth_of_the_difference(baseline):
+    session, rungs, _ = baseline
+    steps = [step for step, _, _ in growth_points({"rungs": rungs})]
+    assert steps == [step for step in session.setup.saved_steps if step <= TINY.steps]
+    assert steps[-1] == TINY.steps
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from shared.codes.packing import pack_codes
 from shared.config.recipe import PRESETS
 from shared.network.alexnet import RELU_LAYERS
 from shared.training.runs import run_of
+from tests.page.drawn import legend, lines
 from tests.rows import EPOCH, finish, plan
 
 RECIPE = dataclasses.replace(PRESETS["cpu"], bits=12, epochs=3, eval_every=1, dataset="custom")
@@ -28,11 +29,6 @@ def finish_pairs(out, scatter, bits=12):
         for framework in ("torch", "paddle"):
             score = 0.5 + 0.05 * seed + (difference if framework == "paddle" else 0)
             finish(out, dataclasses.replace(RECIPE, bits=bits, seed=seed), framework, score)
-
-
-def lines(picture, label):
-    (axes,) = picture.figure.axes
-    return [line for line in axes.lines if line.get_label() == label]
 
 
 def test_figure_of_the_verdict(tmp_path):
@@ -137,13 +133,23 @@ def test_published_curves_stand_only_beside_their_protocol(tmp_path):
     assert {"paper", "published PyTorch", "published Paddle"} < legend(map_by_length(read_suite(tmp_path)))
 
 
+def test_published_curves_end_with_the_runs_last_epoch(tmp_path):
+    plan(tmp_path)
+    recipe = dataclasses.replace(PRESETS["cpu"], backbone_layers=RELU_LAYERS, bits=12, epochs=3)
+    finish(tmp_path, recipe, "torch", 0.6)
+    for epoch in (1, 2):  # of a run that has not come to its end
+        run_of(tmp_path, "torch", 12, 2000).append_log(EPOCH | {"epoch": epoch, "loss": 1.9, "lr": 0.001})
+    picture = loss_curves(read_suite(tmp_path), 12)
+    for label in ("published PyTorch", "published Paddle"):
+        (line,) = lines(picture, label)
+        assert line.get_xdata().tolist() == [1, 2, 3]
+    assert line.get_ydata().tolist() == [1.894, 1.558, 1.320]
+    (own,) = lines(picture, "PyTorch Lightning")
+    assert own.get_xdata().tolist() == [1, 2]
+
+
 def test_published_curves_do_not_stand_beside_digits(small_suite):
     assert legend(loss_curves(read_suite(small_suite), 12)) == {"PyTorch Lightning", "PaddlePaddle"}
-
-
-def legend(picture):
-    legends = [*picture.figure.legends, *filter(None, (axes.get_legend() for axes in picture.figure.axes))]
-    return {text.get_text() for one in legends for text in one.get_texts()}
 
 
 def test_facts_of_hand_made_codes():

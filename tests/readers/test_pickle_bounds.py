@@ -9,10 +9,7 @@ import pytest
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.system.errors import UserError
 from tests.checkpoints import wrapped
-
-
-def pickle_of(*steps):
-    return b"\x80\x02" + b"".join(steps) + b"."
+from tests.pickles import named, pickle_of, text
 
 
 def hostile_array(dtype_state, data):
@@ -23,14 +20,6 @@ def hostile_array(dtype_state, data):
 
 
 TOWER = b")" + b"2\x86" * 60  # a tuple of itself twice, 60 times over: 2**60 steps to hash, compare or show
-
-
-def named(module, name):
-    return f"c{module}\n{name}\n".encode()
-
-
-def text(value):
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
 
 
 def array_of(shape, dtype, data=b"U\x04AAAA"):

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +17,7 @@ import pytest
 from compare.frameworks.worker import Worker, default_python
 from compare.suite import node
 from compare.suite.cells import Cell, Task
+from compare.suite.cluster import LOCAL, RayExecutor
 from compare.suite.run_folders import finished_runs
 from shared.system.errors import UserError
 from shared.system.files import write_text
@@ -89,6 +92,25 @@ def test_dead_worker_leaves_the_others_running(executor, tmp_path):
     assert "last word" in done.stderr
     assert [run.result()["framework"] for run in finished_runs(tmp_path)] == ["paddle"]
     assert "PyTorch Lightning: no run finished yet" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_task_of_ray_takes_as_many_cores_as_its_worker_has_threads(tmp_path):
+    """So many of the cluster's cores are taken while a worker that waits for a word is being asked what it is."""
+    ray, cores = pytest.importorskip("ray"), len(os.sched_getaffinity(0))
+    if cores < 2:
+        pytest.skip("one core cannot be shared")
+    going_on = tmp_path / "go on"
+    script = f"touch {tmp_path}/begun; while ! test -e '{going_on}'; do sleep 0.1; done; exit 2"
+    with closing(RayExecutor(LOCAL, "cpu", cores)) as executor, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(executor.info, Worker("torch", str(interpreter(tmp_path, script)), threads=cores))
+        try:
+            wait_until((tmp_path / "begun").exists)
+            left = ray.available_resources().get("CPU", 0)
+        finally:
+            going_on.touch()
+        assert ray.cluster_resources()["CPU"] - left == cores
+        assert isinstance(asked.exception(60), UserError)
 
 
 def test_bad_input_on_a_node_is_bad_input_here(tmp_path):

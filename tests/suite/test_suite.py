@@ -1,9 +1,12 @@
 """A suite's own work, without training: what its runs start from, who may use its folder, and who waits for whom."""
 
 import json
+import sys
 
 import pytest
 
+from compare import benchmark
+from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.suite.follow import FollowingSuite
 from compare.suite.suite import Suite
@@ -14,7 +17,7 @@ from shared.system.files import folder_lock
 from shared.system.progress import Progress
 from shared.training.runs import run_of
 from tests import helpers
-from tests.fakes import KeptProgress
+from tests.fakes import NUMPY, KeptProgress
 
 BITS, SEED = 12, 2000
 
@@ -87,6 +90,15 @@ def test_a_second_suite_is_refused_before_the_ladder(tmp_path):
         done = helpers.benchmark("--out", tmp_path, *helpers.SMALL, align=True, status=2)
     assert done.stderr == f"error: {tmp_path} is in use by another process; wait for it, or choose another folder\n"
     assert not (tmp_path / "align.json").exists()
+
+
+@pytest.mark.parametrize("cell", [(), ("--cell", "numpy:12:2000")], ids=["suite", "cell"])
+def test_benchmark_leaves_a_folder_in_use_alone(cell, tmp_path, monkeypatch):
+    monkeypatch.setitem(FRAMEWORKS, NUMPY.key, NUMPY)
+    chosen = ("--frameworks", "numpy", "--numpy-python", sys.executable, "--skip-align")
+    with folder_lock(tmp_path), pytest.raises(UserError, match=f"^{tmp_path} is in use by another process; wait"):
+        benchmark.main(["--out", str(tmp_path), *helpers.SMALL, *chosen, *cell])
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
 def test_another_node_says_what_it_waits_for_and_ends(tmp_path):
