@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.out and not arguments.name:
         raise UserError("NAME: expected the name of a folder under results/, such as cifar10-cpu, received none")
     # pandas and matplotlib, which no wrong option waits for
-    from compare.publishing.findings import results_page
     from compare.publishing.publish import publish, results_folder
+    from compare.publishing.results_page import results_page
 
     results = results_folder()
     if arguments.out:

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     # imported here, since the processes that decode pictures read this file, too, and need nothing of it
-    from compare.serving.opening import open_lookup
+    from compare.serving.open_lookup import open_lookup
     from compare.serving.server import listen, serve
 
     # of the folder one stands in, no process may import a file that is named like a module

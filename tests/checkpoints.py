@@ -14,7 +14,7 @@ from compare.conversion import convert
 from compare.frameworks.worker import default_python
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import Checkpoint
-from shared.checkpoint.names import spelled
+from shared.checkpoint.names import parameter_names
 from shared.config.recipe import PRESETS
 from shared.network.alexnet import parameters
 from tests import helpers
@@ -67,7 +67,7 @@ def same(first, second):
 
 
 def state(family, arrays=None, **changes):
-    return {spelled(family)[name]: array for name, array in (arrays or numbers(0)).items()} | changes
+    return {parameter_names(family)[name]: array for name, array in (arrays or numbers(0)).items()} | changes
 
 
 def pickled(path, content):

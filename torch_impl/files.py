@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
-from shared.checkpoint.names import LIGHTNING_PREFIX, OURS, spelled
+from shared.checkpoint.names import LIGHTNING_PREFIX, OURS, parameter_names
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_text
 from shared.system.errors import exit_status
@@ -30,7 +30,7 @@ def main(words: list[str]) -> None:
         if target.lower().endswith(".ckpt"):
             write_lightning(Path(target), checkpoint, _recipe_of(checkpoint))
         else:
-            save_torch(_tensors(checkpoint.weights, spelled(names)), Path(target))
+            save_torch(_tensors(checkpoint.weights, parameter_names(names)), Path(target))
 
 
 def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
@@ -40,7 +40,7 @@ def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
     """
     epoch = checkpoint.epoch or 0
     steps_per_epoch = math.ceil(PROTOCOLS[recipe.protocol].train * NUM_CLASSES / recipe.batch_size)
-    names = {ours: LIGHTNING_PREFIX + name for ours, name in spelled(OURS).items()}
+    names = {ours: LIGHTNING_PREFIX + name for ours, name in parameter_names(OURS).items()}
     content = {
         # Lightning counts from 0 and writes while the last finished epoch is still the current one
         "epoch": max(epoch - 1, 0),
@@ -90,7 +90,7 @@ def _fit_loop(epoch: int, steps_per_epoch: int) -> dict:
 
 
 def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
-    order = [name for name in spelled(OURS) if name in checkpoint.weights]
+    order = [name for name in parameter_names(OURS) if name in checkpoint.weights]
     stand_in = torch.nn.ParameterList(torch.from_numpy(checkpoint.weights[name]) for name in order)
     optimizer = make_optimizer(recipe, stand_in)
     if checkpoint.rate is not None:

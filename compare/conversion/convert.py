@@ -10,7 +10,7 @@ import numpy as np
 from compare.frameworks.worker import Worker
 from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.checkpoint import KINDS, Checkpoint
-from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, spelled
+from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, parameter_names
 from shared.checkpoint.paddle_files import PaddleState, write_paddle
 from shared.config.recipe import PRESETS
 from shared.data import cifar
@@ -108,7 +108,7 @@ def write(target: Path, found: Checkpoint, names: str, torch_worker: Worker) -> 
 
 
 def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
-    table = spelled(names)
+    table = parameter_names(names)
 
     def in_paddle(arrays: weights.Arrays) -> weights.Arrays:
         # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square

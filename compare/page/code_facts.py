@@ -4,7 +4,7 @@ import json
 
 from compare.frameworks.records import FRAMEWORKS, known_key
 from compare.page.codes import CodeFacts, LengthFacts, agreement, code_facts, facts_as_json, facts_from_json
-from compare.page.data import Material, Member
+from compare.page.data import RunData, SuiteData
 from shared.codes.codes import Codes
 from shared.config.recipe import NUM_CLASSES
 from shared.system.errors import UserError
@@ -29,7 +29,7 @@ _FACTS = Record(
 _NOTHING = LengthFacts(-1, {}, None, {})
 
 
-def facts_by_length(material: Material) -> dict[int, LengthFacts]:
+def facts_by_length(material: SuiteData) -> dict[int, LengthFacts]:
     """Every length that has a finished run, from its codes or as kept in ``FACTS_FILE``, which is written anew.
 
     A file that is missing or damaged becomes a problem of the suite.
@@ -42,7 +42,7 @@ def facts_by_length(material: Material) -> dict[int, LengthFacts]:
     return facts
 
 
-def _of_length(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
+def _of_length(material: SuiteData, bits: int, kept: LengthFacts) -> LengthFacts:
     """Of the lowest seed at which the most frameworks have codes or kept facts."""
     seeds = sorted({member.cell.seed for member in material.finished if member.cell.bits == bits})
     seed = max(seeds, key=lambda seed: (len(_described(_members(material, bits, seed), kept)), -seed))
@@ -56,19 +56,19 @@ def _of_length(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
     return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None, checkpoints)
 
 
-def _members(material: Material, bits: int, seed: int) -> list[Member]:
+def _members(material: SuiteData, bits: int, seed: int) -> list[RunData]:
     """The finished runs of this length and seed, a framework each, in the order of the curves."""
     return [*filter(None, (material.finished_run(name, bits, seed) for name in FRAMEWORKS))]
 
 
-def _described(members: list[Member], kept: LengthFacts) -> list[Member]:
+def _described(members: list[RunData], kept: LengthFacts) -> list[RunData]:
     """Those that have codes or kept facts."""
     return [
         m for m in members if m.run.codes_file.exists() or (m.cell.seed == kept.seed and m.cell.framework in kept.of)
     ]
 
 
-def _readable_codes(material: Material, members: list[Member], old: dict[str, CodeFacts]) -> dict[str, Codes]:
+def _readable_codes(material: SuiteData, members: list[RunData], old: dict[str, CodeFacts]) -> dict[str, Codes]:
     codes = {}
     for member in members:
         try:
@@ -79,11 +79,11 @@ def _readable_codes(material: Material, members: list[Member], old: dict[str, Co
     return codes
 
 
-def _checkpoints(material: Material, bits: int, seed: int) -> dict[str, str]:
+def _checkpoints(material: SuiteData, bits: int, seed: int) -> dict[str, str]:
     return {own.cell.framework: own.result["checkpoint_sha256"] for own in _members(material, bits, seed)}
 
 
-def _uncontradicted(material: Material, bits: int, kept: LengthFacts) -> LengthFacts:
+def _uncontradicted(material: SuiteData, bits: int, kept: LengthFacts) -> LengthFacts:
     """Without the facts of runs that were made again since."""
     now = _checkpoints(material, bits, kept.seed)
     of = {name: facts for name, facts in kept.of.items() if now.get(name) in (None, kept.checkpoints[name])}
@@ -96,7 +96,7 @@ def _schema() -> Each:
     return Each(Record({"seed": SEED, "agreement": SHARE.or_none(), **fields}), key=CODE_LENGTH)
 
 
-def _read(material: Material) -> dict[int, LengthFacts]:
+def _read(material: SuiteData) -> dict[int, LengthFacts]:
     file = material.out / FACTS_FILE
     try:
         entries = read_json(file, _schema(), _MOST_BYTES) if file.exists() else {}
@@ -116,7 +116,7 @@ def _decoded(entry: dict, bits: int, where: str) -> LengthFacts:
     return LengthFacts(**{**entry, "of": of})
 
 
-def _write(material: Material, kept: dict[int, LengthFacts]) -> None:
+def _write(material: SuiteData, kept: dict[int, LengthFacts]) -> None:
     entries = {
         str(bits): own._asdict() | {"of": {name: facts_as_json(facts) for name, facts in own.of.items()}}
         for bits, own in kept.items()

@@ -4,7 +4,7 @@ from compare.frameworks.records import FRAMEWORKS, all_of, pairs, run_order, tit
 from compare.page import curves
 from compare.page import more_figures as more
 from compare.page.code_facts import facts_by_length
-from compare.page.data import Material, Member
+from compare.page.data import RunData, SuiteData
 from compare.page.differences import differences
 from compare.page.figures import house_style
 from compare.page.grid import retrieval_grid
@@ -19,7 +19,7 @@ _RANKING = (curves.precision_recall, curves.precision_at)
 
 
 @house_style()
-def content(material: Material) -> dict:
+def content(material: SuiteData) -> dict:
     """Every name that the template uses."""
     by_length = facts_by_length(material)
     speed = more.throughput_rows(material)
@@ -53,7 +53,7 @@ def content(material: Material) -> dict:
     }
 
 
-def _environments(material: Material) -> dict[str, dict[str, str]]:
+def _environments(material: SuiteData) -> dict[str, dict[str, str]]:
     """Fact -> framework -> its value, or all its values where the runs differ."""
     table: dict[str, dict[str, list[str]]] = {}
     for member in material.members:
@@ -78,5 +78,5 @@ def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)
 
 
-def _command(member: Member) -> str:
+def _command(member: RunData) -> str:
     return rerun_command(member.recipe, member.cell.framework, member.environment or {})

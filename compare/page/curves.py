@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import LengthFacts
-from compare.page.data import Material, Member
+from compare.page.data import RunData, SuiteData
 from compare.page.figures import COLOURS
 from compare.tables.published import PUBLISHED_STYLES, published_curves, published_last
 
@@ -54,7 +54,7 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
     return figure, figure.add_subplot(**axes)
 
 
-def map_by_length(material: Material) -> Picture:
+def map_by_length(material: SuiteData) -> Picture:
     """The last mAP at every length, with the interval that ties leave open, and the published values."""
     figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(material.lengths)}
@@ -75,7 +75,7 @@ def map_by_length(material: Material) -> Picture:
     return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words))
 
 
-def _mean_of(framework: str, bits: int, members: list[Member]) -> str:
+def _mean_of(framework: str, bits: int, members: list[RunData]) -> str:
     scores = [member.result["map_last"]["expected"] for member in members]
     if not scores:
         return ""
@@ -83,7 +83,7 @@ def _mean_of(framework: str, bits: int, members: list[Member]) -> str:
     return f"{FRAMEWORKS[framework].title} {bits} bits {np.mean(scores):.4f}{count}"
 
 
-def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: list[float]) -> None:
+def _draw_intervals(axes: Axes, framework: str, members: list[RunData], places: list[float]) -> None:
     """Side by side where several runs share a place, which is the middle of theirs."""
     ranks = [places[:at].count(place) - (places.count(place) - 1) / 2 for at, place in enumerate(places)]
     places = [place + _SEED_STEP * rank for place, rank in zip(places, ranks, strict=True)]
@@ -95,7 +95,7 @@ def _draw_intervals(axes: Axes, framework: str, members: list[Member], places: l
         axes.errorbar(places, middle, np.abs(ends - middle), capsize=4, elinewidth=1.2, **style)
 
 
-def training(material: Material) -> list[Picture]:
+def training(material: SuiteData) -> list[Picture]:
     """Loss and mAP of every length, and the learning rate, which all lengths share; one value makes no curve."""
     pictures = [
         draw(material, bits)
@@ -107,21 +107,21 @@ def training(material: Material) -> list[Picture]:
     return [*pictures, *(learning_rate_curve(material, bits) for bits in drawn[:1])]
 
 
-def loss_curves(material: Material, bits: int) -> Picture:
+def loss_curves(material: SuiteData, bits: int) -> Picture:
     """Mean training loss of every epoch."""
     figure, axes, words = _epochs(material, bits, "loss", "train_loss", ylabel="training loss")
     _widen(axes, _LEAST_LOSS)
     return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", words))
 
 
-def map_curves(material: Material, bits: int) -> Picture:
+def map_curves(material: SuiteData, bits: int) -> Picture:
     """The mAP of every scored epoch."""
     figure, axes, words = _epochs(material, bits, "map", "map", ylabel="mAP")
     _widen(axes, _LEAST_MAP)
     return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", words))
 
 
-def learning_rate_curve(material: Material, bits: int) -> Picture:
+def learning_rate_curve(material: SuiteData, bits: int) -> Picture:
     """The learning rate that the optimisers held, which is the same at every length."""
     figure, axes, words = _epochs(material, bits, "lr", "lr", ylabel="learning rate", yscale="log")
     low, high = axes.get_ylim()
@@ -131,12 +131,14 @@ def learning_rate_curve(material: Material, bits: int) -> Picture:
     return Picture("learning_rate", figure, f"Learning rate, {bits} bits", alt)
 
 
-def _points(material: Material, bits: int, name: str) -> int:
+def _points(material: SuiteData, bits: int, name: str) -> int:
     """How many epochs of a run, at most, have a value of this name."""
     return max((sum(name in record for record in member.log) for member in _begun(material, bits)), default=0)
 
 
-def _epochs(material: Material, bits: int, name: str, published: str, **axes_of: str) -> tuple[Figure, Axes, list[str]]:
+def _epochs(
+    material: SuiteData, bits: int, name: str, published: str, **axes_of: str
+) -> tuple[Figure, Axes, list[str]]:
     """A figure with a line per run over the epochs, and the runs' last values in words."""
     figure, axes = new_figure(xlabel="epoch", **axes_of)
     words = [_draw_log(axes, member, name) for member in _begun(material, bits)]
@@ -155,7 +157,7 @@ def _widen(axes: Axes, least: float) -> None:
         axes.set_ylim(low, max(high + missing / 2, low + least))
 
 
-def precision_recall(material: Material, bits: int, facts: LengthFacts) -> Picture:
+def precision_recall(material: SuiteData, bits: int, facts: LengthFacts) -> Picture:
     """Precision over recall by rank, and as markers within each Hamming radius."""
     figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
     words = []
@@ -172,7 +174,7 @@ def precision_recall(material: Material, bits: int, facts: LengthFacts) -> Pictu
     return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
 
 
-def precision_at(material: Material, bits: int, facts: LengthFacts) -> Picture:
+def precision_at(material: SuiteData, bits: int, facts: LengthFacts) -> Picture:
     """Precision of the first k items."""
     figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
     words = []
@@ -186,7 +188,7 @@ def precision_at(material: Material, bits: int, facts: LengthFacts) -> Picture:
     return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
 
 
-def _results(material: Material, bits: int, seed: int) -> list[tuple[str, dict]]:
+def _results(material: SuiteData, bits: int, seed: int) -> list[tuple[str, dict]]:
     """The result of each framework's run of this seed, if finished."""
     runs = ((framework, material.finished_run(framework, bits, seed)) for framework in FRAMEWORKS)
     return [(framework, member.result) for framework, member in runs if member]
@@ -197,11 +199,11 @@ def _markers(style: dict, has_line: bool) -> dict:
     return {**style, "ls": "none"} if has_line else style
 
 
-def _begun(material: Material, bits: int) -> list[Member]:
+def _begun(material: SuiteData, bits: int) -> list[RunData]:
     return [member for framework in FRAMEWORKS for member in material.of(framework, bits) if member.log]
 
 
-def _draw_log(axes: Axes, member: Member, name: str) -> str:
+def _draw_log(axes: Axes, member: RunData, name: str) -> str:
     """One run's values over the epochs; the last of them in words."""
     points = [(record["epoch"], _number(record[name])) for record in member.log if name in record]
     label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
@@ -218,14 +220,14 @@ def _number(value: float | dict) -> float:
     return value["expected"] if isinstance(value, dict) else value
 
 
-def _draw_published(axes: Axes, material: Material, bits: int, name: str) -> None:
+def _draw_published(axes: Axes, material: SuiteData, bits: int, name: str) -> None:
     curves = published_curves(material.recipe, bits) if material.recipe else {}
     for label, curve in curves.items():
         if curve["epoch"]:
             axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(label), "markevery": 5})
 
 
-def _name(member: Member) -> str:
+def _name(member: RunData) -> str:
     return FRAMEWORKS[member.cell.framework].title
 
 

@@ -23,7 +23,7 @@ _QUOTED_LINES = 12
 
 
 @dataclass(frozen=True)
-class Member:
+class RunData:
     """One run of the suite; what is missing or cannot be read is None, and ``problem`` says why."""
 
     cell: Cell
@@ -46,7 +46,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Material:
+class SuiteData:
     """A suite's folder. ``grid``: what was planned, as far as it is known. ``problems``: sentences for the reader.
 
     ``table`` is the content of the comparison table, None where the runs make none.
@@ -54,14 +54,14 @@ class Material:
 
     out: Path
     grid: Grid
-    members: list[Member]
+    members: list[RunData]
     table: dict | None
     align: dict | None
     throughput: dict | None
     problems: list[str]
 
     @property
-    def finished(self) -> list[Member]:
+    def finished(self) -> list[RunData]:
         return [member for member in self.members if member.result]
 
     @property
@@ -79,16 +79,16 @@ class Material:
         """The recipe of the first run, which all others share but for bits and seed."""
         return next((member.recipe for member in self.members if member.recipe), None)
 
-    def of(self, framework: str, bits: int) -> list[Member]:
+    def of(self, framework: str, bits: int) -> list[RunData]:
         """The runs of a framework at one length, a run a seed."""
         return [member for member in self.members if member.cell[:2] == (framework, bits)]
 
-    def finished_run(self, framework: str, bits: int, seed: int) -> Member | None:
+    def finished_run(self, framework: str, bits: int, seed: int) -> RunData | None:
         """This very run, if it is finished."""
         return next((member for member in self.finished if member.cell == (framework, bits, seed)), None)
 
 
-def read_suite(out: Path, table: ComparisonTable | None = None) -> Material:
+def read_suite(out: Path, table: ComparisonTable | None = None) -> SuiteData:
     """Read the folder, with its ``table`` where that is known already; UserError when it holds no suite at all."""
     problems: list[str] = []
     cells = {Cell(*cell) for cell in begun_cells(out, FRAMEWORKS)}
@@ -99,7 +99,7 @@ def read_suite(out: Path, table: ComparisonTable | None = None) -> Material:
     table = table or _try(problems, make_table, out)
     align = _try(problems, read_align, out) if (out / ALIGN_FILE).exists() else None
     throughput = _try(problems, _throughput, out / THROUGHPUT_FILE) if (out / THROUGHPUT_FILE).exists() else None
-    return Material(out, grid, members, table and table.content, align, throughput, problems)
+    return SuiteData(out, grid, members, table and table.content, align, throughput, problems)
 
 
 def _throughput(file: Path) -> dict:
@@ -121,7 +121,7 @@ def _grid_of(cells: set[Cell]) -> Grid:
     return Grid(seeds, sorted({cell.framework for cell in cells}))
 
 
-def _member(out: Path, cell: Cell) -> Member:
+def _member(out: Path, cell: Cell) -> RunData:
     run, problems = run_of(out, *cell), []
     recipe = _try(problems, run.recipe) if run.recipe_file.exists() else None
     result = _try(problems, placed_result, out, run) if run.is_finished() else None
@@ -132,7 +132,7 @@ def _member(out: Path, cell: Cell) -> Member:
         lines = run.worker_log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         worker_log = "\n".join(lines[-_QUOTED_LINES:])
     problem = "; ".join(dict.fromkeys(problems)) or ("" if result else _progress(recipe, log))
-    return Member(cell, run, recipe, log, result, environment, problem, worker_log)
+    return RunData(cell, run, recipe, log, result, environment, problem, worker_log)
 
 
 def _progress(recipe: Recipe | None, log: list[dict]) -> str:

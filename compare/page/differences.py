@@ -4,7 +4,7 @@ import numpy as np
 
 from compare.frameworks.records import Pair, pairs
 from compare.page.curves import Picture, new_figure
-from compare.page.data import Material
+from compare.page.data import SuiteData
 from compare.page.figures import BLUE, GREEN, GREY, INK
 from compare.stats.equivalence import overall
 from compare.stats.pairs import decidable, paired_differences
@@ -12,7 +12,7 @@ from compare.stats.pairs import decidable, paired_differences
 _SEED_SHIFT = 0.18
 
 
-def differences(material: Material, pair: Pair) -> Picture | None:
+def differences(material: SuiteData, pair: Pair) -> Picture | None:
     """A pair's differences of the last mAP at every length; None unless a length has several seeds.
 
     A mean and its interval stand only where every planned pair is finished, since only then there is a verdict.

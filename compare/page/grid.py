@@ -8,12 +8,12 @@ import numpy as np
 from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import NEAREST, LengthFacts, Ranking
 from compare.page.curves import Picture
-from compare.page.data import Material, Member
+from compare.page.data import RunData, SuiteData
 from compare.page.tiles import Block, Tile, tile_figure
 from shared.config.recipe import NUM_CLASSES
 from shared.data.cifar import class_name
 from shared.system.errors import UserError
-from shared.training.opening import load_data
+from shared.training.open_job import load_data
 
 _K = str(NEAREST)
 
@@ -48,7 +48,7 @@ class RetrievalGrid:
         return f"{text} Precision@{NEAREST} over all {self.queries:,} queries: {overall}." if overall else text
 
 
-def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
+def retrieval_grid(material: SuiteData, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
     """The grid of the longest codes that the most frameworks have, else of the longest; None without any codes."""
     if not facts:
         return None
@@ -68,7 +68,7 @@ def retrieval_grid(material: Material, facts: dict[int, LengthFacts]) -> Retriev
         return dataclasses.replace(grid, problem=str(error))
 
 
-def _images(member: Member) -> np.ndarray:
+def _images(member: RunData) -> np.ndarray:
     """Pixels of the data set, uint8 (N, H, W, 3); UserError when they are not where the run found them."""
     if not member.data:
         raise UserError("the run does not say where its images are (no --data in environment.json)")

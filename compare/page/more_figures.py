@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import CodeFacts
 from compare.page.curves import SIZE, Picture, line_style, new_figure, places_beside
-from compare.page.data import Material
+from compare.page.data import SuiteData
 from compare.page.figures import BLUE, COLOURS, GREY, ORANGE
 
 
@@ -73,7 +73,7 @@ def throughput(rows: list[dict]) -> Picture:
     return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.")
 
 
-def throughput_rows(material: Material) -> list[dict]:
+def throughput_rows(material: SuiteData) -> list[dict]:
     """Speed of each length in each framework: medians over epochs and over runs."""
     rows = []
     for bits in material.lengths:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compare.frameworks.records import SIDES, Pair, named, reference, run_order, titles
-from compare.page.data import Material
+from compare.page.data import SuiteData
 from compare.stats.equivalence import overall
 from compare.stats.pairs import Differences, decidable, differences_by_pair, waiting
 
@@ -28,7 +28,7 @@ class Evidence:
     comparable: bool = True
 
 
-def gather_evidence(material: Material) -> Evidence:
+def gather_evidence(material: SuiteData) -> Evidence:
     """The evidence in a suite's folder."""
     found = differences_by_pair(member.result for member in material.finished)
     found = {pair: by_bits for pair, by_bits in found.items() if by_bits}
@@ -44,7 +44,7 @@ def gather_evidence(material: Material) -> Evidence:
     )
 
 
-def _conclusion(pair: Pair, differences: Differences, material: Material) -> str:
+def _conclusion(pair: Pair, differences: Differences, material: SuiteData) -> str:
     """What the test over seeds says, or that it has yet to come; nothing where one seed a length was planned."""
     notes = waiting(differences, material.grid)
     judged = decidable(differences, material.grid)

@@ -21,9 +21,9 @@ from shared.data.cifar import Dataset, class_name, image_name, image_size
 from shared.data.pictures import read_pictures
 from shared.system.errors import UserError
 from shared.system.schema import checked
-from shared.training.opening import load_data
+from shared.training.open_job import load_data
 from shared.training.runs import Run
-from shared.worker.questions import write_question
+from shared.worker.line_protocol import write_question
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Dialogue, Worker
 from shared.codes.encoding import BATCH_SIZE
 from shared.system.errors import UserError, WorkerDied
-from shared.worker.questions import write_question
+from shared.worker.line_protocol import write_question
 
 _SECONDS_FOR_A_BATCH = 60.0
 

@@ -10,7 +10,7 @@ from compare.conversion.convert import write as write_checkpoint
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.speed.code_samples import synthetic
-from compare.speed.throughput_table import Contestant, Measured
+from compare.speed.throughput_table import Configuration, Measured
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.checkpoint.names import OURS
@@ -32,7 +32,7 @@ def measure(measured: Measured, workers: dict[str, Worker], folder: Path, progre
     for number in range(1, _ROUNDS + 1):
         for name, worker in workers.items():
             own_form = folder / f"state{FRAMEWORKS[name].checkpoint_suffix}"
-            measured.add(Contestant(name, tuned=True), _conversion(state, own_form, worker))
+            measured.add(Configuration(name, tuned=True), _conversion(state, own_form, worker))
         measured.add_common(_codes_and_score(codes, folder / "codes.npz", argsort))
         progress.update("files and score", number, _ROUNDS)
 

@@ -15,7 +15,16 @@ from compare.frameworks.records import FRAMEWORKS, all_of, run_order
 from compare.frameworks.worker import Dialogue, Worker, named_python
 from compare.page.figures import save_figure
 from compare.speed import other_costs as surroundings
-from compare.speed.throughput_table import PLAIN_PHASES, Contestant, Measured, figure, heading, markdown, notes, table
+from compare.speed.throughput_table import (
+    PLAIN_PHASES,
+    Configuration,
+    Measured,
+    figure,
+    heading,
+    markdown,
+    notes,
+    table,
+)
 from shared.checkpoint import weights
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
@@ -45,7 +54,7 @@ def measure_and_write(arguments: argparse.Namespace) -> None:
         folder = Path(scratch)
         recipe, options = _prepare(recipe, arguments, folder)
         with ExitStack() as stack:
-            dialogues = _contestants(arguments, options, stack, progress)
+            dialogues = _configurations(arguments, options, stack, progress)
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
             _measure(measured, dialogues, arguments.rounds, progress)
         workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
@@ -99,9 +108,9 @@ def _worker(framework: str, arguments: argparse.Namespace, tuned: bool) -> Worke
     return Worker(framework, named_python(arguments, framework), num_threads(), variables)
 
 
-def _contestants(
+def _configurations(
     arguments: argparse.Namespace, options: list[str], stack: ExitStack, progress: Progress
-) -> dict[Contestant, Dialogue]:
+) -> dict[Configuration, Dialogue]:
     """The workers that can be measured, with the seconds that each took to be ready."""
     found, reasons = {}, []
     for name in run_order():
@@ -109,7 +118,7 @@ def _contestants(
         try:
             for tuned in (True, False):
                 dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
-                found[Contestant(name, tuned)] = stack.enter_context(closing(dialogue))
+                found[Configuration(name, tuned)] = stack.enter_context(closing(dialogue))
         except UserError as error:
             if _worker(name, arguments, tuned=True).named:
                 raise
@@ -123,22 +132,22 @@ def _contestants(
     return found
 
 
-def _measure(measured: Measured, dialogues: dict[Contestant, Dialogue], rounds: int, progress: Progress) -> None:
-    for contestant, dialogue in dialogues.items():
-        measured.add(contestant, {"start": dialogue.seconds_to_start})
+def _measure(measured: Measured, dialogues: dict[Configuration, Dialogue], rounds: int, progress: Progress) -> None:
+    for configuration, dialogue in dialogues.items():
+        measured.add(configuration, {"start": dialogue.seconds_to_start})
     turns = list(_turns(dialogues, rounds + 1))
-    for number, (contestant, phase, warms_up) in enumerate(turns, 1):
+    for number, (configuration, phase, warms_up) in enumerate(turns, 1):
         time.sleep(_PAUSE_SECONDS)
-        seconds = dialogues[contestant].ask(phase)
+        seconds = dialogues[configuration].ask(phase)
         # the encoder is made once, and then it is no warming up
-        measured.add(contestant, {name: s for name, s in seconds.items() if not warms_up or name == "encoder"})
+        measured.add(configuration, {name: s for name, s in seconds.items() if not warms_up or name == "encoder"})
         progress.update("measure", number, len(turns))
 
 
-def _turns(dialogues: dict[Contestant, Dialogue], rounds: int) -> Iterator[tuple[Contestant, str, bool]]:
-    """Phase after phase, each by one contestant after the other; the first round warms up."""
+def _turns(dialogues: dict[Configuration, Dialogue], rounds: int) -> Iterator[tuple[Configuration, str, bool]]:
+    """Phase after phase, each by one configuration after the other; the first round warms up."""
     for number in range(rounds):
         for phase in PHASES:
-            for contestant in dialogues:
-                if contestant.tuned or phase in PLAIN_PHASES:
-                    yield contestant, phase, number == 0
+            for configuration in dialogues:
+                if configuration.tuned or phase in PLAIN_PHASES:
+                    yield configuration, phase, number == 0

@@ -40,7 +40,7 @@ _ROWS = (
 )
 
 
-class Contestant(NamedTuple):
+class Configuration(NamedTuple):
     """A framework with this project's speed settings, or with its default settings."""
 
     framework: str
@@ -52,34 +52,34 @@ class Contestant(NamedTuple):
 
 @dataclass
 class Measured:
-    """Seconds of every phase by contestant; ``environments`` is what each worker said of itself.
+    """Seconds of every phase by configuration; ``environments`` is what each worker said of itself.
 
     ``load_before`` is the system's load average before anything was measured: processes that wanted to run.
     """
 
     recipe: Recipe
-    environments: dict[Contestant, dict]
+    environments: dict[Configuration, dict]
     load_before: float
-    seconds: dict[Contestant, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
+    seconds: dict[Configuration, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, contestant: Contestant, seconds: Mapping[str, float]) -> None:
+    def add(self, configuration: Configuration, seconds: Mapping[str, float]) -> None:
         """Add one measurement of some phases."""
         for name, value in seconds.items():
-            self.seconds[contestant].setdefault(name, []).append(value)
+            self.seconds[configuration].setdefault(name, []).append(value)
 
     def add_common(self, seconds: Mapping[str, float]) -> None:
         """Add one measurement of what is the same for all frameworks."""
         for framework in self.frameworks:
-            self.add(Contestant(framework, tuned=True), seconds)
+            self.add(Configuration(framework, tuned=True), seconds)
 
     @property
     def frameworks(self) -> list[str]:
         """Those that were measured."""
-        return [name for name in FRAMEWORKS if Contestant(name, tuned=True) in self.environments]
+        return [name for name in FRAMEWORKS if Configuration(name, tuned=True) in self.environments]
 
     def of(self, framework: str, phase: str, tuned: bool = True) -> list[float]:
         """All measurements of a phase; none where it was not measured."""
-        return self.seconds[Contestant(framework, tuned)].get(phase, [])
+        return self.seconds[Configuration(framework, tuned)].get(phase, [])
 
     def batch(self, phase: str) -> int:
         """Images of one measurement."""
@@ -199,7 +199,7 @@ def notes(measured: Measured) -> list[str]:
 
 
 def _environment_note(measured: Measured, framework: str) -> str:
-    facts = measured.environments[Contestant(framework, tuned=True)]
+    facts = measured.environments[Configuration(framework, tuned=True)]
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items() if version)
     set_here = ", ".join(f"{name}={value}" for name, value in facts["variables"].items() if value)
     text = f"{FRAMEWORKS[framework].title}: {facts['device_name']}, {facts['framework_threads']} threads; {versions}"

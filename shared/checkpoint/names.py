@@ -54,7 +54,7 @@ class Reading(NamedTuple):
     @property
     def is_model(self) -> bool:
         """Whether nothing but the classifier is missing."""
-        return not set(self.missing) - {spelled(self.family)[CLASSIFIER]}
+        return not set(self.missing) - {parameter_names(self.family)[CLASSIFIER]}
 
     def describe(self) -> str:
         """The family, and what speaks against it."""
@@ -65,7 +65,7 @@ class Reading(NamedTuple):
         return text + (f", not expected {_some(self.extra)}" if self.extra else "")
 
 
-def spelled(family: str) -> dict[str, str]:
+def parameter_names(family: str) -> dict[str, str]:
     """Our parameter names, in the network's order, and what ``family`` calls them."""
     theirs = {layer: name for name, layer in FAMILIES[family].items()}
     return {name: f"{theirs[layer]}.{what}" for name in PARAMETERS for layer, _, what in [name.partition(".")]}
@@ -100,7 +100,7 @@ def read_names(names: Collection[str], where: str, key: str = "", preferred: str
 
 def _readings(names: Collection[str], begin: str) -> list[Reading]:
     """All families and prefixes, of those that ``begin`` so, by which at least one of ``names`` is a parameter's."""
-    tables = {family: spelled(family) for family in FAMILIES}
+    tables = {family: parameter_names(family) for family in FAMILIES}
     known = {theirs for table in tables.values() for theirs in table.values()}
     prefixes = {name[: len(name) - len(end)] for name in names for end in _ends(name) if end in known}
     prefixes = sorted(prefix for prefix in prefixes if prefix.startswith(begin))
@@ -126,7 +126,7 @@ def _with_extra(reading: Reading, names: Collection[str]) -> Reading:
 
 def _with_classifier(reading: Reading, names: Collection[str]) -> Reading:
     """``reading`` with the classifier from beside the network: DeepHash-pytorch keeps it alone in another module."""
-    theirs, around = spelled(reading.family)[CLASSIFIER], reading.prefix
+    theirs, around = parameter_names(reading.family)[CLASSIFIER], reading.prefix
     while reading.missing and around:
         around = around.rstrip(".").rpartition(".")[0]
         around += "." if around else ""

@@ -21,10 +21,10 @@ from shared.system.errors import UserError, printable
 from shared.system.files import check_writable
 from shared.system.options import add_device
 from shared.system.progress import Progress
-from shared.training.opening import load_data
+from shared.training.open_job import load_data
 from shared.worker.contract import Implementation
 from shared.worker.exported import FORMATS, ONNX, open_onnx, read_manifest, run_folder, write_model
-from shared.worker.questions import read_question
+from shared.worker.line_protocol import read_question
 
 # (arithmetic, device) -> the framework's implementation and the device it found
 Load = Callable[[Arithmetic, str], tuple[Implementation, str]]

@@ -25,7 +25,7 @@ from shared.system.start import ends_at_once
 from shared.training.departures import departures
 from shared.training.job import encode
 from shared.training.launch import adopt_channel, check_counts, make_layout, run_ranks, words_of
-from shared.training.opening import load_data, open_job
+from shared.training.open_job import load_data, open_job
 from shared.training.ranks import ALONE, Ranks
 from shared.training.runs import Run
 from shared.worker import checkpoint_verbs

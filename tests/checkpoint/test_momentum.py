@@ -8,7 +8,7 @@ import pytest
 from compare.conversion.inspection import inspect
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import read_checkpoint
-from shared.checkpoint.names import spelled
+from shared.checkpoint.names import parameter_names
 from shared.checkpoint.paddle_files import paddle_names
 from shared.system.errors import UserError
 from tests import helpers
@@ -141,7 +141,7 @@ def velocities(table, arrays):
     ],
 )
 def test_paddle_optimizers(state, table, reason, original, tmp_path):
-    kinds = {p: checkpoint.KINDS[n] for n, p in spelled("paddle_greedyhash").items()}
+    kinds = {p: checkpoint.KINDS[n] for n, p in parameter_names("paddle_greedyhash").items()}
     names = paddle_names(kinds)
     arrays = {name: PADDLE[name] for name in kinds}
     pickled(tmp_path / "m.pdparams", arrays | ({"StructuredToParameterName@@": names} if table else {}))

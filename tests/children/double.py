@@ -9,7 +9,7 @@ import numpy as np
 from shared.system.progress import Progress
 from shared.training.job import Job
 from shared.training.launch import adopt_channel, make_layout, run_ranks, words_of
-from shared.training.opening import open_job
+from shared.training.open_job import open_job
 from shared.training.ranks import ALONE, Ranks
 
 

@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from shared.checkpoint.checkpoint import read_checkpoint
-from shared.checkpoint.names import TORCHVISION, spelled
+from shared.checkpoint.names import TORCHVISION, parameter_names
 
 source, out = read_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 tensors = {name: torch.from_numpy(array) for name, array in source.weights.items()}
-state = {spelled("greedyhash")[name]: tensor for name, tensor in tensors.items()}
-deephash = {spelled("deephash")[name]: tensor for name, tensor in tensors.items()}
+state = {parameter_names("greedyhash")[name]: tensor for name, tensor in tensors.items()}
+deephash = {parameter_names("deephash")[name]: tensor for name, tensor in tensors.items()}
 lightning = {f"network.{name}": tensor for name, tensor in tensors.items()}
 
 

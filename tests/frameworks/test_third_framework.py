@@ -17,12 +17,12 @@ from compare.frameworks.worker import add_python_options
 from compare.page.data import read_suite
 from compare.page.differences import differences
 from compare.page.verdict import gather_evidence, verdict
-from compare.publishing.findings import findings, read_suites
+from compare.publishing.results_page import findings, read_suites
 from compare.serving.app import make_app
 from compare.serving.lookup import _summary
-from compare.serving.opening import open_lookup
+from compare.serving.open_lookup import open_lookup
 from compare.serving.server import make_server
-from compare.speed.throughput_table import Contestant, Measured, figure, heading, table
+from compare.speed.throughput_table import Configuration, Measured, figure, heading, table
 from compare.suite.studies import control_folder
 from compare.tables.table import write_table
 from shared.config.recipe import PRESETS
@@ -160,10 +160,12 @@ def test_the_ladder_speaks_of_its_two_sides_alone(tmp_path):
 
 
 def test_speed_is_compared_with_the_reference():
-    measured = Measured(SUITE, {Contestant(name, tuned): {} for name, tuned in product(FRAMEWORKS, (True, False))}, 0.5)
+    measured = Measured(
+        SUITE, {Configuration(name, tuned): {} for name, tuned in product(FRAMEWORKS, (True, False))}, 0.5
+    )
     for place, (name, tuned) in enumerate(product(FRAMEWORKS, (True, False)), 1):
         phases = ("step", "encode", "product")
-        measured.add(Contestant(name, tuned), dict.fromkeys(phases, 0.5 * place))
+        measured.add(Configuration(name, tuned), dict.fromkeys(phases, 0.5 * place))
     row = next(row for row in table(measured) if row["phase"].startswith("training step"))
     ratios = ["Paddle / PyTorch", "NumPy / PyTorch"]
     shares = [f"{short} / {what}" for what in ("defaults", "ceiling") for short in ("PyTorch", "Paddle", "NumPy")]

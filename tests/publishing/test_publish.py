@@ -10,8 +10,8 @@ import pytest
 
 from compare.benchmark import build_parser
 from compare.page.rerun import rerun_command, suite_commands
-from compare.publishing.findings import findings, read_suites, results_page
 from compare.publishing.publish import publish, results_folder
+from compare.publishing.results_page import findings, read_suites, results_page
 from compare.stats.gather import gather
 from compare.suite.planning import chosen_recipe
 from compare.suite.run_folders import finished_runs

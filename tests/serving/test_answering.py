@@ -10,7 +10,7 @@ import pytest
 from compare.frameworks.worker import Worker
 from compare.serving.answering import Answerer, Unavailable
 from shared.system.errors import UserError, WorkerDied
-from shared.worker.questions import read_question
+from shared.worker.line_protocol import read_question
 from tests import helpers
 from tests.fakes import interpreter
 

@@ -11,7 +11,7 @@ import pytest
 
 from compare.serve import build_parser
 from compare.serving.app import is_loopback
-from compare.serving.opening import choose_runs, open_lookup
+from compare.serving.open_lookup import choose_runs, open_lookup
 from compare.serving.server import listen
 from shared.config.recipe import PRESETS
 from shared.system.errors import UserError

@@ -16,7 +16,7 @@ from shared.network.initial import initial_weights
 from shared.system.errors import UserError
 from shared.system.files import folder_lock
 from shared.system.progress import Progress
-from shared.training.opening import open_job
+from shared.training.open_job import open_job
 from shared.training.ranks import ALONE
 from shared.training.runs import Run
 from tests import helpers
