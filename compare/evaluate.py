@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         result = _evaluate(both, options | {"exclude_self": own}, arguments, progress)
     finally:
         progress.close()
-    if not result.items.any():
+    if not result.counts.any():
         raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
     note_what_finds_itself(arguments.exclude_self, queries, database)
     _note_collapse(queries, database, options)

@@ -8,9 +8,9 @@ _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 def describe(result: Retrieval, argsort: float | None) -> str:
     """The scores as text; ``argsort`` is the ports' number, None if not asked for."""
     ties, near = result.ties, result.within_radius_2
-    queries, distances = result.items.shape
+    queries, distances = result.counts.shape
     lines = [
-        f"{queries} queries, {result.items.sum(axis=1).max()} items, {distances - 1} bits",
+        f"{queries} queries, {result.counts.sum(axis=1).max()} items, {distances - 1} bits",
         *_map_lines(result, argsort),
         f"ties       {ties.tied:.1%} of a ranking shares its distance, {ties.mixed:.1%} with relevant and other items; "
         f"{ties.distances:.1f} different distances",

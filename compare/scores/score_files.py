@@ -21,10 +21,10 @@ def write_scores(out: Path, result: Retrieval, argsort: float | None) -> None:
     write_json(out / "scores.json", {"map": scores, **choices, **result.other_scores()})
     averages = {name: getattr(result, name) for name in ("ap_expected", "ap_best", "ap_worst", "ap_stable")}
     _write_csv(out / "queries.csv", pd.DataFrame({"relevant": result.relevant.sum(axis=1), **averages}), "query")
-    ranks = _drawn_ranks(int(result.items.sum(axis=1).max()))
+    ranks = _drawn_ranks(int(result.counts.sum(axis=1).max()))
     by_rank = result.rank_curve_at(ranks)
     _write_csv(out / "curves.csv", _curves(result, ranks, by_rank), None)
-    title = f"mAP {result.map_expected:.4f}, {result.items.shape[1] - 1} bits"
+    title = f"mAP {result.map_expected:.4f}, {result.counts.shape[1] - 1} bits"
     save_figure(precision_recall_figure(by_rank, result.radius_curve, title), out / "precision_recall")
 
 

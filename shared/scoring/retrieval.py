@@ -28,7 +28,7 @@ class Retrieval:
     """Scores in [0, 1]; a query without any relevant item counts as 0 in every mean (and is counted).
 
     ``ap_*`` are float64 (queries,): over all orders within ties the mean, the best and the worst, and that of the
-    ranking by distance, then position in the database (stable). ``items`` and ``relevant`` are int64
+    ranking by distance, then position in the database (stable). ``counts`` and ``relevant`` are int64
     (queries, bits + 1), the counts at each distance that all other scores are made of. ``topk`` and ``denominator``
     concern the average precisions alone.
     """
@@ -39,7 +39,7 @@ class Retrieval:
     ap_best: np.ndarray
     ap_worst: np.ndarray
     ap_stable: np.ndarray
-    items: np.ndarray
+    counts: np.ndarray
     relevant: np.ndarray
 
     @property
@@ -67,37 +67,37 @@ class Retrieval:
     @cached_property
     def radius_curve(self) -> PrecisionRecall:
         """Precision and recall within each Hamming radius, (bits + 1,) each."""
-        return curves.radius_curve(self.items, self.relevant)
+        return curves.radius_curve(self.counts, self.relevant)
 
     @cached_property
     def rank_curve(self) -> PrecisionRecall:
         """Expected precision and recall after every rank, (items,) each."""
-        return self.rank_curve_at(np.arange(1, self.items.sum(axis=1).max() + 1))
+        return self.rank_curve_at(np.arange(1, self.counts.sum(axis=1).max() + 1))
 
     def rank_curve_at(self, ranks: np.ndarray) -> PrecisionRecall:
         """Expected precision and recall after these ranks, counted from 1."""
-        return curves.rank_curve(self.items, self.relevant, ranks)
+        return curves.rank_curve(self.counts, self.relevant, ranks)
 
     @cached_property
     def eleven_points(self) -> np.ndarray:
         """Interpolated precision at recall 0, 0.1, ... 1."""
-        return curves.eleven_points(self.items, self.relevant)
+        return curves.eleven_points(self.counts, self.relevant)
 
     @cached_property
     def precision_at(self) -> dict[int, float]:
         """Expected precision of the first 1, 5, 10, 50, ... items."""
-        ranks = curves.ranks_to_report(int(self.items.sum(axis=1).max()))
-        return dict(zip(ranks, curves.precision_at(self.items, self.relevant, ranks), strict=True))
+        ranks = curves.ranks_to_report(int(self.counts.sum(axis=1).max()))
+        return dict(zip(ranks, curves.precision_at(self.counts, self.relevant, ranks), strict=True))
 
     @cached_property
     def within_radius_2(self) -> WithinRadius:
         """Precision, recall and F1 of the items within Hamming distance 2."""
-        return curves.within_radius(self.items, self.relevant, 2)
+        return curves.within_radius(self.counts, self.relevant, 2)
 
     @cached_property
     def ties(self) -> Ties:
         """How much of the rankings is tied."""
-        return curves.ties(self.items, self.relevant)
+        return curves.ties(self.counts, self.relevant)
 
     def summary(self) -> dict[str, float]:
         """The means of the average precisions, as they stand in logs and results."""
@@ -111,9 +111,9 @@ class Retrieval:
     def other_scores(self) -> dict[str, object]:
         """Everything else but the rank curve, as plain numbers and lists for JSON."""
         return {
-            "queries": len(self.items),
-            "items": int(self.items.sum(axis=1).max()),
-            "bits": self.items.shape[1] - 1,
+            "queries": len(self.counts),
+            "items": int(self.counts.sum(axis=1).max()),
+            "bits": self.counts.shape[1] - 1,
             "queries_without_relevant": self.queries_without_relevant,
             "precision_at": {str(rank): value for rank, value in self.precision_at.items()},
             "within_radius_2": self.within_radius_2._asdict(),

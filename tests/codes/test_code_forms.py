@@ -24,7 +24,7 @@ def items_at_distances(queries, database, bits):
 
 def scored(queries, database, bits=None):
     labels = [np.arange(len(side)) % 3 for side in (queries, database)]
-    return evaluate(queries, labels[0], database, labels[1], bits=bits).items.tolist()
+    return evaluate(queries, labels[0], database, labels[1], bits=bits).counts.tolist()
 
 
 @pytest.mark.parametrize("order", ["big", "little"])

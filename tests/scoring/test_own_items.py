@@ -77,7 +77,7 @@ def test_positions_of_items_with_another_label_are_refused():
     result = evaluate(QUERIES, QUERY_LABELS, ALL, ALL_LABELS, exclude_self=own)
     assert result.map_stable == pytest.approx(stable_map(QUERIES, QUERY_LABELS, ALL, ALL_LABELS, own), abs=1e-12)
     flipped = evaluate(~QUERIES, QUERY_LABELS, ALL, ALL_LABELS, exclude_self=own)  # the codes may be another model's
-    assert flipped.items.sum() == 20 * 169
+    assert flipped.counts.sum() == 20 * 169
     other = next(i for i in range(150) if LABELS[i] != QUERY_LABELS[4])
     own[4] = other
     with pytest.raises(UserError, match=f"received 1 of 20 with another; query 4, item {other}, is the first"):

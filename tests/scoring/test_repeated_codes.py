@@ -96,10 +96,10 @@ def test_every_score_has_the_bits_of_counting_item_by_item(sample, topk, denomin
             patch.setattr(counting, "_REPEATED", repeated)
             results.append(evaluate(*sample[:4], topk=topk, denominator=denominator, exclude_self=sample.own))
     grouped, plain = results
-    for name in ("ap_expected", "ap_best", "ap_worst", "ap_stable", "items", "relevant"):
+    for name in ("ap_expected", "ap_best", "ap_worst", "ap_stable", "counts", "relevant"):
         assert getattr(grouped, name).tobytes() == getattr(plain, name).tobytes()
     assert json.dumps(grouped.other_scores()) == json.dumps(plain.other_scores())
-    if grouped.items.any():
+    if grouped.counts.any():
         assert [curve.tobytes() for curve in grouped.rank_curve] == [curve.tobytes() for curve in plain.rank_curve]
 
 
@@ -112,7 +112,7 @@ def test_order_of_database_and_of_queries_changes_nothing(sample, seed):
     first = evaluate(*sample[:4], exclude_self=sample.own)
     asked = sample.queries[queries], sample.query_labels[queries]
     moved = evaluate(*asked, sample.codes[items], sample.labels[items], exclude_self=place[sample.own[queries]])
-    for name in ("ap_expected", "ap_best", "ap_worst", "items", "relevant"):
+    for name in ("ap_expected", "ap_best", "ap_worst", "counts", "relevant"):
         assert getattr(moved, name).tobytes() == getattr(first, name)[queries].tobytes()
 
 
@@ -134,7 +134,7 @@ def test_each_block_is_counted_the_cheaper_way(monkeypatch):
     monkeypatch.setattr(counting, "_BLOCK", 1000)
     mixed = evaluate(different[:9], labels[:9], np.concatenate([few, different]), np.concatenate([labels, labels]))
     alone = evaluate(different[:9], labels[:9], different, labels)
-    assert (mixed.items == repeated.items + alone.items).all()
+    assert (mixed.counts == repeated.counts + alone.counts).all()
     monkeypatch.setattr(hamming, "count_groups", fail)
     monkeypatch.setattr(hamming, "add_groups_in_order", fail)
     assert evaluate(different[:9], labels[:9], different, labels).ap_stable.tolist() == alone.ap_stable.tolist()

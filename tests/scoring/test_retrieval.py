@@ -63,7 +63,7 @@ def test_order_of_the_database_changes_nothing(seed, bits, topk):
     order = np.random.RandomState(seed).permutation(60)
     first = evaluate(queries, query_labels, database, labels, topk=topk)
     second = evaluate(queries, query_labels, database[order], labels[order], topk=topk)
-    for name in ("ap_expected", "ap_best", "ap_worst", "items", "relevant"):
+    for name in ("ap_expected", "ap_best", "ap_worst", "counts", "relevant"):
         assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
     assert json.dumps(first.other_scores()) == json.dumps(second.other_scores())
     for result in (first, second):
@@ -89,7 +89,7 @@ def test_threads_and_blocks_change_nothing(monkeypatch):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         monkeypatch.setattr(counting, "_BLOCK", block)
         result = evaluate(*arguments)
-        results.append((result.ap_expected.tobytes(), result.items.tobytes(), result.relevant.tobytes()))
+        results.append((result.ap_expected.tobytes(), result.counts.tobytes(), result.relevant.tobytes()))
     assert results[0] == results[1] == results[2]
 
 
@@ -135,7 +135,7 @@ def test_left_out_items_might_as_well_not_be_there(monkeypatch):
     for q in range(60):
         others = np.arange(60) != q
         alone = evaluate(codes[q : q + 1], labels[q : q + 1], codes[others], labels[others], topk=30)
-        assert alone.items.tolist() == result.items[q : q + 1].tolist()
+        assert alone.counts.tolist() == result.counts[q : q + 1].tolist()
         assert alone.ap_expected[0] == result.ap_expected[q]
         assert alone.ap_stable[0] == pytest.approx(result.ap_stable[q], abs=1e-12)
     none = evaluate(codes, labels, codes, labels, exclude_self=np.full(60, -1))
@@ -189,7 +189,7 @@ def test_degenerate_cases_have_a_result():
     everything = evaluate(codes, np.array([0, 0]), codes, np.array([0, 0]))
     assert everything.map_worst == everything.map_best == 1.0
     alone = evaluate(codes[:1], labels[:1], codes[:1], labels[:1], exclude_self=True)
-    assert (alone.items.sum(), alone.map_expected) == (0, 0.0)
+    assert (alone.counts.sum(), alone.map_expected) == (0, 0.0)
     assert alone.other_scores()["precision_at"] == {}
 
 
@@ -254,7 +254,7 @@ def test_labels_may_be_a_column_a_row_reals_or_rows(form):
 def test_zeros_may_be_taken_for_minus_one():
     database = np.zeros((3, 4), bool)
     as_negative = evaluate(SIGNS, LABELS, database, np.zeros(3, int), zeros="negative")
-    assert as_negative.items.tolist() == evaluate(SIGNS > 0, LABELS, database, np.zeros(3, int)).items.tolist()
+    assert as_negative.counts.tolist() == evaluate(SIGNS > 0, LABELS, database, np.zeros(3, int)).counts.tolist()
 
 
 def test_progress_counts_every_pair_twice():
