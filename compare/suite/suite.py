@@ -209,5 +209,5 @@ def _imagenet(torch_worker: Worker) -> Path:
     path = cache_folder() / "alexnet-imagenet.safetensors"
     with missing_from_cache(path) as missing:
         if missing:
-            torch_worker.output_of("torch_impl.backbone", str(path))
+            torch_worker.output_of("torch_impl.torchvision_weights", str(path))
     return path

@@ -192,7 +192,7 @@ def test_what_went_wrong_is_told_and_not_what_went_wrong_after_it(tmp_path, monk
 
 
 def test_weights_that_find_no_room_are_one_line(tmp_path):
-    code = "import sys, numpy as np\nfrom pathlib import Path\nfrom shared import weights\n"
+    code = "import sys, numpy as np\nfrom pathlib import Path\nfrom shared.checkpoint import weights\n"
     code += "from shared.system.errors import exit_status\narrays = {'a': np.zeros(10**6, np.float32)}\n"
     code += "sys.exit(exit_status(lambda: weights.save(Path(sys.argv[1]), arrays, {})))"
     command = f'ulimit -f 100; exec {sys.executable} -c "$1" {tmp_path}/a.safetensors'
@@ -204,7 +204,7 @@ def test_weights_that_find_no_room_are_one_line(tmp_path):
 
 
 def test_a_torch_file_that_finds_no_room_is_one_line(tmp_path):
-    torch_files = [str(helpers.PROJECT_ROOT / "shared" / "system" / "entry.py"), "torch_impl.files"]
+    torch_files = [str(helpers.PROJECT_ROOT / "shared" / "system" / "entry.py"), "torch_impl.checkpoint_writer"]
     arrays = initial_weights(helpers.small_recipe(), {})
     weights.save(tmp_path / "a.safetensors", arrays, {})
     words = " ".join([*torch_files, f"{tmp_path}/a.safetensors", f"{tmp_path}/out/a.pt", "ours"])
