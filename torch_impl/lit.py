@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from shared.system.files import remove
 from shared.training.job import Batch, Encoded, Job
 from torch_impl import convert
+from torch_impl.checkpoint_writer import save_torch, write_lightning
 from torch_impl.encode import encode_images
-from torch_impl.files import save_torch, write_lightning
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
 from torch_impl.optimizer import make_optimizer, rate_of, set_rate

@@ -104,7 +104,7 @@ def write(target: Path, found: Checkpoint, names: str, torch_worker: Worker) -> 
         with scratch_beside(target) as folder:
             neutral = folder / "neutral.safetensors"
             checkpoint.save(neutral, found)
-            torch_worker.output_of("torch_impl.files", str(neutral), str(target), names)
+            torch_worker.output_of("torch_impl.checkpoint_writer", str(neutral), str(target), names)
 
 
 def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:

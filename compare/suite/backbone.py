@@ -53,5 +53,5 @@ def _imagenet(worker: Worker) -> Path:
     path = cache_folder() / "alexnet-imagenet.safetensors"
     with missing_from_cache(path) as missing:
         if missing:
-            worker.output_of("torch_impl.backbone", str(path))
+            worker.output_of("torch_impl.torchvision_weights", str(path))
     return path

@@ -15,7 +15,7 @@ from tests import helpers
 def test_torchvision_weights_become_neutral(tmp_path):
     helpers.child("torch", "fake_alexnet", tmp_path / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth")
     environment = helpers.OFFLINE | {"TORCH_HOME": tmp_path}
-    helpers.run("-m", "torch_impl.backbone", tmp_path / "neutral.safetensors", environment=environment)
+    helpers.run("-m", "torch_impl.torchvision_weights", tmp_path / "neutral.safetensors", environment=environment)
     arrays = load_backbone(tmp_path / "neutral.safetensors", PRESETS["paper"])
     assert weights.layers_of(arrays) == RELU_LAYERS
     shapes = {p.name: p.shape for p in parameters(PRESETS["paper"])}

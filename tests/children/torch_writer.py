@@ -1,9 +1,9 @@
-"""torch_writer: what ``python -m torch_impl.files`` does, for one line of JSON arguments after the other."""
+"""torch_writer: what ``torch_impl.checkpoint_writer`` does, for one line of JSON arguments after the other."""
 
 import json
 import sys
 
-from torch_impl.files import main
+from torch_impl.checkpoint_writer import main
 
 for line in sys.stdin:
     main(json.loads(line))

@@ -204,7 +204,7 @@ def test_weights_that_find_no_room_are_one_line(tmp_path):
 
 
 def test_a_torch_file_that_finds_no_room_is_one_line(tmp_path):
-    torch_files = [str(helpers.PROJECT_ROOT / "shared" / "system" / "entry.py"), "torch_impl.files"]
+    torch_files = [str(helpers.PROJECT_ROOT / "shared" / "system" / "entry.py"), "torch_impl.checkpoint_writer"]
     arrays = initial_weights(helpers.small_recipe(), {})
     weights.save(tmp_path / "a.safetensors", arrays, {})
     words = " ".join([*torch_files, f"{tmp_path}/a.safetensors", f"{tmp_path}/out/a.pt", "ours"])

@@ -1,4 +1,4 @@
-"""``python -m torch_impl.files SOURCE TARGET NAMES ...``: neutral checkpoints as PyTorch's own files.
+"""``python -m torch_impl.checkpoint_writer SOURCE TARGET NAMES ...``: neutral checkpoints as PyTorch's own files.
 
 A TARGET ending in .ckpt becomes a checkpoint that Lightning goes on from, any other a state dict under NAMES.
 """

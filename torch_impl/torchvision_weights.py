@@ -1,4 +1,4 @@
-"""``python -m torch_impl.backbone OUT``: torchvision's ImageNet AlexNet as a neutral weights file.
+"""``python -m torch_impl.torchvision_weights OUT``: torchvision's ImageNet AlexNet as a neutral weights file.
 
 Downloads on first use into PyTorch's cache; torchvision checks the hash.
 """
