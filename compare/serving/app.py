@@ -27,7 +27,9 @@ from shared.system.errors import UserError
 _MAX_NAME = 100
 _MOST_UPLOADED = 16 * MAX_BYTES
 _TEMPLATES = Path(__file__).with_name("templates")
-_FILES = {"report.css": "text/css", "serve.css": "text/css", "serve.js": "text/javascript"}
+_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_REPORT = Path(__file__).parents[1] / "page" / "templates"
+_FILES = {file.name: file for file in (_REPORT / "report.css", _TEMPLATES / "serve.css", _TEMPLATES / "serve.js")}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -95,8 +97,8 @@ class _Pages:
         name = request.path_params["name"]
         if name not in _FILES:
             raise HTTPException(404, f"expected one of {', '.join(_FILES)}, received another name")
-        text = (_TEMPLATES / name).read_text(encoding="utf-8")
-        return Response(text, media_type=_FILES[name], headers={"cache-control": "no-cache"})
+        file = _FILES[name]
+        return Response(file.read_bytes(), media_type=_TYPES[file.suffix], headers={"cache-control": "no-cache"})
 
     async def health(self, _: Request) -> Response:
         return _json(self._lookup.health)
