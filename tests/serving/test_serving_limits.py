@@ -22,8 +22,8 @@ from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.server import listen, make_server
 from compare.serving.uploads import Uploads
 from shared.system.errors import UserError
-from tests.costly import progressive_jpeg, tiled_tiff
 from tests import helpers
+from tests.costly import progressive_jpeg, tiled_tiff
 from tests.servers import picture
 from tests.worker.test_predict import stored
 
