@@ -29,11 +29,6 @@ def start(*words):
     return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
 
 
-def children(pid):
-    """Process ids of the children of a process."""
-    return [int(word) for file in Path(f"/proc/{pid}/task").glob("*/children") for word in file.read_text().split()]
-
-
 class Server:
     """A process that serves; ``address`` and ``port`` are where, ``lines`` what it printed until it did."""
 
@@ -48,7 +43,9 @@ class Server:
 
     def workers(self):
         """Process ids of the frameworks' workers, which are not its only children."""
-        return [pid for pid in children(self.process.pid) if "_impl" in Path(f"/proc/{pid}/cmdline").read_text()]
+        return [
+            pid for pid in helpers.children(self.process.pid) if "_impl" in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
 
     def ask(self, path, body=None, **headers):
         """Status, headers and body of one request: GET, or POST where there is a body."""
@@ -68,7 +65,7 @@ class Server:
 
     def end(self, number=signal.SIGTERM):
         """End it by a signal and check that it ends well: status 0, nothing more said, no process left."""
-        started = children(self.process.pid)
+        started = helpers.children(self.process.pid)
         self.process.send_signal(number)
         said = self.process.communicate(timeout=20)[0]
         assert (self.process.returncode, said) == (0, "")

@@ -139,9 +139,12 @@ def _points(material: SuiteData, bits: int, name: str) -> int:
 def _epochs(
     material: SuiteData, bits: int, name: str, published: str, **axes_of: str
 ) -> tuple[Figure, Axes, list[str]]:
-    """A figure with a line per run over the epochs, and the runs' last values in words."""
+    """A figure with a line per run over the epochs, and the runs' last values in words, framework by framework."""
     figure, axes = new_figure(xlabel="epoch", **axes_of)
-    words = [_draw_log(axes, member, name) for member in _begun(material, bits)]
+    last: dict[str, list[str]] = {}
+    for member in _begun(material, bits):
+        last.setdefault(_name(member), []).append(_draw_log(axes, member, name))
+    words = [f"{framework} {', '.join(dict.fromkeys(values))}" for framework, values in last.items()]
     _draw_published(axes, material, bits, published)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
@@ -209,11 +212,7 @@ def _draw_log(axes: Axes, member: RunData, name: str) -> str:
     label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
     style = {**line_style(member.cell.framework), "markevery": 1 + len(points) // 20}
     axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **style)
-    return (
-        f"{_name(member)} {points[-1][1]:{'g' if name == 'lr' else '.4f'}}"
-        if points
-        else f"{_name(member)} not scored yet"
-    )
+    return f"{points[-1][1]:{'g' if name == 'lr' else '.4f'}}" if points else "not scored yet"
 
 
 def _number(value: float | dict) -> float:

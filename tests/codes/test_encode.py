@@ -20,12 +20,9 @@ def encoder_with_room_for(count, sizes):
     return encode
 
 
-@pytest.mark.parametrize("words", [["encode", "--data", "digits"], ["export", "--format", "onnx"]], ids=lambda w: w[0])
-def test_what_cannot_be_written_is_told_before_the_work(words, tmp_path):
-    out = tmp_path if words[0] == "encode" else "/dev/null/out"
-    done = helpers.worker("torch", *words, "--checkpoint", tmp_path / "none.pt", "--out", out, status=2)
-    expected = "expected a file to write, received a folder" if words[0] == "encode" else "cannot write to the folder"
-    assert expected in done.stderr
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
+    words = ["encode", "--data", "digits", "--checkpoint", tmp_path / "none.pt", "--out", tmp_path]
+    assert "expected a file to write, received a folder" in helpers.worker("torch", *words, status=2).stderr
 
 
 def ran_out(error):

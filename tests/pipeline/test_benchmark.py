@@ -188,10 +188,6 @@ def test_cuda_without_a_gpu(tmp_path):
     assert "expected an NVIDIA GPU that PaddlePaddle can use, found none; use --device cpu" in done.stderr
 
 
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def is_running(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -208,7 +204,7 @@ def test_killed_suite_goes_on_to_the_same_numbers(small_suite, tmp_path):
         process = helpers.start_benchmark("--out", tmp_path, *TWO_CELLS)
         run = Run(tmp_path / name / "bits12-seed2000")
         wait_until(lambda run=run: any(run.resume_folder.glob("last.[cs]*")), seconds=120)
-        workers = children_of(process.pid)
+        workers = helpers.children(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
         wait_until(lambda workers=workers: not any(map(is_running, workers)), seconds=20)
@@ -231,7 +227,7 @@ def test_dead_worker_is_reported_and_finished_runs_are_kept(tmp_path):
     )
     first, second = (Run(tmp_path / name / "bits12-seed2000") for name in ("paddle", "torch"))
     wait_until(second.environment_file.exists, seconds=120)
-    os.kill(children_of(process.pid)[0], signal.SIGKILL)
+    os.kill(helpers.children(process.pid)[0], signal.SIGKILL)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "the PyTorch Lightning worker died (signal 9); finished runs are kept" in errors

@@ -18,7 +18,7 @@ from shared.system.errors import UserError
 from shared.training.runs import run_of
 from tests import helpers
 from tests.browser import page_of
-from tests.servers import FRAMEWORKS, children, serving, start
+from tests.servers import FRAMEWORKS, serving, start
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_one_framework_alone_and_ctrl_c(browser, half_suite):
 
 def test_ended_while_it_starts(half_suite):
     process = start(half_suite)
-    helpers.wait_until(lambda: children(process.pid))
-    (worker,) = children(process.pid)
+    helpers.wait_until(lambda: helpers.children(process.pid))
+    (worker,) = helpers.children(process.pid)
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=10)[0] == ""
     assert process.returncode == 0

@@ -21,8 +21,9 @@ from compare.serving.decoding import Decoders, TooCostly
 from compare.serving.server import make_server
 from compare.serving.uploads import Uploads
 from shared.system.errors import UserError
+from tests import helpers
 from tests.costly import progressive_jpeg, tiled_tiff
-from tests.servers import children, in_thread, picture
+from tests.servers import in_thread, picture
 from tests.worker.test_predict import stored
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
@@ -207,7 +208,7 @@ def test_decoder_that_is_killed_is_replaced():
     async def decode():
         decoders, good = Decoders((8, 8)), stored(picture(0)).read()
         await decoders.start()
-        before = [pid for pid in children(os.getpid()) if b"anyio" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        before = [pid for pid in helpers.children(os.getpid()) if b"anyio" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         refused = asyncio.create_task(decoders.decode(tiled_tiff(100_000), "x"))
         await asyncio.sleep(0.2)
         for pid in before:

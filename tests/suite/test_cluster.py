@@ -36,9 +36,9 @@ def start(*arguments):
 
 
 def descendants(pid):
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield int(child)
-        yield from descendants(int(child))
+    for child in helpers.children(pid):
+        yield child
+        yield from descendants(child)
 
 
 def command_of(pid):

@@ -6,7 +6,6 @@ import signal
 import time
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -26,19 +25,10 @@ def options(framework, out):
 
 def kill(process):
     """The command and its workers, none of which can tidy up."""
-    for group in (process.pid, *children_of(process.pid)):  # each began a session
+    for group in (process.pid, *helpers.children(process.pid)):  # each began a session
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
     process.wait()
-
-
-def children_of(parent):
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            facts = file.read_text().rpartition(")")[2].split()
-            found += [int(file.parent.name)] if int(facts[1]) == parent else []
-    return found
 
 
 def epochs_of(run):
