@@ -1,6 +1,7 @@
 """Starting the project's commands as a user would, and writing the files they read."""
 
 import dataclasses
+import faulthandler
 import functools
 import os
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import sysconfig
 import time
 import venv
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,16 @@ def wait_until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@contextmanager
+def must_end(seconds=200):
+    """End this process, saying where it stood, if the block hangs, also inside a library."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def check_same_numbers(run, whole):

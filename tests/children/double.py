@@ -1,4 +1,7 @@
-"""double FRAMEWORK RUN INITIAL DEVICES OUT: a run's training in float64, by one process or several; its weights."""
+"""double FRAMEWORK RUN INITIAL DEVICES OUT: a run's training in float64, by one process or several.
+
+OUT holds its weights, and under "ranks" how many processes there were.
+"""
 
 import sys
 from pathlib import Path
@@ -59,7 +62,7 @@ def train(ranks: Ranks) -> None:
     arrays = {"torch": train_torch, "paddle": train_paddle}[framework](job)
     if ranks.is_first:
         assert {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
-        np.savez(out, **arrays)
+        np.savez(out, ranks=ranks.size, **arrays)
 
 
 framework, folder, initial, devices, out, *as_rank = sys.argv[1:]

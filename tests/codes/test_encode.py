@@ -64,7 +64,8 @@ def test_an_image_that_does_not_fit_alone_and_other_failures_are_raised():
 def test_encoder_agrees_with_the_network_layer_by_layer(framework):
     done = helpers.child(framework, "encoders", framework, 40, environment={"OMP_NUM_THREADS": 2})
     found = json.loads(done.stdout.splitlines()[-1])
-    assert 0 < found["difference"] < 1e-5 * found["scale"]  # another order of summation, nothing more
+    assert found["scale"] > 0
+    assert found["difference"] < 1e-5 * found["scale"]  # another order of summation, nothing more
     assert all(margin <= found["difference"] for margin in found["flipped"])
     assert found["predicted"]
     assert found["dtypes"] == ["float32", "int64"]

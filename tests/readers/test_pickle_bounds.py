@@ -2,13 +2,13 @@
 
 import pickle
 import struct
-import time
 
 import pytest
 
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.system.errors import UserError
 from tests.checkpoints import wrapped
+from tests.helpers import must_end
 from tests.pickles import named, pickle_of, text
 
 
@@ -62,10 +62,8 @@ TOWERS = {
 def test_tuples_within_tuples_are_never_hashed_or_shown(name, suffix, files, tmp_path):
     path = tmp_path / f"model{suffix}"
     path.write_bytes(wrapped(TOWERS[name], suffix, files))
-    started = time.monotonic()
-    with pytest.raises(UserError) as error:
+    with must_end(), pytest.raises(UserError) as error:
         read_checkpoint(path)
-    assert time.monotonic() - started < 5
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 1000
 
@@ -75,13 +73,12 @@ def test_towers_among_the_facts(entry, files, tmp_path):
     (tmp_path / "m.pdparams").write_bytes(files["paddle"].read_bytes())
     fact = b"}X\x05\x00\x00\x00epoch" + TOWER + b"s"
     (tmp_path / "m.pdopt").write_bytes(pickle_of(b"}", text(entry), fact, b"s"))
-    started = time.monotonic()
     if entry == "greedyhash":
-        with pytest.raises(UserError, match="epoch: expected a plain value in range, received tuple"):
+        with must_end(), pytest.raises(UserError, match="epoch: expected a plain value in range, received tuple"):
             read_checkpoint(tmp_path / "m.pdparams")
     else:
-        assert read_checkpoint(tmp_path / "m.pdparams").epoch is None
-    assert time.monotonic() - started < 5
+        with must_end():
+            assert read_checkpoint(tmp_path / "m.pdparams").epoch is None
 
 
 COPIES = b"q\x000" + (named("__builtin__", "list") + b"h\x00\x85R") * 20_000

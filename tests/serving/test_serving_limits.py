@@ -49,10 +49,9 @@ def connect(address, stack, *sent):
 
 
 def answer(address, request=b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
-    """Status of one request, and the seconds until its answer."""
-    started = time.monotonic()
+    """Status of one request; TimeoutError for who is kept waiting."""
     with ExitStack() as stack:
-        return int(connect(address, stack, request).recv(12).split()[1]), time.monotonic() - started
+        return int(connect(address, stack, request).recv(12).split()[1])
 
 
 def was_closed(connection):
@@ -76,9 +75,7 @@ def trickle(connection, times):
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: ", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET "])
 def test_who_asks_nothing_is_closed(sent):
     with serving() as address, ExitStack() as stack:
-        started = time.monotonic()
         assert was_closed(connect(address, stack, sent))
-        assert 0.9 < time.monotonic() - started < 5
 
 
 def test_bytes_now_and_then_are_no_request():
@@ -107,9 +104,7 @@ def test_silent_visitors_keep_nobody_out(monkeypatch, sent):
     monkeypatch.setattr(Connection, "most", 20)
     with serving(receive, seconds_to_ask=30) as address, ExitStack() as stack:
         first, *_ = [connect(address, stack, sent) for _ in range(100)]
-        status, seconds = answer(address)
-        assert status == 200
-        assert seconds < 5
+        assert answer(address) == 200
         assert was_closed(first)
 
 
@@ -137,9 +132,7 @@ def test_slow_bodies_make_room(monkeypatch):
     monkeypatch.setattr(uploads, "_PATIENCE", 0.5)
     with serving(receiver(Uploads(1_000_000))) as address, ExitStack() as stack:
         slow = [connect(address, stack, POST % 500_000 + bytes(400_000)) for _ in range(6)]
-        status, seconds = answer(address, POST % 900_000 + bytes(900_000))
-        assert status == 200
-        assert seconds < 5
+        assert answer(address, POST % 900_000 + bytes(900_000)) == 200
         assert b" 408 " in slow[0].recv(20)
 
 
@@ -156,7 +149,7 @@ def test_bodies_wait_for_room_and_none_is_lost():
             return PlainTextResponse(str(len(body)))
 
     with serving(receive) as address, ThreadPoolExecutor(20) as pool:
-        found = list(pool.map(lambda _: answer(address, POST % 300_000 + bytes(300_000))[0], range(20)))
+        found = list(pool.map(lambda _: answer(address, POST % 300_000 + bytes(300_000)), range(20)))
     assert found == 20 * [200]
     assert max(most) == 3
 
@@ -175,14 +168,12 @@ def test_bodies_that_take_too_long(monkeypatch):
 def test_costly_pictures_are_given_up_while_others_are_decoded(costly):
     async def decode():
         decoders, good = Decoders((8, 8), seconds=2), stored(picture(0)).read()
-        started = time.monotonic()
         refused = asyncio.create_task(decoders.decode(costly, "x"))
         await asyncio.sleep(0.1)
         assert (await decoders.decode(good, "good")).shape == (8, 8, 3)
         assert not refused.done()
         with pytest.raises(TooCostly, match="x: expected a picture that can be decoded within 2 seconds and 2 GB"):
             await refused
-        assert time.monotonic() - started < 10
         assert (await decoders.decode(good, "good")).shape == (8, 8, 3)
 
     asyncio.run(decode())

@@ -83,7 +83,10 @@ def test_two_processes_train_as_one_in_float64(framework, initial, tmp_path):
         helpers.child(framework, "double", framework, prepared(tmp_path / str(devices)).folder, initial, devices, out)
         with np.load(out) as file:
             found.append(dict(file))
-    assert 0 < change(*found) < FLOAT64_LIMIT
+    assert [arrays.pop("ranks") for arrays in found] == [1, 2]
+    assert change(*found) < FLOAT64_LIMIT
+    start, _ = weights.load(initial)
+    assert min(np.abs(found[1][name] - start[name]).max() for name in start) > 0
 
 
 def norm(arrays, others):

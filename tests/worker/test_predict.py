@@ -258,12 +258,6 @@ def test_bad_requests(small_suite, words, message):
     assert message in predict(framework, small_suite, *words, status=2)[1]
 
 
-@pytest.mark.parametrize("verb", ["predict", "export", "infer"])
-def test_command_lines_are_the_same(verb):
-    texts = [helpers.worker(name, verb, "--help").stdout.replace(f"{name}_impl", "X") for name in ("torch", "paddle")]
-    assert texts[0].split() == texts[1].split()
-
-
 def test_every_listed_format_can_be_read():
     Image.init()
     assert set(pictures.FORMATS) <= set(Image.OPEN)
