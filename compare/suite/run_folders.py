@@ -11,7 +11,7 @@ from shared.training.runs import Run, run_of
 def finished_runs(out: Path) -> list[Run]:
     """All finished runs of the suite in ``out``, by framework, bit length and seed."""
     runs = [Run(file.parent) for name in run_order() for file in (out / name).glob("bits*-seed*/result.json")]
-    return sorted(runs, key=lambda run: (run.folder.parent.name, run.recipe().bits, run.recipe().seed))
+    return sorted(runs, key=lambda run: (run.framework, run.recipe().bits, run.recipe().seed))
 
 
 def begun_runs(out: Path) -> list[Run]:

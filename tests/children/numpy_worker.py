@@ -8,12 +8,12 @@ import time
 
 import numpy as np
 
-from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.codes.encoding import encode_in_batches
 from shared.system.errors import UserError
 from shared.system.machine import describe_machine, num_threads
-from shared.worker.cli import Implementation, run_worker
+from shared.worker.cli import run_worker
+from shared.worker.contract import Implementation
 
 
 def has_gpu():
@@ -98,14 +98,12 @@ def fit(job):
         if recipe.evaluates(epoch):
             encoded = job.encode(lambda index: encode_with(network.outputs, images, index, job.progress))
         job.finish_epoch(epoch, rate, means, seconds, encoded)
-    state = job.run.resume_folder / "last.safetensors"
-    checkpoint.save(state, Checkpoint(network.arrays, epoch=recipe.epochs, rate=rate))
-    job.finish(encoded, state)
+    job.finish(encoded, Checkpoint(network.arrays, epoch=recipe.epochs, rate=rate))
 
 
 def load():
     here = sys.modules[__name__]
-    return Implementation(here, here, fit, from_neutral, device_images, here, None, None, None)
+    return Implementation(here, here, here, device_images, here, None, fit, None, None)
 
 
 if __name__ == "__main__":
