@@ -15,9 +15,9 @@ from compare.serving.open_lookup import choose_runs, open_lookup
 from compare.serving.server import listen
 from shared.config.recipe import PRESETS
 from shared.system.errors import UserError
-from shared.training.runs import run_of
 from tests import helpers
 from tests.browser import page_of
+from tests.rows import finish
 from tests.servers import FRAMEWORKS, serving, start
 
 
@@ -95,9 +95,7 @@ def test_missing_package_names_the_extra(half_suite, tmp_path):
 
 def test_default_is_the_longest_that_both_have(tmp_path):
     for framework, bits, seed in [("torch", 48, 1), *product(("torch", "paddle"), (12, 24), (7, 3))]:
-        run = run_of(tmp_path, framework, bits, seed)
-        run.prepare(dataclasses.replace(PRESETS["demo"], bits=bits, seed=seed))
-        run.result_file.touch()
+        finish(tmp_path, dataclasses.replace(PRESETS["demo"], bits=bits, seed=seed), framework, 0.5)
     chosen = choose_runs(tmp_path, None, None)
     assert {run.folder.name for run in chosen.values()} == {"bits24-seed3"}
     assert chosen.keys() == {"torch", "paddle"}
