@@ -20,6 +20,7 @@ from pathlib import Path
 from shared.system.errors import UserError, exit_status
 from shared.system.files import write_text
 from shared.system.options import Parser
+from shared.system.start import ends_at_once
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = build_parser().parse_args(argv)
     if arguments.out and not arguments.name:
         raise UserError("NAME: expected the name of a folder under results/, such as cifar10-cpu, received none")
-    # pandas and matplotlib, which no wrong option waits for
-    from compare.publishing.publish import publish, results_folder
-    from compare.publishing.results_page import results_page
+    with ends_at_once():  # pandas and matplotlib, which no wrong option waits for
+        from compare.publishing.publish import publish, results_folder
+        from compare.publishing.results_page import results_page
 
     results = results_folder()
     if arguments.out:

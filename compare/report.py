@@ -18,6 +18,7 @@ from pathlib import Path
 
 from shared.system.errors import exit_status
 from shared.system.options import Parser
+from shared.system.start import ends_at_once
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,7 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the report of the suite that the command line names."""
     arguments = build_parser().parse_args(argv)
-    from compare.page.report import write_report  # matplotlib, which no wrong option waits for
+    with ends_at_once():  # matplotlib, which no wrong option waits for
+        from compare.page.report import write_report
 
     print(f"written to {write_report(arguments.out)}")
 

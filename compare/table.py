@@ -19,6 +19,7 @@ from pathlib import Path
 
 from shared.system.errors import exit_status
 from shared.system.options import Parser
+from shared.system.start import ends_at_once
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table of the suites that the command line names."""
     arguments = build_parser().parse_args(argv)
-    from compare.tables.table import write_table  # pandas, which no wrong option waits for
+    with ends_at_once():  # pandas, which no wrong option waits for
+        from compare.tables.table import write_table
 
     print(write_table(*arguments.outs, into=arguments.into))
 

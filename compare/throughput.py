@@ -22,6 +22,7 @@ from shared.config.arithmetic import PRECISIONS
 from shared.config.recipe import PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, whole
+from shared.system.start import ends_at_once
 
 _WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
 
@@ -48,7 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print the table, and write it with figure and raw numbers."""
     arguments = build_parser().parse_args(argv)
-    from compare.speed.throughput import measure_and_write  # matplotlib, which no wrong option waits for
+    with ends_at_once():  # matplotlib, which no wrong option waits for
+        from compare.speed.throughput import measure_and_write
 
     arguments.width = _WIDTHS[arguments.width]
     measure_and_write(arguments)
