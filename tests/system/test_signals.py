@@ -14,8 +14,12 @@ from tests import helpers
 from tests.fakes import interpreter
 from tests.rows import finish
 
+# whoever started the tests may ignore signals, as nohup does
 COMMAND = """
-import sys, time
+import signal, sys, time
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import shared.system.entry
 from shared.system.errors import exit_status
 def main():
@@ -33,9 +37,13 @@ def ended(words, begun, number):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": helpers.PROJECT_ROOT}
     environment = helpers.ENVIRONMENT | {"PYTHONPATH": str(helpers.PROJECT_ROOT)}
     process = subprocess.Popen([sys.executable, *map(str, words)], env=environment, **pipes)
-    begun(process)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=60)
+    try:
+        begun(process)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     return process.returncode, output, errors
 
 
