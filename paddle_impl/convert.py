@@ -3,7 +3,7 @@
 import numpy as np
 
 from paddle_impl.model import GreedyHash
-from paddle_impl.optimizer import rate_of, set_rate
+from paddle_impl.optimizer import learning_rate_of, set_learning_rate
 from paddle_impl.runtime import paddle
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import Recipe
@@ -53,7 +53,7 @@ def momentum_to_neutral(
 def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: paddle.optimizer.Optimizer, epoch: int) -> Checkpoint:
     """The state of training after ``epoch``, copied in the neutral form."""
     momentum = momentum_to_neutral(recipe, network, optimizer)
-    return Checkpoint(to_neutral(recipe, network), momentum, epoch, rate_of(optimizer))
+    return Checkpoint(to_neutral(recipe, network), momentum, epoch, learning_rate_of(optimizer))
 
 
 def restore_checkpoint(
@@ -62,7 +62,7 @@ def restore_checkpoint(
     """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
     load_neutral(recipe, network, state.weights)
     momentum_from_neutral(recipe, network, optimizer, state.momentum)
-    set_rate(optimizer, recipe.rate(state.epoch))
+    set_learning_rate(optimizer, recipe.learning_rate_at(state.epoch))
 
 
 def _velocity_key(parameter: paddle.Tensor) -> str:

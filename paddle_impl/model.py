@@ -78,7 +78,7 @@ class GreedyHash(nn.Layer):
         self.classifier = linear("classifier")
 
     def forward(self, pixels: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> Output:
-        """Normalised float pixels (B, 3, H, W) and dropout keep-masks (B, units) before fc6 and fc7.
+        """Normalised float pixels (B, 3, H, W) and dropout masks (1 = keep) (B, units) before fc6 and fc7.
 
         Without masks, dropout is the framework's own in training and off in evaluation.
         """

@@ -8,15 +8,15 @@ from shared.config.recipe import Recipe
 def make_optimizer(recipe: Recipe, network: GreedyHash) -> paddle.optimizer.Momentum:
     """The optimiser of all parameters, at the rate of the first epoch."""
     return paddle.optimizer.Momentum(
-        recipe.rate(1), recipe.momentum, parameters=network.parameters(), weight_decay=recipe.weight_decay
+        recipe.learning_rate_at(1), recipe.momentum, parameters=network.parameters(), weight_decay=recipe.weight_decay
     )
 
 
-def set_rate(optimizer: paddle.optimizer.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: paddle.optimizer.Optimizer, rate: float) -> None:
     """Use ``rate`` from the next step on."""
     optimizer.set_lr(rate)
 
 
-def rate_of(optimizer: paddle.optimizer.Optimizer) -> float:
+def learning_rate_of(optimizer: paddle.optimizer.Optimizer) -> float:
     """The rate the optimiser holds."""
     return optimizer.get_lr()

@@ -5,7 +5,7 @@ import numpy as np
 from paddle_impl import convert, export
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, SignStraightThrough, losses
-from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
+from paddle_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from paddle_impl.runtime import paddle
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset
@@ -86,14 +86,14 @@ class Side:
         names = dict(self._network.named_parameters())
         for name, gradient in (gradients or {}).items():
             names[name].grad = self._put(convert.transposed(gradient, self._kinds[name]))
-        set_rate(self._optimizer, rate)
+        set_learning_rate(self._optimizer, rate)
         self._optimizer.step()
-        return rate_of(self._optimizer)
+        return learning_rate_of(self._optimizer)
 
-    def set_rate(self, rate: float) -> float:
+    def set_learning_rate(self, rate: float) -> float:
         """Set the rate and read it back."""
-        set_rate(self._optimizer, rate)
-        return rate_of(self._optimizer)
+        set_learning_rate(self._optimizer, rate)
+        return learning_rate_of(self._optimizer)
 
     def exported(self, images: np.ndarray) -> Arrays:
         """What exported models of the network make of uint8 images (N, H, W, 3), each in its own engine."""

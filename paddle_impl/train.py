@@ -9,7 +9,7 @@ from paddle_impl import convert
 from paddle_impl.encode import encode_images
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, losses
-from paddle_impl.optimizer import make_optimizer, rate_of, set_rate
+from paddle_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from paddle_impl.runtime import autocast, paddle
 from shared.checkpoint import checkpoint
 from shared.training.job import Job
@@ -33,11 +33,11 @@ def fit(job: Job) -> None:
     encoded = None
     for epoch in range(done + 1, recipe.epochs + 1):
         started = time.monotonic()
-        set_rate(optimizer, recipe.rate(epoch))
+        set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
         means = train_epoch(job, epoch, replica, optimizer, images)
         seconds = time.monotonic() - started
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
-        job.finish_epoch(epoch, rate_of(optimizer), means, seconds, encoded)
+        job.finish_epoch(epoch, learning_rate_of(optimizer), means, seconds, encoded)
         if job.ranks.is_first:
             save_resume_state(job, epoch, network, optimizer)
     job.finish(encoded or job.encode(encode), convert.checkpoint_of(recipe, network, optimizer, recipe.epochs))

@@ -18,7 +18,7 @@ from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_text
 from shared.system.errors import exit_status
 from shared.system.files import atomic_path
-from torch_impl.optimizer import make_optimizer, set_rate
+from torch_impl.optimizer import make_optimizer, set_learning_rate
 from torch_impl.runtime import configure
 
 
@@ -94,7 +94,7 @@ def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
     stand_in = torch.nn.ParameterList(torch.from_numpy(checkpoint.weights[name]) for name in order)
     optimizer = make_optimizer(recipe, stand_in)
     if checkpoint.rate is not None:
-        set_rate(optimizer, checkpoint.rate)
+        set_learning_rate(optimizer, checkpoint.rate)
     state = optimizer.state_dict()
     state["param_groups"][0]["param_names"] = order
     momentum = checkpoint.momentum or {}

@@ -7,7 +7,7 @@ from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 from torch_impl.model import GreedyHash
-from torch_impl.optimizer import rate_of, set_rate
+from torch_impl.optimizer import learning_rate_of, set_learning_rate
 
 
 def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:
@@ -47,7 +47,7 @@ def momentum_to_neutral(recipe: Recipe, network: GreedyHash, optimizer: torch.op
 def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, epoch: int) -> Checkpoint:
     """The state of training after ``epoch``, copied in the neutral form."""
     momentum = momentum_to_neutral(recipe, network, optimizer)
-    return Checkpoint(to_neutral(recipe, network), momentum, epoch, rate_of(optimizer))
+    return Checkpoint(to_neutral(recipe, network), momentum, epoch, learning_rate_of(optimizer))
 
 
 def restore_checkpoint(
@@ -56,4 +56,4 @@ def restore_checkpoint(
     """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
     load_neutral(recipe, network, state.weights)
     momentum_from_neutral(recipe, network, optimizer, state.momentum)
-    set_rate(optimizer, recipe.rate(state.epoch))
+    set_learning_rate(optimizer, recipe.learning_rate_at(state.epoch))

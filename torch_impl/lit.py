@@ -22,7 +22,7 @@ from torch_impl.checkpoint_writer import save_torch, write_lightning
 from torch_impl.encode import encode_images
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
-from torch_impl.optimizer import make_optimizer, rate_of, set_rate
+from torch_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from torch_impl.runtime import autocast
 
 # this project has its own display; Lightning turns its own up when it is imported
@@ -44,7 +44,7 @@ class LitGreedyHash(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._epoch = self.current_epoch + 1
         torch.manual_seed(self.job.native_seed(self._epoch))
-        set_rate(self.optimizers(), self.job.recipe.rate(self._epoch))
+        set_learning_rate(self.optimizers(), self.job.recipe.learning_rate_at(self._epoch))
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._started = time.monotonic()
 
@@ -61,7 +61,7 @@ class LitGreedyHash(lightning.LightningModule):
         seconds = time.monotonic() - self._started
         evaluates = self.job.recipe.evaluates(self._epoch)
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
-        rate = rate_of(self.optimizers())
+        rate = learning_rate_of(self.optimizers())
         record = self.job.finish_epoch(self._epoch, rate, means, seconds, self.encoded)
         self.log_dict({name: value for name, value in record.items() if isinstance(value, float)})
 

@@ -11,16 +11,18 @@ def make_optimizer(recipe: Recipe, network: GreedyHash) -> torch.optim.SGD:
     """The optimiser of all parameters, at the rate of the first epoch; its state names them."""
     # coefficients rounded to float32, as Paddle keeps them, so that both sides use the same numbers
     momentum, decay = (float(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
-    return torch.optim.SGD(network.named_parameters(), recipe.rate(1), momentum=momentum, weight_decay=decay)
+    return torch.optim.SGD(
+        network.named_parameters(), recipe.learning_rate_at(1), momentum=momentum, weight_decay=decay
+    )
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Use ``rate`` from the next step on."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
-def rate_of(optimizer: torch.optim.Optimizer) -> float:
+def learning_rate_of(optimizer: torch.optim.Optimizer) -> float:
     """The rate the optimiser holds; a RuntimeError if its parameter groups differ."""
     rates = {group["lr"] for group in optimizer.param_groups}
     if len(rates) != 1:

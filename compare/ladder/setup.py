@@ -48,7 +48,8 @@ class Setup:
         middle = self.scale.strict_steps // 2
         last = self.recipe.lr_drop_epoch
         return tuple(
-            self.recipe.rate(last + 1 + (s - middle) // STEPS_PER_EPOCH) for s in range(self.scale.strict_steps)
+            self.recipe.learning_rate_at(last + 1 + (s - middle) // STEPS_PER_EPOCH)
+            for s in range(self.scale.strict_steps)
         )
 
     @property

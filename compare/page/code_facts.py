@@ -1,4 +1,4 @@
-"""What the codes of a suite look like, length by length, kept in its folder for when the codes themselves are gone."""
+"""What the codes of a suite look like, length by length, saved in its folder for when the codes themselves are gone."""
 
 import json
 
@@ -29,65 +29,65 @@ _FACTS = Record(
 _NOTHING = LengthFacts(-1, {}, None, {})
 
 
-def facts_by_length(material: SuiteData) -> dict[int, LengthFacts]:
-    """Every length that has a finished run, from its codes or as kept in ``FACTS_FILE``, which is written anew.
+def facts_by_length(suite_data: SuiteData) -> dict[int, LengthFacts]:
+    """Every length that has a finished run, from its codes or as saved in ``FACTS_FILE``, which is written anew.
 
     A file that is missing or damaged becomes a problem of the suite.
     """
-    kept = {bits: _uncontradicted(material, bits, own) for bits, own in _read(material).items()}
-    facts = {bits: _of_length(material, bits, kept.get(bits, _NOTHING)) for bits in material.finished_lengths}
-    better = {bits: own for bits, own in facts.items() if own.of and len(own.of) >= len(kept.get(bits, _NOTHING).of)}
+    saved = {bits: _uncontradicted(suite_data, bits, own) for bits, own in _read(suite_data).items()}
+    facts = {bits: _of_length(suite_data, bits, saved.get(bits, _NOTHING)) for bits in suite_data.finished_lengths}
+    better = {bits: own for bits, own in facts.items() if own.of and len(own.of) >= len(saved.get(bits, _NOTHING).of)}
     if better:
-        _write(material, kept | better)
+        _write(suite_data, saved | better)
     return facts
 
 
-def _of_length(material: SuiteData, bits: int, kept: LengthFacts) -> LengthFacts:
-    """Of the lowest seed at which the most frameworks have codes or kept facts."""
-    seeds = sorted({member.cell.seed for member in material.finished if member.cell.bits == bits})
-    seed = max(seeds, key=lambda seed: (len(_described(_members(material, bits, seed), kept)), -seed))
-    members, old = _members(material, bits, seed), kept.of if kept.seed == seed else {}
-    codes = _readable_codes(material, members, old)
+def _of_length(suite_data: SuiteData, bits: int, saved: LengthFacts) -> LengthFacts:
+    """Of the lowest seed at which the most frameworks have codes or saved facts."""
+    seeds = sorted({member.cell.seed for member in suite_data.finished if member.cell.bits == bits})
+    seed = max(seeds, key=lambda seed: (len(_described(_members(suite_data, bits, seed), saved)), -seed))
+    members, old = _members(suite_data, bits, seed), saved.of if saved.seed == seed else {}
+    codes = _readable_codes(suite_data, members, old)
     names = [name for name in (member.cell.framework for member in members) if name in codes or name in old]
     of = {name: code_facts(codes[name]) if name in codes else old[name] for name in names}
-    checkpoints = _checkpoints(material, bits, seed)
+    checkpoints = _checkpoints(suite_data, bits, seed)
     if len(codes) == len(members) > 1:
         return LengthFacts(seed, of, agreement(*codes.values()), checkpoints)
-    return LengthFacts(seed, of, kept.agreement if of and of.keys() <= old.keys() else None, checkpoints)
+    return LengthFacts(seed, of, saved.agreement if of and of.keys() <= old.keys() else None, checkpoints)
 
 
-def _members(material: SuiteData, bits: int, seed: int) -> list[RunData]:
+def _members(suite_data: SuiteData, bits: int, seed: int) -> list[RunData]:
     """The finished runs of this length and seed, a framework each, in the order of the curves."""
-    return [*filter(None, (material.finished_run(name, bits, seed) for name in FRAMEWORKS))]
+    return [*filter(None, (suite_data.finished_run(name, bits, seed) for name in FRAMEWORKS))]
 
 
-def _described(members: list[RunData], kept: LengthFacts) -> list[RunData]:
-    """Those that have codes or kept facts."""
+def _described(members: list[RunData], saved: LengthFacts) -> list[RunData]:
+    """Those that have codes or saved facts."""
     return [
-        m for m in members if m.run.codes_file.exists() or (m.cell.seed == kept.seed and m.cell.framework in kept.of)
+        m for m in members if m.run.codes_file.exists() or (m.cell.seed == saved.seed and m.cell.framework in saved.of)
     ]
 
 
-def _readable_codes(material: SuiteData, members: list[RunData], old: dict[str, CodeFacts]) -> dict[str, Codes]:
+def _readable_codes(suite_data: SuiteData, members: list[RunData], old: dict[str, CodeFacts]) -> dict[str, Codes]:
     codes = {}
     for member in members:
         try:
             if member.run.codes_file.exists() or member.cell.framework not in old:
                 codes[member.cell.framework] = member.codes()
         except UserError as error:
-            material.problems.append(str(error))
+            suite_data.problems.append(str(error))
     return codes
 
 
-def _checkpoints(material: SuiteData, bits: int, seed: int) -> dict[str, str]:
-    return {own.cell.framework: own.result["checkpoint_sha256"] for own in _members(material, bits, seed)}
+def _checkpoints(suite_data: SuiteData, bits: int, seed: int) -> dict[str, str]:
+    return {own.cell.framework: own.result["checkpoint_sha256"] for own in _members(suite_data, bits, seed)}
 
 
-def _uncontradicted(material: SuiteData, bits: int, kept: LengthFacts) -> LengthFacts:
+def _uncontradicted(suite_data: SuiteData, bits: int, saved: LengthFacts) -> LengthFacts:
     """Without the facts of runs that were made again since."""
-    now = _checkpoints(material, bits, kept.seed)
-    of = {name: facts for name, facts in kept.of.items() if now.get(name) in (None, kept.checkpoints[name])}
-    return kept._replace(of=of, agreement=kept.agreement if len(of) == len(kept.of) else None)
+    now = _checkpoints(suite_data, bits, saved.seed)
+    of = {name: facts for name, facts in saved.of.items() if now.get(name) in (None, saved.checkpoints[name])}
+    return saved._replace(of=of, agreement=saved.agreement if len(of) == len(saved.of) else None)
 
 
 def _schema() -> Each:
@@ -96,13 +96,13 @@ def _schema() -> Each:
     return Each(Record({"seed": SEED, "agreement": SHARE.or_none(), **fields}), key=CODE_LENGTH)
 
 
-def _read(material: SuiteData) -> dict[int, LengthFacts]:
-    file = material.out / FACTS_FILE
+def _read(suite_data: SuiteData) -> dict[int, LengthFacts]:
+    file = suite_data.out / FACTS_FILE
     try:
         entries = read_json(file, _schema(), _MOST_BYTES) if file.exists() else {}
         return {int(bits): _decoded(entry, int(bits), f"{file}: {bits}") for bits, entry in entries.items()}
     except UserError as error:
-        material.problems.extend(error.args)
+        suite_data.problems.extend(error.args)
     return {}
 
 
@@ -116,10 +116,10 @@ def _decoded(entry: dict, bits: int, where: str) -> LengthFacts:
     return LengthFacts(**{**entry, "of": of})
 
 
-def _write(material: SuiteData, kept: dict[int, LengthFacts]) -> None:
+def _write(suite_data: SuiteData, saved: dict[int, LengthFacts]) -> None:
     entries = {
         str(bits): own._asdict() | {"of": {name: facts_as_json(facts) for name, facts in own.of.items()}}
-        for bits, own in kept.items()
+        for bits, own in saved.items()
     }
     # on one line: numbers for this module, thousands of them
-    write_text(material.out / FACTS_FILE, json.dumps(entries, allow_nan=False) + "\n")
+    write_text(suite_data.out / FACTS_FILE, json.dumps(entries, allow_nan=False) + "\n")

@@ -19,44 +19,44 @@ _RANKING = (curves.precision_recall, curves.precision_at)
 
 
 @house_style()
-def content(material: SuiteData) -> dict:
+def content(suite_data: SuiteData) -> dict:
     """Every name that the template uses."""
-    by_length = facts_by_length(material)
-    speed = more.throughput_rows(material)
+    by_length = facts_by_length(suite_data)
+    speed = more.throughput_rows(suite_data)
     coded = {bits: facts for bits, facts in by_length.items() if facts.of}
     return {
-        "verdict": verdict(gather_evidence(material)),
-        "material": material,
-        "recipe": material.recipe,
+        "verdict": verdict(gather_evidence(suite_data)),
+        "suite_data": suite_data,
+        "recipe": suite_data.recipe,
         "frameworks": FRAMEWORKS,
         "frameworks_named": titles(run_order()),
         "all_of_them": all_of(),
         "noise_title": noise_title(),
         "published_title": PUBLISHED_TITLE,
-        "unfinished": [member for member in material.members if not member.result],
-        "map_picture": curves.map_by_length(material) if material.finished else None,
-        "differences": [picture for pair in pairs() if (picture := differences(material, pair))],
-        "training": curves.training(material),
-        "retrieval": [draw(material, bits, own) for draw in _RANKING for bits, own in by_length.items()],
-        "ladder": more.ladder(material.align) if material.align else None,
-        "growth": more.growth(material.align) if material.align and more.growth_points(material.align) else None,
-        "growth_points": more.growth_points(material.align) if material.align else [],
+        "unfinished": [member for member in suite_data.members if not member.result],
+        "map_picture": curves.map_by_length(suite_data) if suite_data.finished else None,
+        "differences": [picture for pair in pairs() if (picture := differences(suite_data, pair))],
+        "training": curves.training(suite_data),
+        "retrieval": [draw(suite_data, bits, own) for draw in _RANKING for bits, own in by_length.items()],
+        "ladder": more.ladder(suite_data.align) if suite_data.align else None,
+        "growth": more.growth(suite_data.align) if suite_data.align and more.growth_points(suite_data.align) else None,
+        "growth_points": more.growth_points(suite_data.align) if suite_data.align else [],
         "speed": speed,
         "speed_picture": more.throughput(speed) if speed else None,
-        "grid": retrieval_grid(material, coded),
+        "grid": retrieval_grid(suite_data, coded),
         "facts": coded,
         "code_pictures": [
             draw(bits, own.of) for draw in (more.balance, more.correlation) for bits, own in coded.items()
         ],
-        "environments": _environments(material),
-        "commands": [(member.cell.describe(), _command(member)) for member in material.members if member.recipe],
+        "environments": _environments(suite_data),
+        "commands": [(member.cell.describe(), _command(member)) for member in suite_data.members if member.recipe],
     }
 
 
-def _environments(material: SuiteData) -> dict[str, dict[str, str]]:
+def _environments(suite_data: SuiteData) -> dict[str, dict[str, str]]:
     """Fact -> framework -> its value, or all its values where the runs differ."""
     table: dict[str, dict[str, list[str]]] = {}
-    for member in material.members:
+    for member in suite_data.members:
         for name, value in _flat(member.environment or {}).items():
             table.setdefault(name, {}).setdefault(member.cell.framework, []).append(value)
     return {name: {side: "; ".join(dict.fromkeys(table[name][side])) for side in table[name]} for name in sorted(table)}

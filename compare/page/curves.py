@@ -54,18 +54,18 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
     return figure, figure.add_subplot(**axes)
 
 
-def map_by_length(material: SuiteData) -> Picture:
+def map_by_length(suite_data: SuiteData) -> Picture:
     """The last mAP at every length, with the interval that ties leave open, and the published values."""
     figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
-    place = {bits: x for x, bits in enumerate(material.lengths)}
+    place = {bits: x for x, bits in enumerate(suite_data.lengths)}
     words = []
     for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
-        own = [member for member in material.finished if member.cell.framework == framework]
+        own = [member for member in suite_data.finished if member.cell.framework == framework]
         _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
         words += [_mean_of(framework, bits, [m for m in own if m.cell.bits == bits]) for bits in place]
     words = [text for text in words if text]
-    for row in published_last(material.recipe) if material.recipe else []:
-        scores = {bits: float(row.maps[bits]) for bits in material.lengths if bits in row.maps}
+    for row in published_last(suite_data.recipe) if suite_data.recipe else []:
+        scores = {bits: float(row.maps[bits]) for bits in suite_data.lengths if bits in row.maps}
         axes.plot([place[bits] for bits in scores], scores.values(), label=row.label, **_published_style(row.source))
         words += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
     axes.set_xticks(list(place.values()), list(map(str, place)))
@@ -95,35 +95,35 @@ def _draw_intervals(axes: Axes, framework: str, members: list[RunData], places: 
         axes.errorbar(places, middle, np.abs(ends - middle), capsize=4, elinewidth=1.2, **style)
 
 
-def training(material: SuiteData) -> list[Picture]:
+def training(suite_data: SuiteData) -> list[Picture]:
     """Loss and mAP of every length, and the learning rate, which all lengths share; one value makes no curve."""
     pictures = [
-        draw(material, bits)
+        draw(suite_data, bits)
         for name, draw in (("loss", loss_curves), ("map", map_curves))
-        for bits in material.lengths
-        if _points(material, bits, name) > 1
+        for bits in suite_data.lengths
+        if _points(suite_data, bits, name) > 1
     ]
-    drawn = [bits for bits in material.lengths if _points(material, bits, "lr") > 1]
-    return [*pictures, *(learning_rate_curve(material, bits) for bits in drawn[:1])]
+    drawn = [bits for bits in suite_data.lengths if _points(suite_data, bits, "lr") > 1]
+    return [*pictures, *(learning_rate_curve(suite_data, bits) for bits in drawn[:1])]
 
 
-def loss_curves(material: SuiteData, bits: int) -> Picture:
+def loss_curves(suite_data: SuiteData, bits: int) -> Picture:
     """Mean training loss of every epoch."""
-    figure, axes, words = _epochs(material, bits, "loss", "train_loss", ylabel="training loss")
+    figure, axes, words = _epochs(suite_data, bits, "loss", "train_loss", ylabel="training loss")
     _widen(axes, _LEAST_LOSS)
     return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", words))
 
 
-def map_curves(material: SuiteData, bits: int) -> Picture:
+def map_curves(suite_data: SuiteData, bits: int) -> Picture:
     """The mAP of every scored epoch."""
-    figure, axes, words = _epochs(material, bits, "map", "map", ylabel="mAP")
+    figure, axes, words = _epochs(suite_data, bits, "map", "map", ylabel="mAP")
     _widen(axes, _LEAST_MAP)
     return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", words))
 
 
-def learning_rate_curve(material: SuiteData, bits: int) -> Picture:
+def learning_rate_curve(suite_data: SuiteData, bits: int) -> Picture:
     """The learning rate that the optimisers held, which is the same at every length."""
-    figure, axes, words = _epochs(material, bits, "lr", "lr", ylabel="learning rate", yscale="log")
+    figure, axes, words = _epochs(suite_data, bits, "lr", "lr", ylabel="learning rate", yscale="log")
     low, high = axes.get_ylim()
     if high < 10 * low:
         axes.set_ylim(low / 3, high * 3)
@@ -131,21 +131,21 @@ def learning_rate_curve(material: SuiteData, bits: int) -> Picture:
     return Picture("learning_rate", figure, f"Learning rate, {bits} bits", alt)
 
 
-def _points(material: SuiteData, bits: int, name: str) -> int:
+def _points(suite_data: SuiteData, bits: int, name: str) -> int:
     """How many epochs of a run, at most, have a value of this name."""
-    return max((sum(name in record for record in member.log) for member in _begun(material, bits)), default=0)
+    return max((sum(name in record for record in member.log) for member in _begun(suite_data, bits)), default=0)
 
 
 def _epochs(
-    material: SuiteData, bits: int, name: str, published: str, **axes_of: str
+    suite_data: SuiteData, bits: int, name: str, published: str, **axes_of: str
 ) -> tuple[Figure, Axes, list[str]]:
     """A figure with a line per run over the epochs, and the runs' last values in words, framework by framework."""
     figure, axes = new_figure(xlabel="epoch", **axes_of)
     last: dict[str, list[str]] = {}
-    for member in _begun(material, bits):
+    for member in _begun(suite_data, bits):
         last.setdefault(_name(member), []).append(_draw_log(axes, member, name))
     words = [f"{framework} {', '.join(dict.fromkeys(values))}" for framework, values in last.items()]
-    _draw_published(axes, material, bits, published)
+    _draw_published(axes, suite_data, bits, published)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure, axes, words
@@ -160,11 +160,11 @@ def _widen(axes: Axes, least: float) -> None:
         axes.set_ylim(low, max(high + missing / 2, low + least))
 
 
-def precision_recall(material: SuiteData, bits: int, facts: LengthFacts) -> Picture:
+def precision_recall(suite_data: SuiteData, bits: int, facts: LengthFacts) -> Picture:
     """Precision over recall by rank, and as markers within each Hamming radius."""
     figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
     words = []
-    for framework, result in _results(material, bits, facts.seed):
+    for framework, result in _results(suite_data, bits, facts.seed):
         title, style, curve = FRAMEWORKS[framework].title, line_style(framework), result["retrieval"]["radius_curve"]
         if framework in facts.of:
             by_rank = facts.of[framework].by_rank
@@ -177,11 +177,11 @@ def precision_recall(material: SuiteData, bits: int, facts: LengthFacts) -> Pict
     return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
 
 
-def precision_at(material: SuiteData, bits: int, facts: LengthFacts) -> Picture:
+def precision_at(suite_data: SuiteData, bits: int, facts: LengthFacts) -> Picture:
     """Precision of the first k items."""
     figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
     words = []
-    for framework, result in _results(material, bits, facts.seed):
+    for framework, result in _results(suite_data, bits, facts.seed):
         title, style, at = FRAMEWORKS[framework].title, line_style(framework), result["retrieval"]["precision_at"]
         if framework in facts.of:
             axes.plot(facts.of[framework].ranks, facts.of[framework].by_rank.precision, **{**style, "marker": ""})
@@ -191,9 +191,9 @@ def precision_at(material: SuiteData, bits: int, facts: LengthFacts) -> Picture:
     return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
 
 
-def _results(material: SuiteData, bits: int, seed: int) -> list[tuple[str, dict]]:
+def _results(suite_data: SuiteData, bits: int, seed: int) -> list[tuple[str, dict]]:
     """The result of each framework's run of this seed, if finished."""
-    runs = ((framework, material.finished_run(framework, bits, seed)) for framework in FRAMEWORKS)
+    runs = ((framework, suite_data.finished_run(framework, bits, seed)) for framework in FRAMEWORKS)
     return [(framework, member.result) for framework, member in runs if member]
 
 
@@ -202,8 +202,8 @@ def _markers(style: dict, has_line: bool) -> dict:
     return {**style, "ls": "none"} if has_line else style
 
 
-def _begun(material: SuiteData, bits: int) -> list[RunData]:
-    return [member for framework in FRAMEWORKS for member in material.of(framework, bits) if member.log]
+def _begun(suite_data: SuiteData, bits: int) -> list[RunData]:
+    return [member for framework in FRAMEWORKS for member in suite_data.of(framework, bits) if member.log]
 
 
 def _draw_log(axes: Axes, member: RunData, name: str) -> str:
@@ -219,8 +219,8 @@ def _number(value: float | dict) -> float:
     return value["expected"] if isinstance(value, dict) else value
 
 
-def _draw_published(axes: Axes, material: SuiteData, bits: int, name: str) -> None:
-    curves = published_curves(material.recipe, bits) if material.recipe else {}
+def _draw_published(axes: Axes, suite_data: SuiteData, bits: int, name: str) -> None:
+    curves = published_curves(suite_data.recipe, bits) if suite_data.recipe else {}
     for label, curve in curves.items():
         if curve["epoch"]:
             axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(label), "markevery": 5})

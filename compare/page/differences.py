@@ -12,15 +12,15 @@ from compare.stats.pairs import decidable, paired_differences
 _SEED_SHIFT = 0.18
 
 
-def differences(material: SuiteData, pair: Pair) -> Picture | None:
+def differences(suite_data: SuiteData, pair: Pair) -> Picture | None:
     """A pair's differences of the last mAP at every length; None unless a length has several seeds.
 
     A mean and its interval stand only where every planned pair is finished, since only then there is a verdict.
     """
-    by_bits = paired_differences((member.result for member in material.finished), pair)
+    by_bits = paired_differences((member.result for member in suite_data.finished), pair)
     if not any(len(by_seed) > 1 for by_seed in by_bits.values()):
         return None
-    margin, judged = material.recipe.margin, decidable(by_bits, material.grid)
+    margin, judged = suite_data.recipe.margin, decidable(by_bits, suite_data.grid)
     verdicts = overall(judged, margin).by_bits if judged else {}
     figure, axes = new_figure((5.0, 1.7 + 0.5 * len(by_bits)), xlabel=f"{pair}, mAP after the last epoch")
     axes.axvspan(-margin, margin, color=GREEN, alpha=0.18, lw=0, label=f"equivalence margin, {margin:g}")

@@ -48,17 +48,17 @@ class RetrievalGrid:
         return f"{text} Precision@{NEAREST} over all {self.queries:,} queries: {overall}." if overall else text
 
 
-def retrieval_grid(material: SuiteData, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
+def retrieval_grid(suite_data: SuiteData, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
     """The grid of the longest codes that the most frameworks have, else of the longest; None without any codes."""
     if not facts:
         return None
     bits = max(facts, key=lambda bits: (len(facts[bits].of), bits))
     shown = facts[bits]
-    member = material.finished_run(next(iter(shown.of)), bits, shown.seed)
+    member = suite_data.finished_run(next(iter(shown.of)), bits, shown.seed)
     recipe = member.recipe
     names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
     found = {name: own.rankings for name, own in shown.of.items()}
-    scores = {name: material.finished_run(name, bits, shown.seed).result["retrieval"] for name in found}
+    scores = {name: suite_data.finished_run(name, bits, shown.seed).result["retrieval"] for name in found}
     overall = {name: score["precision_at"][_K] for name, score in scores.items() if _K in score["precision_at"]}
     queries = member.result["retrieval"]["queries"]
     grid = RetrievalGrid(bits, member.cell.seed, found, names, overall, queries)

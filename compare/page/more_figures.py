@@ -73,12 +73,12 @@ def throughput(rows: list[dict]) -> Picture:
     return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.")
 
 
-def throughput_rows(material: SuiteData) -> list[dict]:
+def throughput_rows(suite_data: SuiteData) -> list[dict]:
     """Speed of each length in each framework: medians over epochs and over runs."""
     rows = []
-    for bits in material.lengths:
+    for bits in suite_data.lengths:
         for framework in FRAMEWORKS:
-            done = [member for member in material.of(framework, bits) if member.result and member.log]
+            done = [member for member in suite_data.of(framework, bits) if member.result and member.log]
             if done:
                 encoded = [_encoded_images(m.result) / m.result["encode_seconds"] for m in done]
                 training = median(median(record["images_per_second"] for record in m.log) for m in done)

@@ -28,29 +28,29 @@ class Evidence:
     comparable: bool = True
 
 
-def gather_evidence(material: SuiteData) -> Evidence:
+def gather_evidence(suite_data: SuiteData) -> Evidence:
     """The evidence in a suite's folder."""
-    found = differences_by_pair(member.result for member in material.finished)
+    found = differences_by_pair(member.result for member in suite_data.finished)
     found = {pair: by_bits for pair, by_bits in found.items() if by_bits}
     return Evidence(
-        planned=len(material.members),
-        finished=len(material.finished),
-        frameworks=tuple(n for n in run_order() if any(member.cell.framework == n for member in material.finished)),
+        planned=len(suite_data.members),
+        finished=len(suite_data.finished),
+        frameworks=tuple(n for n in run_order() if any(member.cell.framework == n for member in suite_data.finished)),
         differences={pair: {bits: [*own.values()] for bits, own in by_bits.items()} for pair, by_bits in found.items()},
-        aligned=material.align["passed"] if material.align else None,
-        ladder=material.align["verdict"] if material.align else "",
-        conclusion="; ".join(filter(None, (_conclusion(*each, material) for each in found.items()))),
-        comparable=material.table is not None,
+        aligned=suite_data.align["passed"] if suite_data.align else None,
+        ladder=suite_data.align["verdict"] if suite_data.align else "",
+        conclusion="; ".join(filter(None, (_conclusion(*each, suite_data) for each in found.items()))),
+        comparable=suite_data.table is not None,
     )
 
 
-def _conclusion(pair: Pair, differences: Differences, material: SuiteData) -> str:
+def _conclusion(pair: Pair, differences: Differences, suite_data: SuiteData) -> str:
     """What the test over seeds says, or that it has yet to come; nothing where one seed a length was planned."""
-    notes = waiting(differences, material.grid)
-    judged = decidable(differences, material.grid)
+    notes = waiting(differences, suite_data.grid)
+    judged = decidable(differences, suite_data.grid)
     if not judged or notes:
         return "; ".join(named(pair, note) for note in notes)
-    found = overall(judged, material.recipe.margin)
+    found = overall(judged, suite_data.recipe.margin)
     text = found.sentence() if len(judged) > 1 else next(iter(found.by_bits.values())).sentence()
     return named(pair, text, mark=": ")
 

@@ -28,7 +28,7 @@ def native_seed(seed: int, epoch: int) -> int:
 
 
 def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, int]) -> np.ndarray:
-    """Keep-mask (uint8, 1 = keep) for dropout with probability 1/2, one Philox bit a unit.
+    """Dropout mask (uint8, 1 = keep the unit) for dropout with probability 1/2, one Philox bit a unit.
 
     Keyed by seed, layer and global step (from 0), as counter-based generators allow (Salmon et al., SC 2011).
     """

@@ -113,7 +113,7 @@ class Recipe:
         """The seed of one of the parts in ``SEEDED``."""
         return self.seed if part in self.seeded else BASE_SEED
 
-    def rate(self, epoch: int) -> float:
+    def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of ``epoch`` (counted from 1), as published: 0.1 ** (epoch // 30), counted from 0."""
         return self.learning_rate * self.lr_drop_factor ** ((epoch - 1) // self.lr_drop_epoch)
 

@@ -33,11 +33,11 @@ _LOSSES = ("loss", "cross_entropy", "penalty")
 
 
 class Batch(NamedTuple):
-    """This rank's part of a training step: global ``step`` (from 0), image ``index`` int64 (B,), dropout keep-masks.
+    """This rank's part of a training step: global ``step`` (from 0), image ``index`` int64 (B,), dropout masks.
 
-    ``masks`` are uint8 (B, units) before fc6 and before fc7, or None where the framework draws its own. ``count`` of
-    the images are in the batch: all, or none where one stands in for an empty part. The mean over ranks of
-    ``weight`` times their mean losses is the mean over the whole batch.
+    ``masks`` are uint8 (B, units), 1 = keep, before fc6 and before fc7, or None where the framework draws its own.
+    ``count`` of the images are in the batch: all, or none where one stands in for an empty part. The mean over ranks
+    of ``weight`` times their mean losses is the mean over the whole batch.
     """
 
     step: int
@@ -139,10 +139,10 @@ class Job:
             shown = float(loss)
             if self.ranks.size == 1:  # of several, one alone must not leave the others in the middle of a step
                 check_losses(epoch, loss=shown)
-            self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.rate(epoch), loss=shown)
+            self.progress.update("train", done, total, epoch=epoch, lr=self.recipe.learning_rate_at(epoch), loss=shown)
 
     def state_or_start(self, state: Path) -> Checkpoint | None:
-        """What training goes on from: the ``state`` that an earlier process kept, else the job's start, if any.
+        """What training goes on from: the ``state`` that an earlier process saved, else the job's start, if any.
 
         A state that cannot be read, or that the log does not lead up to, is set aside with a note: its epochs are
         trained again, since the best epoch and all times come from the log.
@@ -155,7 +155,7 @@ class Job:
         return read_checkpoint(state) if state.exists() else self.start
 
     def resume_after(self, epoch: int) -> None:
-        """Prepare the log for going on after ``epoch``, the last whose state was kept (0: from the start).
+        """Prepare the log for going on after ``epoch``, the last whose state was saved (0: from the start).
 
         UserError when the ranks do not agree on recipe and epoch.
         """

@@ -1,4 +1,4 @@
-"""Whether training can go on from what an earlier process kept of a run."""
+"""Whether training can go on from what an earlier process saved of a run."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ def problem_of(state: Path, run: Run, recipe: Recipe, start: Checkpoint | None) 
     if not (state.exists() or state.is_symlink()):
         return None
     try:
-        kept = read_checkpoint(state)
-        kept.check_resumable(recipe, str(state), ended=True)
-        logged = [record["epoch"] for record in run.log() if record["epoch"] <= kept.epoch]
+        saved = read_checkpoint(state)
+        saved.check_resumable(recipe, str(state), ended=True)
+        logged = [record["epoch"] for record in run.log() if record["epoch"] <= saved.epoch]
     except UserError as error:
-        return f"what was kept of the run cannot be read ({printable(error, _MOST_LETTERS)})"
+        return f"what was saved of the run cannot be read ({printable(error, _MOST_LETTERS)})"
     firsts = {1, start.epoch + 1} if start else {1}
-    if logged not in [list(range(first, kept.epoch + 1)) for first in firsts]:
+    if logged not in [list(range(first, saved.epoch + 1)) for first in firsts]:
         found = ", ".join(map(str, logged)) or "none"
-        return f"{run.log_file.name} does not hold the {kept.epoch} epochs that were trained, but {found}"
+        return f"{run.log_file.name} does not hold the {saved.epoch} epochs that were trained, but {found}"
     return None

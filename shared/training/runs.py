@@ -130,7 +130,7 @@ class Run:
         with append_to(self.log_file) as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
             file.flush()
-            os.fsync(file.fileno())  # the state kept after the epoch counts on it
+            os.fsync(file.fileno())  # the state saved after the epoch counts on it
 
     def rewind_log(self, epoch: int) -> None:
         """Drop the records after ``epoch``, which will be trained again."""

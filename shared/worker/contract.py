@@ -170,7 +170,7 @@ class Side(Protocol):
     def step(self, rate: float, gradients: Arrays | None = None) -> float:
         """One optimiser step with the last or the given gradients; the learning rate read back."""
 
-    def set_rate(self, rate: float) -> float:
+    def set_learning_rate(self, rate: float) -> float:
         """Set the learning rate and read it back."""
 
     def exported(self, images: np.ndarray) -> Arrays:

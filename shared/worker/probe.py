@@ -166,7 +166,11 @@ class Probe:
 
     def rates(self) -> Arrays:
         recipe = self.request.recipe
-        return {"rates": np.array([self.side.set_rate(recipe.rate(epoch)) for epoch in range(1, recipe.epochs + 1)])}
+        return {
+            "rates": np.array(
+                [self.side.set_learning_rate(recipe.learning_rate_at(epoch)) for epoch in range(1, recipe.epochs + 1)]
+            )
+        }
 
     def codes(self) -> Arrays:
         pixels = self._normalised.astype(self.request.dtype)

@@ -37,7 +37,7 @@ def train_torch(job: Job) -> dict[str, np.ndarray]:
 def train_paddle(job: Job) -> dict[str, np.ndarray]:
     from paddle_impl import convert, train
     from paddle_impl.images import DeviceImages
-    from paddle_impl.optimizer import make_optimizer, set_rate
+    from paddle_impl.optimizer import make_optimizer, set_learning_rate
     from paddle_impl.runtime import paddle
 
     class DoubleImages(DeviceImages):
@@ -51,7 +51,7 @@ def train_paddle(job: Job) -> dict[str, np.ndarray]:
     optimizer = make_optimizer(job.recipe, network)
     replica = train.replicate(job, network)
     for epoch in range(1, job.recipe.epochs + 1):
-        set_rate(optimizer, job.recipe.rate(epoch))
+        set_learning_rate(optimizer, job.recipe.learning_rate_at(epoch))
         train.train_epoch(job, epoch, replica, optimizer, images)
     return convert.to_neutral(job.recipe, network)
 

@@ -89,7 +89,7 @@ def fit(job):
     network, images = Network(job.initial_weights), device_images(job.dataset, recipe.input_px, job.device)
     job.resume_after(0)
     for epoch in range(1, recipe.epochs + 1):
-        started, rate, sums, encoded = time.monotonic(), recipe.rate(epoch), np.zeros(3), None
+        started, rate, sums, encoded = time.monotonic(), recipe.learning_rate_at(epoch), np.zeros(3), None
         for batch in job.batches(epoch):
             losses = np.array(network.step(images[batch.index], labels[batch.index], recipe, rate))
             sums += losses * batch.count

@@ -12,7 +12,7 @@ from shared.training.runs import Run
 from torch_impl import convert
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
-from torch_impl.optimizer import make_optimizer, set_rate
+from torch_impl.optimizer import make_optimizer, set_learning_rate
 from torch_impl.runtime import configure, torch
 
 recipe_file, initial, target = map(Path, sys.argv[1:])
@@ -27,7 +27,7 @@ images = DeviceImages(dataset, recipe.input_px, "cpu")
 network = convert.from_neutral(recipe, start, "cpu")
 optimizer = make_optimizer(recipe, network)
 for epoch in range(1, recipe.epochs + 1):
-    set_rate(optimizer, recipe.rate(epoch))
+    set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
     for batch in job.batches(epoch):
         index = torch.from_numpy(batch.index)
         output = network(images.normalised(index), tuple(map(torch.from_numpy, batch.masks)))

@@ -14,14 +14,16 @@ def test_paper_preset_is_the_published_protocol():
     recipe = PRESETS["paper"]
     assert (recipe.epochs, recipe.batch_size, recipe.momentum, recipe.weight_decay) == (50, 32, 0.9, 5e-4)
     assert (recipe.penalty_weight, recipe.input_px, recipe.width, recipe.protocol) == (0.1, 224, 1.0, "cifar10-1")
-    assert [recipe.rate(epoch) for epoch in (1, 30)] == [1e-3, 1e-3]
-    assert [recipe.rate(epoch) for epoch in (31, 50)] == pytest.approx([1e-4, 1e-4])
+    assert [recipe.learning_rate_at(epoch) for epoch in (1, 30)] == [1e-3, 1e-3]
+    assert [recipe.learning_rate_at(epoch) for epoch in (31, 50)] == pytest.approx([1e-4, 1e-4])
 
 
 def test_the_rate_is_that_of_the_published_code_in_every_epoch():
     recipe = dataclasses.replace(PRESETS["paper"], epochs=150)
     # as they write it, with epochs counted from 0
-    assert [recipe.rate(epoch + 1) for epoch in range(150)] == [1e-3 * 0.1 ** (epoch // 30) for epoch in range(150)]
+    assert [recipe.learning_rate_at(epoch + 1) for epoch in range(150)] == [
+        1e-3 * 0.1 ** (epoch // 30) for epoch in range(150)
+    ]
 
 
 @pytest.mark.parametrize(

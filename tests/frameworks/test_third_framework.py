@@ -140,11 +140,11 @@ def test_each_pair_has_its_verdict(tmp_path):
     supported, _, _ = findings(read_suites(tmp_path))
     assert supported.startswith("**Supported**, each framework's mAP minus PyTorch's over paired seeds: ")
     assert "a (NumPy - PyTorch, custom, 12 bits): different (by more than 0.020)" in supported
-    material = read_suite(out)
-    pictures = [differences(material, pair) for pair in pairs()]
+    suite_data = read_suite(out)
+    pictures = [differences(suite_data, pair) for pair in pairs()]
     assert [picture.name for picture in pictures] == ["differences-paddle", "differences-numpy"]
     assert "12 bits: different" in pictures[1].alt
-    told = verdict(gather_evidence(material))
+    told = verdict(gather_evidence(suite_data))
     assert "; Paddle - PyTorch: equivalent within 0.020" in told
     assert "; NumPy - PyTorch: different (by more than 0.020)" in told
 

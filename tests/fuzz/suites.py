@@ -60,13 +60,13 @@ def read_everything(out, drawn):
     """What the commands make of the folder, problems included; anything but UserError is a fault."""
     try:
         write_table(out)
-        material = read_suite(out)
+        suite_data = read_suite(out)
         if drawn:
-            content(material)
-        facts_by_length(material)
-        for member in material.members:
+            content(suite_data)
+        facts_by_length(suite_data)
+        for member in suite_data.members:
             if member.recipe:
                 rerun_command(member.recipe, member.cell.framework, member.environment or {})
-        return f"{verdict(gather_evidence(material))} {material.problems}"
+        return f"{verdict(gather_evidence(suite_data))} {suite_data.problems}"
     except UserError as error:
         return str(error)

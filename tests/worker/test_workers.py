@@ -47,7 +47,7 @@ def test_log_holds_the_rate_and_the_loss_terms(framework, small_suite):
     log, recipe = run.log(), run.recipe()
     assert [record["epoch"] for record in log] == [1, 2, 3]
     for record in log:
-        assert record["lr"] == pytest.approx(recipe.rate(record["epoch"]), rel=1e-6)
+        assert record["lr"] == pytest.approx(recipe.learning_rate_at(record["epoch"]), rel=1e-6)
         assert record["loss"] == pytest.approx(record["cross_entropy"] + 0.1 * record["penalty"], rel=1e-6)
     assert log[-1]["loss"] < log[0]["loss"]
 
