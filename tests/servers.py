@@ -17,16 +17,17 @@ import pytest
 from PIL import Image
 
 from tests import helpers
+from tests.prepared import REAL
 
 FRAMEWORKS = [name for name in ("torch", "paddle") if helpers.is_installed(name)]
 SIZES = [(8, 8), (40, 30), (31, 100)]
 
 
 def start(*words):
-    """The process, its output in ``stdout``; it takes any free port."""
+    """The process, its output in ``stdout``; it takes any free port. Its workers are its own, to be found and killed."""
     command = [sys.executable, "compare/serve.py", "--port", "0", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
+    return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT | {REAL: "1"}, **pipes)
 
 
 class Server:
