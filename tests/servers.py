@@ -24,7 +24,7 @@ SIZES = [(8, 8), (40, 30), (31, 100)]
 
 
 def start(*words):
-    """The process, its output in ``stdout``; it takes any free port. Its workers are its own, to be found and killed."""
+    """The process, its output in ``stdout``; it takes any free port. Its workers are real ones, which tests kill."""
     command = [sys.executable, "compare/serve.py", "--port", "0", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT | {REAL: "1"}, **pipes)
