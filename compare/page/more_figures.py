@@ -35,8 +35,8 @@ def ladder(align: dict) -> Picture:
 
 def growth_points(align: dict) -> list[tuple[int, float, int | None]]:
     """Step, largest relative difference of the float32 weights after it, and the code bits that differed so far."""
-    records = [record for rung in align["rungs"] for record in rung["records"] if record["growth_step"] is not None]
-    return [(record["growth_step"], record["max_relative"], record["differing_bits"]) for record in records]
+    records = [record for rung in align["rungs"] for record in rung["records"] if record.get("growth_step") is not None]
+    return [(record["growth_step"], record["max_relative"], record.get("differing_bits")) for record in records]
 
 
 def growth(align: dict) -> Picture:

@@ -98,7 +98,7 @@ def test_several_seeds_give_mean_and_deviation(tmp_path):
     assert len(digests) == 2
 
 
-def test_missing_framework_leaves_the_other_running(tmp_path):
+def test_missing_framework_leaves_the_other_running(real_processes, tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--out", tmp_path / "out")
     done = helpers.benchmark(*options, python=helpers.python_without("paddle", tmp_path / "venv"))
     assert [run.result()["framework"] for run in finished_runs(tmp_path / "out")] == ["torch"]

@@ -84,7 +84,7 @@ def test_share_of_the_ceiling_comes_from_counted_operations(measured):
     assert row["Paddle / ceiling"] == f"{rate / found['ceiling_flops']:.0%}"
 
 
-def test_a_missing_framework_is_left_out(tmp_path):
+def test_a_missing_framework_is_left_out(real_processes, tmp_path):
     if not helpers.is_installed("paddle"):
         pytest.skip("paddle is not installed")
     python = helpers.python_without("torch", tmp_path / "venv")
