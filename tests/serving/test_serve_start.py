@@ -90,7 +90,7 @@ def test_missing_package_names_the_extra(half_suite, tmp_path):
         "u.find_spec = lambda name, *rest: None if name == 'starlette' else find(name, *rest)\n"
     )
     words = ["compare/serve.py", half_suite]
-    assert "pip install '.[serve]'" in helpers.run(*words, status=2, environment={"PYTHONPATH": tmp_path}).stderr
+    assert "pip install -e '.[serve]'" in helpers.run(*words, status=2, environment={"PYTHONPATH": tmp_path}).stderr
 
 
 def test_default_is_the_longest_that_both_have(tmp_path):
