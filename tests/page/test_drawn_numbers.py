@@ -75,12 +75,13 @@ def test_figure_of_the_growth_goes_by_the_steps():
         {
             "name": f"float32 weights after step {step}",
             "max_relative": step * 1e-7,
-            "note": "reported only; none differ",
+            "growth_step": step,
+            "differing_bits": 0,
         }
         for step in (1, 4, 9)
     ]
     align = {"rungs": [{"records": [{"name": "step 1 fc6", "max_relative": 0.5, "note": ""}, *records]}]}
-    assert growth_points(align) == [(step, step * 1e-7, "none differ") for step in (1, 4, 9)]
+    assert growth_points(align) == [(step, step * 1e-7, 0) for step in (1, 4, 9)]
     (axes,) = growth(align).figure.axes
     (line,) = axes.lines
     assert ([*line.get_xdata()], [*line.get_ydata()]) == ([1, 4, 9], [step * 1e-7 for step in (1, 4, 9)])

@@ -20,7 +20,8 @@ import signal, sys, time
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-import shared.system.entry
+from shared.system.entry import end_in_order
+end_in_order()
 from shared.system.errors import exit_status
 def main():
     try:

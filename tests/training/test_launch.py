@@ -16,7 +16,9 @@ ECHO = ["sh", "-c", "echo threads ${OMP_NUM_THREADS}"]
 )
 def test_ranks_share_the_cores_unless_their_threads_are_named(cores, devices, asked, threads, monkeypatch, capfd):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    monkeypatch.delenv("OMP_NUM_THREADS") if asked is None else monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False) if asked is None else monkeypatch.setenv(
+        "OMP_NUM_THREADS", asked
+    )
     commands = [Command(f"rank {rank}", ECHO, {}) for rank in range(devices)]
     run_ranks(commands, devices, KeptProgress())
     assert capfd.readouterr().err == f"threads {threads}\n" * devices
