@@ -26,7 +26,7 @@ from compare.ladder.faults import FAULTS, NO_FAULT
 from compare.ladder.run import ALIGN_STEPS, align, full_scale, quick_scale
 from compare.ladder.rungs import RUNGS, hyphenated, rungs_called
 from shared.config.recipe import MAX_BITS
-from shared.system.errors import EXIT_CHECK_FAILED, exit_status
+from shared.system.errors import EXIT_CHECK_FAILED, UserError, exit_status
 from shared.system.files import check_writable
 from shared.system.options import Parser, whole
 
@@ -53,16 +53,21 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the ladder the command line asks for; exit status 1 when a rung fails."""
     arguments = build_parser().parse_args(argv)
-    if arguments.inject == "list" or "list" in (arguments.rungs or ()):
-        _list_faults() if arguments.inject == "list" else _list_rungs()
+    if arguments.inject == "list":
+        _list_faults()
+        return
+    if "list" in (arguments.rungs or ()):
+        _list_rungs()
         return
     rungs = rungs_called(arguments.rungs) if arguments.rungs else RUNGS
+    fault = FAULTS.get(arguments.inject, NO_FAULT)
+    if fault.rung and fault.rung not in [rung.name for rung in rungs]:
+        raise UserError(f"--rungs: expected {hyphenated(fault.rung)} among them, the rung that catches {fault.name}")
     check_writable(arguments.out)
     workers = {name: Worker(name, named_python(arguments, name), threads=1) for name in SIDES}
     scales = [quick_scale(arguments.steps)]
     if arguments.full:
         scales.append(full_scale())
-    fault = FAULTS.get(arguments.inject, NO_FAULT)
     reports = [align(scale, arguments.bits, workers, arguments.device, arguments.out, fault, rungs) for scale in scales]
     if not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)

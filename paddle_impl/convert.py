@@ -1,4 +1,4 @@
-"""Between this framework's parameters and the neutral arrays; the one place that transposes linear weights."""
+"""Between this framework's parameters and the neutral arrays."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from paddle_impl.model import GreedyHash
 from paddle_impl.optimizer import learning_rate_of, set_learning_rate
 from paddle_impl.runtime import paddle
 from shared.checkpoint.checkpoint import Checkpoint
+from shared.checkpoint.paddle_files import transposed
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 
@@ -67,9 +68,3 @@ def restore_checkpoint(
 
 def _velocity_key(parameter: paddle.Tensor) -> str:
     return f"{parameter.name}_velocity_0"
-
-
-def transposed(array: np.ndarray, kind: str) -> np.ndarray:
-    """A copy between the neutral and Paddle's orientation, which differ for linear weights; its own inverse."""
-    # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
-    return np.ascontiguousarray(array.T) if kind == "linear" else np.array(array)

@@ -7,6 +7,7 @@ from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, SignStraightThrough, losses
 from paddle_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from paddle_impl.runtime import paddle
+from shared.checkpoint.paddle_files import transposed
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset
 from shared.network.alexnet import parameters
@@ -79,13 +80,13 @@ class Side:
         found |= {"gradient.feature": output.feature.grad, "gradient.pixels": x.grad, "feature": output.feature}
         found |= terms._asdict() | {"logits": output.logits}
         arrays = {name: value.detach().numpy() for name, value in found.items()}
-        return {n: convert.transposed(a, self._kinds.get(n.removeprefix("gradient."), "")) for n, a in arrays.items()}
+        return {n: transposed(a, self._kinds.get(n.removeprefix("gradient."), "")) for n, a in arrays.items()}
 
     def step(self, rate: float, gradients: Arrays | None = None) -> float:
         """One optimiser step with the last or the given gradients; the rate read back."""
         names = dict(self._network.named_parameters())
         for name, gradient in (gradients or {}).items():
-            names[name].grad = self._put(convert.transposed(gradient, self._kinds[name]))
+            names[name].grad = self._put(transposed(gradient, self._kinds[name]))
         set_learning_rate(self._optimizer, rate)
         self._optimizer.step()
         return learning_rate_of(self._optimizer)

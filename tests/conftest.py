@@ -14,6 +14,7 @@ from tests import helpers, prepared
 from tests.browser import browser  # noqa: F401 - fixture
 from tests.checkpoints import files, foreign, original, torch_writer  # noqa: F401 - fixtures
 from tests.servers import server  # noqa: F401 - fixture
+from tests.worker.exported_models import digit_files, models  # noqa: F401 - fixtures
 
 _stack = ExitStack()
 # what the user of the tests calls the frameworks' interpreters

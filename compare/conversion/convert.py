@@ -5,13 +5,11 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from compare.frameworks.worker import Worker
 from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.checkpoint import KINDS, Checkpoint
 from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, parameter_names
-from shared.checkpoint.paddle_files import PaddleState, write_paddle
+from shared.checkpoint.paddle_files import PaddleState, transposed, write_paddle
 from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.readers.trees import listed
@@ -111,11 +109,7 @@ def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
     table = parameter_names(names)
 
     def in_paddle(arrays: weights.Arrays) -> weights.Arrays:
-        # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
-        turn = {"linear": np.transpose}
-        return {
-            table[name]: np.ascontiguousarray(turn.get(kind, np.asarray)(arrays[name])) for name, kind in KINDS.items()
-        }
+        return {table[name]: transposed(arrays[name], kind) for name, kind in KINDS.items()}
 
     parameters = in_paddle(found.weights)
     facts = found.facts() | {"weights_sha256": weights.digest(parameters)}

@@ -2,8 +2,6 @@
 
 from shared.scoring.retrieval import Retrieval
 
-_EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
-
 
 def describe(result: Retrieval, argsort: float | None) -> str:
     """The scores as text; ``argsort`` is the ports' number, None if not asked for."""

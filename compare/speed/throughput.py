@@ -14,7 +14,7 @@ import numpy as np
 from compare.frameworks.records import FRAMEWORKS, all_of, run_order
 from compare.frameworks.worker import Dialogue, Worker, named_python
 from compare.page.figures import save_figure
-from compare.speed import other_costs as surroundings
+from compare.speed import other_costs
 from compare.speed.throughput_table import (
     PLAIN_PHASES,
     Configuration,
@@ -58,7 +58,7 @@ def measure_and_write(arguments: argparse.Namespace) -> None:
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
             _measure(measured, dialogues, arguments.rounds, progress)
         workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
-        surroundings.measure(measured, workers, folder, progress)
+        other_costs.measure(measured, workers, folder, progress)
     _write(measured, arguments.out)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from shared.checkpoint.formats import read_content
 from shared.checkpoint.names import TORCHVISION, layer_renamed
+from shared.checkpoint.paddle_files import transposed
 from shared.checkpoint.weights import Arrays, check_shapes
 from shared.config.recipe import Recipe
 from shared.network.alexnet import RELU_LAYERS, parameters
@@ -34,8 +33,8 @@ def load_backbone(path: Path, recipe: Recipe) -> Arrays:
     arrays = {}
     for name, theirs in renamed.items():
         array = as_float32(theirs, read_stored(found[theirs], f"{where}: {printable(theirs, 100)}"), where)
-        turned = content.turned and name in expected and expected[name].kind == "linear"
-        arrays[name] = np.ascontiguousarray(array.T) if turned else array
+        is_transposed = content.is_transposed and name in expected
+        arrays[name] = transposed(array, expected[name].kind) if is_transposed else array
     check_shapes(arrays, list(expected.values()), where)
     return arrays
 

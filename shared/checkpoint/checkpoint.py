@@ -11,6 +11,7 @@ import numpy as np
 from shared.checkpoint import weights
 from shared.checkpoint.formats import Content, read_content
 from shared.checkpoint.names import CLASSIFIER, TITLES, Reading, read_names
+from shared.checkpoint.paddle_files import transposed
 from shared.config.recipe import PRESETS, Recipe, recipe_from_text
 from shared.network.alexnet import parameter_table, parameters, width_of
 from shared.readers.float_types import FloatError, as_float32, describe_types, type_name
@@ -103,8 +104,8 @@ def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool =
     path = Path(path)
     content, where = read_content(path), str(path)
     reading = read_names(content.tensors, where, key, content.preferred)
-    arrays, kinds = _read(content.tensors, reading, content.turned, where)
-    _check_shapes(arrays, content.turned, where)
+    arrays, kinds = _read(content.tensors, reading, content.is_transposed, where)
+    _check_shapes(arrays, content.is_transposed, where)
     beside = _beside(content, reading, where)
     if CLASSIFIER not in arrays and need_classifier:
         raise UserError(f"{where}: {TITLES[reading.family]}: {CLASSIFIER} is missing; {_MISSING_CLASSIFIER}")
@@ -125,14 +126,14 @@ class _Unusable(Exception):
     """Why the momentum is left out."""
 
 
-def _read(tensors: Mapping[str, Stored], reading: Reading, turned: bool, where: str) -> tuple[Arrays, set[str]]:
+def _read(tensors: Mapping[str, Stored], reading: Reading, is_transposed: bool, where: str) -> tuple[Arrays, set[str]]:
     """The arrays under our names, in torch orientation and float32, and the types they had."""
     found, kinds = {}, set()
     for ours, theirs in reading.names.items():
         array = read_stored(tensors[theirs], f"{where}: {printable(theirs, 100)}")
         kinds.add(type_name(array))
         array = as_float32(theirs, array, where)
-        found[ours] = np.ascontiguousarray(array.T) if turned and KINDS[ours] == "linear" else array
+        found[ours] = transposed(array, KINDS[ours]) if is_transposed else array
     return found, kinds
 
 
@@ -150,7 +151,7 @@ def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) ->
     if theirs.family != reading.family or theirs.names.keys() != arrays.keys():
         raise _Unusable("it is that of other parameters")
     try:
-        momentum, kinds = _read(content.momentum, theirs, content.turned, f"{where}: momentum")
+        momentum, kinds = _read(content.momentum, theirs, content.is_transposed, f"{where}: momentum")
     except FloatError as error:
         raise _Unusable(str(error)) from error
     for name, array in momentum.items():
@@ -169,7 +170,7 @@ def _beside(content: Content, reading: Reading, where: str) -> dict[str, str]:
     return {name: why for name, why in left.items() if why or name not in content.told}
 
 
-def _check_shapes(arrays: Arrays, turned: bool, where: str) -> None:
+def _check_shapes(arrays: Arrays, is_transposed: bool, where: str) -> None:
     hidden, bits = (arrays[name].size for name in ("fc6.bias", "hash.bias"))
     if width_of(_channels(arrays), hidden) is None:
         sizes = [*_channels(arrays), hidden]
@@ -178,7 +179,7 @@ def _check_shapes(arrays: Arrays, turned: bool, where: str) -> None:
     wrong = [p for p in table if arrays[p.name].shape != p.shape]
     linear = [p for p in wrong if arrays[p.name].shape == p.shape[::-1] and p.kind == "linear"]
     if wrong and "fc6.weight" in [p.name for p in linear]:
-        here, there = ("Paddle", "PyTorch") if turned else ("PyTorch", "Paddle")
+        here, there = ("Paddle", "PyTorch") if is_transposed else ("PyTorch", "Paddle")
         raise UserError(
             f"{where}: by its format linear weights are stored as {here} stores them, by their shapes as {there} "
             f"does ({', '.join(p.name for p in linear)}); fc7 is square and cannot tell, so it is not guessed"

@@ -46,14 +46,14 @@ _OTHERS = (
 
 
 class Content(NamedTuple):
-    """Tensors and momentum under the file's names; ``turned`` if linear weights are (in, out), Paddle's way.
+    """Tensors and momentum under the file's names; ``is_transposed`` if linear weights are (in, out), Paddle's way.
 
     ``value`` is all that the file holds, of which the entries ``told`` need no mention; ``left_out`` says why something
     that may be wanted is not here, and ``preferred`` under which entry a network is the file's own.
     """
 
     form: str
-    turned: bool
+    is_transposed: bool
     tensors: Mapping[str, Stored]
     momentum: Mapping[str, Stored]
     facts: dict

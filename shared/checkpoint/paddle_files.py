@@ -105,6 +105,15 @@ _ADMITTED = {
 }
 
 
+def transposed(array: np.ndarray, kind: str) -> np.ndarray:
+    """A copy between the neutral and Paddle's orientation, which differ for linear weights; its own inverse.
+
+    ``kind`` is "conv", "linear" or "bias".
+    """
+    # Paddle keeps linear weights as (in, out); decided by kind, because fc7 is square
+    return np.ascontiguousarray(array.T) if kind == "linear" else np.array(array)
+
+
 def optimizer_file(path: Path) -> Path:
     """The ``.pdopt`` that belongs to a ``.pdparams``."""
     return path.with_suffix(".pdopt")

@@ -1,4 +1,4 @@
-"""Upsampling exactly as Pillow does it on uint8, and ImageNet normalisation: the tables and a NumPy witness.
+"""Upsampling exactly as Pillow does it on uint8, and ImageNet normalisation: the tables and a NumPy reference.
 
 Pillow's ``resize(..., BILINEAR)`` makes two passes, columns first, each with 22-bit fixed-point weights and rounded
 to uint8 (``Resample.c``). The workers do the same as two products with ``matrix`` in float64: every product and sum

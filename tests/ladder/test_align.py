@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compare import align
-from compare.frameworks.worker import Dialogue, Worker, default_python
+from compare.frameworks.worker import Worker
 from compare.ladder.faults import FAULTS
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import compare, compare_sets
@@ -18,32 +18,23 @@ from compare.ladder.rungs import RUNGS, rungs_called
 from compare.ladder.session import LadderSession
 from compare.ladder.setup import Scale, make_setup
 from compare.page.more_figures import growth_points
+from shared.system.errors import UserError
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
 BITS = 12
 
 
-class ForkedWorker(Worker):
-    """A worker whose commands are run by forks of one process: 27 ladders start some eighty."""
-
-    @cached_property
-    def _server(self):
-        return Dialogue(self._start("tests.children.forked", [self.framework]), self._judge)
+class RecordedWorker(Worker):
+    """A worker that knows which verbs it was started with, in order."""
 
     @cached_property
     def verbs(self):
-        """The verbs it was started with, in order."""
         return []
 
     def output_of_verb(self, *arguments):
         self.verbs.append(arguments[0])
-        done = self._server.ask(json.dumps(arguments))
-        self._judge(done["status"], done["errors"].splitlines(), None)
-        return done["output"]
-
-    def close(self):
-        self._server.close()
+        return super().output_of_verb(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +42,7 @@ def workers():
     for name in ("torch", "paddle"):
         if not helpers.is_installed(name):
             pytest.skip(f"{name} is not installed, and the ladder compares two frameworks")
-    forked = {name: ForkedWorker(name, default_python(name), threads=1) for name in ("paddle", "torch")}
-    yield forked
-    for worker in forked.values():
-        worker.close()
+    return {name: RecordedWorker(name, threads=1) for name in ("paddle", "torch")}
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +181,11 @@ def test_rungs_are_listed_with_what_each_needs(capsys):
     assert len(lines) == len(RUNGS)
     assert all(line.startswith(rung.name) for line, rung in zip(lines, RUNGS, strict=True))
     assert all(need in line for line, rung in zip(lines, RUNGS, strict=True) for need in rung.needs)
+
+
+def test_a_fault_without_its_rung_is_refused():
+    with pytest.raises(UserError, match="expected losses among them, the rung that catches no-penalty"):
+        align.main(["--inject", "no-penalty", "--rungs", "pixels", "forward"])
 
 
 def test_rungs_are_named_as_shown_or_in_one_word():

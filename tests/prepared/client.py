@@ -17,29 +17,34 @@ SETTINGS = (
     "PYTHONUTF8",
     "LC_ALL",
 )
-PINNED = ("--deterministic", "--precision", "--devices", "--nodes")
+OURS = ("torch_impl", "paddle_impl", "tests")
 
 
 def project_command(words):
     """(module or script, arguments) of a command of the project, else None."""
     if len(words) > 1 and words[0] in ("-m", ENTRY):
-        is_ours = words[1] in ("torch_impl", "paddle_impl") or words[1].startswith("tests.children.")
-        return (words[1], words[2:]) if is_ours else None
+        return (words[1], words[2:]) if words[1].split(".")[0] in OURS else None
     if words and words[0].startswith("compare/") and os.getcwd() == ROOT:
         return words[0], words[1:]
     return None
 
 
-def is_plain():
+def is_plain(words):
+    if "--deterministic" in words or any(words[at + 1 :][:1] != ["1"] for at in places(words, "--devices", "--nodes")):
+        return False  # pinned before the framework is imported, or ranks, which are processes of their own
     if os.environ.get("OMP_NUM_THREADS") != "1" or any(os.environ.get(name) for name in SETTINGS):
         return False
     return os.environ.get("PYTHONPATH", ROOT) == ROOT
 
 
+def places(words, *options):
+    return [at for at, word in enumerate(words) if word in options]
+
+
 def main():
     address, python, *words = sys.argv[1:]
     command = project_command(words)
-    if command is None or not is_plain() or set(PINNED) & set(words):
+    if command is None or not is_plain(words):
         os.execv(python, [python, *words])  # noqa: S606
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)

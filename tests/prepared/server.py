@@ -11,6 +11,7 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,8 @@ LIBRARIES["commands"] += (
     "safetensors.numpy",
 )
 LIBRARIES["commands"] += ("PIL.Image", "rich.progress")
+# where the extra is installed
+OPTIONAL = {"torch": ("onnxscript",), "paddle": (), "commands": ()}
 COMMON = ("numpy", "numba", "scipy", "sklearn.datasets")
 
 
@@ -49,6 +52,9 @@ def serve(listener, libraries):
             if not is_ready:
                 for name in (*COMMON, *LIBRARIES[libraries]):
                     importlib.import_module(name)
+                for name in OPTIONAL[libraries]:
+                    with suppress(ImportError):
+                        importlib.import_module(name)
                 is_ready = True
             connection, _ = listener.accept()
             request, streams = _receive(connection)

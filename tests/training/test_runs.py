@@ -208,3 +208,10 @@ def test_cells_are_told_by_the_names_of_folders(tmp_path):
         Run(tmp_path / "torch" / name[:200]).prepare(RECIPE)
     (tmp_path / "torch" / "bits24-seed1").mkdir()
     assert begun_cells(tmp_path, ["torch", "paddle"]) == [("paddle", 12, 2000), ("torch", 12, 2000), ("torch", 48, 7)]
+
+
+def test_a_damaged_result_hides_no_run_from_the_list(tmp_path):
+    for framework in ("torch", "paddle"):
+        finish(tmp_path, RECIPE, framework, 0.5)
+    run_of(tmp_path, "torch", 12, RECIPE.seed).result_file.write_text("{")
+    assert [run.folder.parent.name for run in finished_runs(tmp_path)] == ["paddle", "torch"]

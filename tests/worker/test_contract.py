@@ -16,7 +16,6 @@ OWN_FILES = {"torch": {"checkpoint_writer", "injected_faults", "lit", "torchvisi
 OWN_NAMES = {
     "torch": {},
     "paddle": {
-        "convert": {"transposed"},  # linear weights are (in, out)
         "model": {"Conv2D", "Conv2D.forward"},  # a bias that is added over whole arrays
         "runtime": {"use_all_threads"},  # a predictor takes them away
     },
