@@ -16,6 +16,15 @@ INSTALL = [
 CHECKS = [".venv/bin/ruff check .", ".venv/bin/ruff format --check ."]
 
 
+@pytest.fixture(autouse=True)
+def no_outer_make(monkeypatch):
+    """`make test` hands its level, options and variables to what it starts, and a make in there would obey them."""
+    of_make = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")
+    of_the_makefile = ("ARGS", "EXTRA", "PADDLE_INDEX", "PYTHON", "GREEDYHASH_PADDLE_PYTHON")
+    for name in of_make + of_the_makefile:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def make(tmp_path):
     """Calls make where nothing is installed yet, without letting it do anything; the lines it would run."""
@@ -56,8 +65,7 @@ def test_with_a_gpu_each_framework_has_its_own_environment(make):
 
 
 @pytest.mark.parametrize(("extra", "named"), [("gpu", "{}/.venv-paddle/bin/python"), ("cpu", "")])
-def test_the_benchmark_is_told_of_paddles_interpreter(extra, named, make, tmp_path, monkeypatch):
-    monkeypatch.delenv("GREEDYHASH_PADDLE_PYTHON", raising=False)
+def test_the_benchmark_is_told_of_paddles_interpreter(extra, named, make, tmp_path):
     (tmp_path / "show.mk").write_text("include Makefile\nshow:\n\t@echo $$GREEDYHASH_PADDLE_PYTHON\n")
     words = ["make", "-f", "show.mk", "show", f"EXTRA={extra}"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
