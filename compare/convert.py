@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         "with --names deephash: write fc.weight too, which DeepHash-pytorch keeps in its loss and its network refuses"
     )
     add("--with-classifier", action="store_true", help=text)
-    add("--recipe", choices=PRESETS, help="what SRC was trained by, to be kept in DST, if SRC does not say it")
+    add("--recipe", choices=PRESETS, help="what SRC was trained by, to be stored in DST, if SRC does not hold it")
     add("--data", metavar="PATH", help="with --recipe: the images it was trained on; default: the bundled digits")
     add("--label", default="", metavar="TEXT", help="with --data: what it is; a copy of CIFAR-10 is named as one here")
     add("--inspect", action="store_true", help="show what is in SRC")
@@ -59,19 +59,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("expected DST, a file to write, or --inspect; received neither")
     if (arguments.data or arguments.label) and not arguments.recipe:
         raise UserError("--data and --label: expected --recipe beside them, which records what they say")
-    found = read_checkpoint(arguments.source, arguments.bits, need_classifier=False, key=arguments.key)
+    checkpoint = read_checkpoint(arguments.source, arguments.bits, need_classifier=False, key=arguments.key)
     if arguments.inspect:
-        print(inspect(found))
+        print(inspect(checkpoint))
     if arguments.recipe:
-        found = with_recipe(found, arguments.recipe, arguments.data or cifar.DIGITS, arguments.label)
+        checkpoint = with_recipe(checkpoint, arguments.recipe, arguments.data or cifar.DIGITS, arguments.label)
     if arguments.target:
-        check_target(arguments.source, arguments.target, found, arguments.names)
+        check_target(arguments.source, arguments.target, checkpoint, arguments.names)
         if arguments.with_classifier and arguments.names != DEEPHASH:
             raise UserError(f"--with-classifier: expected --names {DEEPHASH}, which alone does without it")
         if arguments.names == DEEPHASH and not arguments.with_classifier:
-            found = without_classifier(found)
-        write(arguments.target, found, arguments.names, Worker("torch", arguments.torch_python))
-        print(summary(arguments.target, found, arguments.names))
+            checkpoint = without_classifier(checkpoint)
+        write(arguments.target, checkpoint, arguments.names, Worker("torch", arguments.torch_python))
+        print(summary(arguments.target, checkpoint, arguments.names))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--topk", type=int, metavar="K", help="score the first K items only")
     add("--denominator", choices=DENOMINATORS, default="found", help="what --topk divides by: see docs/score.md")
-    add("--argsort", action="store_true", help="also the number that the published ports would print")
+    add("--argsort", action="store_true", help="also the mAP that the published implementations would print")
     add(
         "--out",
         type=Path,
@@ -63,23 +63,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Score the codes that the command line names."""
     arguments = build_parser().parse_args(argv)
     if arguments.argsort and arguments.exclude_self:
-        raise UserError("--argsort: the published ports rank every item; leave out --argsort or --exclude-self")
+        raise UserError(
+            "--argsort: the published implementations rank every item; leave out --argsort or --exclude-self"
+        )
     if arguments.out:
         check_writable(arguments.out)
     queries, database = read_both(arguments)
-    both = (queries.codes, queries.labels, database.codes, database.labels)
+    codes_and_labels = (queries.codes, queries.labels, database.codes, database.labels)
     options = {"bits": common_bits(arguments.bits, queries, database), "zeros": arguments.zeros}
-    own = left_out(arguments.exclude_self, queries, database)
+    excluded = left_out(arguments.exclude_self, queries, database)
     progress = make_progress("auto")
     try:
-        result = _evaluate(both, options | {"exclude_self": own}, arguments, progress)
+        result = _evaluate(codes_and_labels, options | {"exclude_self": excluded}, arguments, progress)
     finally:
         progress.close()
     if not result.counts.any():
         raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
     note_what_finds_itself(arguments.exclude_self, queries, database)
     _note_collapse(queries, database, options)
-    argsort = map_numpy_argsort(*both, topk=arguments.topk, **options) if arguments.argsort else None
+    argsort = map_numpy_argsort(*codes_and_labels, topk=arguments.topk, **options) if arguments.argsort else None
     print(describe(result, argsort))
     if arguments.out:
         from compare.scores.score_files import write_scores  # pandas and matplotlib
@@ -95,9 +97,10 @@ def _note_collapse(queries: CodeSet, database: CodeSet, options: dict) -> None:
         print(f"warning: the database is {warning}", file=sys.stderr)
 
 
-def _evaluate(both: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:
+def _evaluate(codes_and_labels: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:
     choices = {"topk": arguments.topk, "denominator": arguments.denominator}
-    return evaluate(*both, **options, **choices, progress=lambda done, total: progress.update("score", done, total))
+    choices["progress"] = lambda done, total: progress.update("score", done, total)
+    return evaluate(*codes_and_labels, **options, **choices)
 
 
 if __name__ == "__main__":

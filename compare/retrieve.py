@@ -4,7 +4,7 @@ python compare/retrieve.py --run OUT/torch/bits48-seed2000 --image cat.png dog.j
 python compare/retrieve.py --run OUT/torch/bits48-seed2000 --index 7 31337
 python compare/retrieve.py --query test.npz --database base.npz --index 0     codes of any model; see evaluate.py
 
-Items stand by Hamming distance, at one distance by their position in the database. A query that is itself an item is
+Items are in the order of Hamming distance, then of their position in the database. A query that is itself an item is
 found like any other, unless --exclude-self. The index that is searched is stored beside the codes as .faiss, and built
 anew when they change.
 """
@@ -29,7 +29,7 @@ from shared.system.errors import UserError, exit_status
 from shared.system.files import check_target
 from shared.system.options import Parser
 
-# no file that a picture of more could be drawn into is of use to anybody
+# a drawing of more is too large to be of use
 _MOST_ROWS, _MOST_COLUMNS = 100, 50
 # options that belong to one of the two ways of naming what is searched
 _WITH_RUN, _WITH_FILES = ("image", "data", "out"), ("database", "query_labels", "database_labels", "bits")

@@ -50,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     needs("starlette", "uvicorn", "faiss", extra="serve")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    # imported here, since the processes that decode pictures read this file, too, and need nothing of it
+    # imported here, since the processes that decode pictures import this file too, and need none of these
     from compare.serving.open_lookup import open_lookup
     from compare.serving.server import listen, serve
 
-    # of the folder one stands in, no process may import a file that is named like a module
+    # no process may import a file of the current folder that is named like a module
     os.environ["PYTHONSAFEPATH"] = "1"
     with ExitStack() as stack:
         listener = stack.enter_context(listen(arguments.host, arguments.port))

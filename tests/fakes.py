@@ -11,7 +11,7 @@ NUMPY = Framework(
     checkpoint_suffix=".safetensors",
     colour="green",
     line={"ls": ":", "marker": "^", "lw": 1.5, "ms": 5},
-    line_words="thin and dotted",
+    line_description="thin and dotted",
     hatch="...",
 )
 

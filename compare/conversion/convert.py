@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from compare.frameworks.worker import Worker
-from shared.checkpoint import checkpoint, weights
+from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import KINDS, Checkpoint
+from shared.checkpoint.checkpoint import save as save_neutral
 from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, parameter_names
 from shared.checkpoint.paddle_files import PaddleState, transposed, write_paddle
 from shared.config.recipe import PRESETS
@@ -16,26 +17,27 @@ from shared.readers.trees import listed
 from shared.system.errors import UserError, printable
 from shared.system.files import scratch_beside
 
-# suffix of DST -> the families of names it may be written under, and the facts it can hold
+# suffix of DST -> the families of names it may be written under, and the fields it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
-_ALL_FACTS = ("momentum", "epoch", "rate", "recipe", "framework")
+_ALL_FIELDS = ("momentum", "epoch", "rate", "recipe", "framework")
 TARGETS = {
-    ".safetensors": ((OURS,), _ALL_FACTS),
-    ".ckpt": ((OURS,), _ALL_FACTS),
+    ".safetensors": ((OURS,), _ALL_FIELDS),
+    ".ckpt": ((OURS,), _ALL_FIELDS),
     ".pt": _STATE_DICT,
     ".pth": _STATE_DICT,
     ".pkl": _STATE_DICT,
-    ".pdparams": ((OURS, "paddle_greedyhash"), _ALL_FACTS),
+    ".pdparams": ((OURS, "paddle_greedyhash"), _ALL_FIELDS),
 }
 
 
-def with_recipe(found: Checkpoint, preset: str, data: str, label: str = "") -> Checkpoint:
-    """``found`` with a preset's recipe, for its code length and width and for the images in ``data``, called ``label``.
+def with_recipe(checkpoint: Checkpoint, preset: str, data: str, label: str = "") -> Checkpoint:
+    """``checkpoint`` with a preset's recipe for its code length and width and the images in ``data``, called ``label``.
 
-    Raises UserError when it holds one already, or for the digits where the preset is not theirs, and the reverse.
+    Raises UserError for a checkpoint that holds a recipe already, and where only one of preset and images is that of
+    the digits.
     """
-    if found.recipe:
-        raise UserError(f"--recipe: expected a checkpoint without one, but {found.form} holds its own")
+    if checkpoint.recipe:
+        raise UserError(f"--recipe: expected a checkpoint without one, but {checkpoint.form} holds its own")
     images, base = cifar.load(data, label), PRESETS[preset]
     if cifar.DIGITS in (images.name, base.dataset) and images.name != base.dataset:
         raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
@@ -43,24 +45,24 @@ def with_recipe(found: Checkpoint, preset: str, data: str, label: str = "") -> C
         print(printable(f"note: {note}"), file=sys.stderr)
     recipe = dataclasses.replace(
         base,
-        bits=found.bits,
-        width=found.width,
+        bits=checkpoint.bits,
+        width=checkpoint.width,
         dataset=images.name,
         class_names=images.class_names,
         data_sha256=images.digest(),
         split_sha256=cifar.split(images.labels, base.protocol, base.seed, data).digest(),
     )
-    return dataclasses.replace(found, recipe=json.dumps(dataclasses.asdict(recipe), indent=2))
+    return dataclasses.replace(checkpoint, recipe=json.dumps(dataclasses.asdict(recipe), indent=2))
 
 
-def check_target(source: Path, target: Path, found: Checkpoint, names: str) -> None:
-    """Raise UserError unless ``target`` can hold ``found`` under ``names``."""
+def check_target(source: Path, target: Path, checkpoint: Checkpoint, names: str) -> None:
+    """Raise UserError unless ``target`` can hold ``checkpoint`` under ``names``."""
     if target.suffix.lower() not in TARGETS:
         raise UserError(f"{target}: expected a suffix among {', '.join(TARGETS)}, received {target.suffix!r}")
     families, _ = TARGETS[target.suffix.lower()]
     if names not in families:
         raise UserError(f"{target}: expected --names among {', '.join(families)} for this suffix, received {names}")
-    if CLASSIFIER not in found.weights and names != DEEPHASH and target.suffix.lower() != ".safetensors":
+    if CLASSIFIER not in checkpoint.weights and names != DEEPHASH and target.suffix.lower() != ".safetensors":
         raise UserError(
             f"{source}: {CLASSIFIER} is missing, which only a .safetensors, or a .pt with --names deephash, does "
             "without; DeepHash-pytorch keeps it in the loss: put that module's fc.weight into the state dict"
@@ -69,64 +71,65 @@ def check_target(source: Path, target: Path, found: Checkpoint, names: str) -> N
         raise UserError(f"{target}: expected another file than SRC")
 
 
-def without_classifier(found: Checkpoint) -> Checkpoint:
-    """``found`` as DeepHash-pytorch's network has it, whose loss holds the classifier."""
-    if CLASSIFIER not in found.weights:
-        return found
+def without_classifier(checkpoint: Checkpoint) -> Checkpoint:
+    """``checkpoint`` as DeepHash-pytorch's network has it, whose loss holds the classifier."""
+    if CLASSIFIER not in checkpoint.weights:
+        return checkpoint
     text = "DeepHash-pytorch keeps it in its loss; --with-classifier writes it as fc.weight"
     arrays, momentum = (
         {name: array for name, array in (part or {}).items() if name != CLASSIFIER}
-        for part in (found.weights, found.momentum)
+        for part in (checkpoint.weights, checkpoint.momentum)
     )
-    left_out = {**found.left_out, "classifier": text}
-    return dataclasses.replace(found, weights=arrays, momentum=momentum or None, left_out=left_out)
+    left_out = {**checkpoint.left_out, "classifier": text}
+    return dataclasses.replace(checkpoint, weights=arrays, momentum=momentum or None, left_out=left_out)
 
 
 def _same_file(source: Path, target: Path) -> bool:
     # a .pdparams and its .pdopt are one checkpoint
-    one = {
+    files = {
         path.resolve().with_suffix(".pdparams") if path.suffix == ".pdopt" else path.resolve()
         for path in (source, target)
     }
-    return len(one) == 1
+    return len(files) == 1
 
 
-def write(target: Path, found: Checkpoint, names: str, torch_worker: Worker) -> None:
-    """Write ``found`` to ``target`` atomically; a PyTorch file is written by PyTorch, in a process of its own."""
+def write(target: Path, checkpoint: Checkpoint, names: str, torch_worker: Worker) -> None:
+    """Write ``checkpoint`` to ``target`` atomically; a PyTorch file is written by PyTorch, in a process of its own."""
     suffix = target.suffix.lower()
     if suffix == ".safetensors":
-        checkpoint.save(target, found)
+        save_neutral(target, checkpoint)
     elif suffix == ".pdparams":
-        _write_paddle(target, found, names)
+        _write_paddle(target, checkpoint, names)
     else:
         with scratch_beside(target) as folder:
             neutral = folder / "neutral.safetensors"
-            checkpoint.save(neutral, found)
+            save_neutral(neutral, checkpoint)
             torch_worker.output_of("torch_impl.checkpoint_writer", str(neutral), str(target), names)
 
 
-def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
+def _write_paddle(target: Path, checkpoint: Checkpoint, names: str) -> None:
     table = parameter_names(names)
 
     def in_paddle(arrays: weights.Arrays) -> weights.Arrays:
         return {table[name]: transposed(arrays[name], kind) for name, kind in KINDS.items()}
 
-    parameters = in_paddle(found.weights)
-    facts = found.facts() | {"weights_sha256": weights.digest(parameters)}
-    velocities = found.momentum and in_paddle(found.momentum)
+    parameters = in_paddle(checkpoint.weights)
+    metadata = checkpoint.facts() | {"weights_sha256": weights.digest(parameters)}
+    velocities = checkpoint.momentum and in_paddle(checkpoint.momentum)
     write_paddle(
-        target, PaddleState(parameters, velocities, facts), {table[name]: kind for name, kind in KINDS.items()}
+        target, PaddleState(parameters, velocities, metadata), {table[name]: kind for name, kind in KINDS.items()}
     )
 
 
-def summary(target: Path, found: Checkpoint, names: str) -> str:
-    """One line: what was written to ``target``, and what of ``found`` it has no place for."""
-    present = {name: value for name, value in vars(found).items() if name in _ALL_FACTS and value is not None}
+def summary(target: Path, checkpoint: Checkpoint, names: str) -> str:
+    """One line: what was written to ``target``, and what of ``checkpoint`` it has no place for."""
+    present = [name for name, value in vars(checkpoint).items() if name in _ALL_FIELDS and value is not None]
     _, held = TARGETS[target.suffix.lower()]
-    if target.suffix.lower() == ".pdparams" and not found.momentum:
+    if target.suffix.lower() == ".pdparams" and not checkpoint.momentum:
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
-    text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
-    kept, no_place = [n for n in present if n in held], [n for n in present if n not in held]
-    text += f"; with {', '.join(kept)}" if kept else ""
+    network = f"{checkpoint.bits} bits, width x{checkpoint.width:g}"
+    text = f"{printable(target)}: {TITLES[names]}, {network}, from {checkpoint.form}"
+    written, no_place = [n for n in present if n in held], [n for n in present if n not in held]
+    text += f"; with {', '.join(written)}" if written else ""
     text += f"; left out of the file, which has no place for it: {', '.join(no_place)}" if no_place else ""
-    return text + (f"; left out: {listed(found.left_out)}" if found.left_out else "")
+    return text + (f"; left out: {listed(checkpoint.left_out)}" if checkpoint.left_out else "")

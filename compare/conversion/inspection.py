@@ -7,38 +7,39 @@ from shared.checkpoint.checkpoint import KINDS, Checkpoint
 from shared.readers.trees import listed
 from shared.system.errors import printable
 
-_TOLD = ("epoch", "rate", "momentum")
+_TRAINING_STATE = ("epoch", "rate", "momentum")
 
 
-def inspect(found: Checkpoint) -> str:
-    """What ``--inspect`` prints."""
+def inspect(checkpoint: Checkpoint) -> str:
+    """The text that ``--inspect`` prints."""
     unknown = "not in the file"
-    epoch, rate, momentum = (printable(found.left_out.get(name, unknown) or "left out", 300) for name in _TOLD)
+    reasons = [checkpoint.left_out.get(name, unknown) or "left out" for name in _TRAINING_STATE]
+    epoch, learning_rate, momentum = (printable(reason, 300) for reason in reasons)
     lines = [
-        f"form       {found.form}",
-        f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",
-        f"epoch      {epoch if found.epoch is None else found.epoch}",
-        f"rate       {rate if found.rate is None else f'{found.rate:g}'}",
-        f"momentum   {'for every parameter' if found.momentum else momentum}",
-        f"recipe     {'in the file' if found.recipe else unknown}",
+        f"form       {checkpoint.form}",
+        f"network    {checkpoint.bits} bits, AlexNet width x{checkpoint.width:g}, {_count(checkpoint):,} numbers",
+        f"epoch      {epoch if checkpoint.epoch is None else checkpoint.epoch}",
+        f"rate       {learning_rate if checkpoint.rate is None else f'{checkpoint.rate:g}'}",
+        f"momentum   {'for every parameter' if checkpoint.momentum else momentum}",
+        f"recipe     {'in the file' if checkpoint.recipe else unknown}",
     ]
-    if beside := {name: why for name, why in found.left_out.items() if name not in _TOLD}:
+    if beside := {name: why for name, why in checkpoint.left_out.items() if name not in _TRAINING_STATE}:
         lines.append(f"left out   {listed(beside)}")
-    lines.append(f"SHA-256    {weights.digest(found.weights)} (weights, neutral form)")
-    if found.momentum:
-        lines.append(f"           {weights.digest(found.momentum)} (momentum)")
+    lines.append(f"SHA-256    {weights.digest(checkpoint.weights)} (weights, neutral form)")
+    if checkpoint.momentum:
+        lines.append(f"           {weights.digest(checkpoint.momentum)} (momentum)")
     heading = f"{'parameter':<18}{'shape':<18}{'dtype':<9}{'min':>11}{'max':>11}{'mean':>11}{'std':>11}{'momentum':>11}"
-    return "\n".join([*lines, "", heading, *(_row(found, name) for name in KINDS if name in found.weights)])
+    return "\n".join([*lines, "", heading, *(_row(checkpoint, name) for name in KINDS if name in checkpoint.weights)])
 
 
-def _row(found: Checkpoint, name: str) -> str:
-    array = found.weights[name]
+def _row(checkpoint: Checkpoint, name: str) -> str:
+    array = checkpoint.weights[name]
     values = [array.min(), array.max(), array.mean(dtype=np.float64), array.std(dtype=np.float64)]
     # root mean square, as the sign of momentum says little
-    values += [np.sqrt(np.mean(np.square(found.momentum[name], dtype=np.float64)))] if found.momentum else []
+    values += [np.sqrt(np.mean(np.square(checkpoint.momentum[name], dtype=np.float64)))] if checkpoint.momentum else []
     shape = "x".join(map(str, array.shape))
     return f"{name:<18}{shape:<18}{array.dtype!s:<9}" + "".join(f"{value:>11.3g}" for value in values)
 
 
-def _count(found: Checkpoint) -> int:
-    return sum(array.size for array in found.weights.values())
+def _count(checkpoint: Checkpoint) -> int:
+    return sum(array.size for array in checkpoint.weights.values())

@@ -15,14 +15,14 @@ from shared.worker.exported import FORMATS
 
 @dataclass(frozen=True)
 class Framework:
-    """One framework: what it is called, where its worker is, and how figures and pages show it.
+    """One framework: its names, its worker, and how figures and pages show it.
 
     ``key`` names it in folders, files and options: lower-case letters and digits. ``title`` is its full name and
     ``short`` the one for headings. ``module`` is the package that ``python -m`` runs as its worker.
     ``checkpoint_suffix`` is that of its own checkpoints.
 
     ``colour`` is the name of one in ``compare.page.figures``; ``line`` are settings of matplotlib's lines, which
-    ``line_words`` describe; ``hatch`` fills its bars.
+    ``line_description`` describe; ``hatch`` fills its bars.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Framework:
     checkpoint_suffix: str
     colour: str
     line: dict[str, object] = field(hash=False)
-    line_words: str
+    line_description: str
     hatch: str = ""
 
     @property
@@ -84,7 +84,7 @@ _RECORDS = (
         checkpoint_suffix=".ckpt",
         colour="blue",
         line={"ls": "-", "marker": "o", "lw": 2.4, "ms": 5},
-        line_words="thick and solid",
+        line_description="thick and solid",
     ),
     Framework(
         key="paddle",
@@ -95,7 +95,7 @@ _RECORDS = (
         colour="orange",
         # the thin dashes lie on the thick line
         line={"ls": "--", "marker": "s", "lw": 1.5, "ms": 5, "mfc": "none"},
-        line_words="thin and dashed",
+        line_description="thin and dashed",
         hatch="///",
     ),
 )
@@ -138,5 +138,5 @@ def titles(keys: Sequence[str]) -> str:
 
 
 def all_of(count: int | None = None) -> str:
-    """How so many frameworks, or all there are, are called together."""
+    """The word for so many frameworks, or for all there are: "both" or "all"."""
     return "both" if (count or len(FRAMEWORKS)) == 2 else "all"

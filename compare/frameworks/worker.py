@@ -50,7 +50,7 @@ def named_python(arguments: argparse.Namespace, framework: str) -> str | None:
 
 
 def side_by_side(calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
-    """Let each of the calls, which wait for workers, come to its end; an exception here, such as Ctrl-C, ends these."""
+    """Run the calls, which wait for workers, at once; an exception here, such as Ctrl-C, ends the workers."""
     with ThreadPoolExecutor(max(1, len(calls))) as pool:
         futures = [pool.submit(call) for call in calls]
         try:
@@ -67,8 +67,8 @@ def side_by_side(calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
 class Worker:
     """One framework in one Python interpreter, on ``threads`` threads (None: its own choice).
 
-    ``python`` None is ``default_python``; ``named`` says whether the user chose it, who then is told when it does not
-    work. ``variables`` are added to the environment of its processes.
+    ``python`` None is ``default_python``; ``named``: whether the user chose it, so that one that does not work is an
+    error. ``variables`` are added to the environment of its processes.
     """
 
     framework: str
@@ -173,8 +173,9 @@ class Worker:
         if status == 0:
             return
         if status == EXIT_USER_ERROR:
-            said = [line for line in lines if line.startswith("error: ")] or lines or ["exit status 2, without a word"]
-            raise UserError(said[-1].removeprefix("error: "))
+            errors = [line for line in lines if line.startswith("error: ")]
+            messages = errors or lines or ["exit status 2, without a message"]
+            raise UserError(messages[-1].removeprefix("error: "))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         where = f"; its whole log: {log}" if log else ""
         quoted = "\n".join(f"  | {line}" for line in lines[-_QUOTED_LINES:]) or "  | (no output)"
@@ -199,7 +200,7 @@ class Dialogue:
         self.seconds_to_start = time.perf_counter() - started
 
     def ask(self, line: str) -> dict:
-        """The answer to ``line``; raises UserError or WorkerDied, as the end of the process demands."""
+        """The answer to ``line``; raises UserError or WorkerDied, by its exit status, when the process ends instead."""
         with suppress(BrokenPipeError):
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()

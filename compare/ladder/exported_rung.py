@@ -12,8 +12,8 @@ from shared.worker.probe import Arrays, take
 
 
 def exported(rung: str, session: LadderSession) -> list[Record]:
-    """Codes and features of every exported model are those of both networks; its probabilities follow from its code."""
-    eager = {side: session.of(side, "trained")["features"] for side in SIDES}
+    """Codes and hash logits of every exported model match both networks'; its probabilities follow from its code."""
+    network_logits = {side: session.of(side, "trained")["features"] for side in SIDES}
     classifier = session.trained_weights()["classifier.weight"]
     answers = {side: session.of(side, "exported") for side in SIDES}
     records = []
@@ -25,18 +25,18 @@ def exported(rung: str, session: LadderSession) -> list[Record]:
             continue
         outputs = take(answer, f"{form}.")
         for side in SIDES:
-            records += _beside_network(rung, f"{form} beside {side}", outputs, eager[side])
+            records += _beside_network(rung, f"{form} beside {side}", outputs, network_logits[side])
         records += _by_definition(rung, form, outputs, classifier)
     return records
 
 
-def _beside_network(rung: str, name: str, outputs: Arrays, features: np.ndarray) -> list[Record]:
-    differing = (outputs["code"] == 1) != (features > 0)
-    margin = float(np.abs(features[differing]).max(initial=0.0))
-    allowed = LIMITS["code margin"].value * float(np.abs(features).max())
-    note = f"{int(differing.sum())} of {differing.size} bits differ, the farthest at a margin of {margin:.2g}"
-    codes = check(rung, f"{name}: codes", margin <= allowed, note)
-    return [compare(rung, f"{name}: features", outputs["feature"], features, "exported"), codes]
+def _beside_network(rung: str, name: str, outputs: Arrays, logits: np.ndarray) -> list[Record]:
+    differing = (outputs["code"] == 1) != (logits > 0)
+    bit_margin = float(np.abs(logits[differing]).max(initial=0.0))
+    allowed = LIMITS["code margin"].value * float(np.abs(logits).max())
+    note = f"{int(differing.sum())} of {differing.size} bits differ, the farthest at a margin of {bit_margin:.2g}"
+    codes = check(rung, f"{name}: codes", bit_margin <= allowed, note)
+    return [compare(rung, f"{name}: features", outputs["feature"], logits, "exported"), codes]
 
 
 def _by_definition(rung: str, name: str, outputs: Arrays, classifier: np.ndarray) -> list[Record]:

@@ -130,8 +130,8 @@ def _never_below_the_first_drop(rates: np.ndarray) -> np.ndarray:
     return np.maximum(rates, rates[rates < rates[0]].max())
 
 
-def _flip_largest(features: np.ndarray) -> np.ndarray:
-    changed = features.copy()
+def _flip_largest(logits: np.ndarray) -> np.ndarray:
+    changed = logits.copy()
     changed.flat[np.abs(changed).argmax()] *= -1
     return changed
 

@@ -1,4 +1,4 @@
-"""Decisions that fell differently on the two sides: ReLUs, max-pools and signs, and how near they were to call."""
+"""Decisions that differ between the two sides: ReLUs, max-pools and signs, and how far they are from the other one."""
 
 from typing import NamedTuple
 
@@ -13,21 +13,21 @@ _BEFORE_POOL = ("relu1", "relu2", "relu5")
 
 
 class Flip(NamedTuple):
-    """One decision: where, in which image of the batch, both values, and how far they are from the other decision."""
+    """One decision: where, in which image of the batch, both values, and their ``distance`` from the other decision."""
 
     stage: str
     kind: str
     image: int
     unit: tuple[int, ...]
     values: tuple[float, float]
-    margin: float
+    distance: float
 
 
 def find_flips(ours: Arrays, reference: Arrays) -> list[Flip]:
     """All decisions that differ between two forward passes, input side first."""
-    found = [flip for name in _BEFORE_RELU for flip in _sign_flips(name, "ReLU", ours, reference)]
-    found += [flip for name in _BEFORE_POOL for flip in _pool_flips(name, ours, reference)]
-    return found + _sign_flips("hash", "sign", ours, reference)
+    flips = [flip for name in _BEFORE_RELU for flip in _sign_flips(name, "ReLU", ours, reference)]
+    flips += [flip for name in _BEFORE_POOL for flip in _pool_flips(name, ours, reference)]
+    return flips + _sign_flips("hash", "sign", ours, reference)
 
 
 def _sign_flips(name: str, kind: str, ours: Arrays, reference: Arrays) -> list[Flip]:

@@ -8,9 +8,9 @@ from shared.worker.probe import WEIGHT, prefixed, take
 
 def environment(rung: str, session: LadderSession) -> list[Record]:
     """Both frameworks answer, in float32, with TF32 off."""
-    facts = {side: session.environment(side) for side in SIDES}
+    environments = {side: session.environment(side) for side in SIDES}
     records = []
-    for side, environment in facts.items():
+    for side, environment in environments.items():
         tf32 = environment["variables"]["NVIDIA_TF32_OVERRIDE"]
         precision = environment["precision"]
         switches = [value for name, value in precision.items() if name.endswith(("tf32", "switch"))]

@@ -25,12 +25,12 @@ def forward(rung: str, session: LadderSession) -> list[Record]:
 
 
 def _sign_records(rung: str, ours: Arrays, reference: Arrays, dtype: str) -> list[Record]:
-    """Codes must agree except where the feature lies nearer to 0 than the forward difference allows."""
-    name, feature = f"{dtype} sign", reference[f"{dtype} hash"]
+    """Codes must agree except where the hash logit is nearer to 0 than the forward limit."""
+    name, logits = f"{dtype} sign", reference[f"{dtype} hash"]
     differing = ours[name] != reference[name]
-    margin = float(np.abs(feature[differing]).max(initial=0.0))
-    allowed = LIMITS[f"forward {dtype}"].value * float(np.abs(feature).max())
-    return [check(rung, name, margin <= allowed, f"{int(differing.sum())} of {differing.size} bits differ")]
+    bit_margin = float(np.abs(logits[differing]).max(initial=0.0))
+    allowed = LIMITS[f"forward {dtype}"].value * float(np.abs(logits).max())
+    return [check(rung, name, bit_margin <= allowed, f"{int(differing.sum())} of {differing.size} bits differ")]
 
 
 def single_step(rung: str, session: LadderSession) -> list[Record]:
@@ -65,25 +65,25 @@ def gradients(rung: str, session: LadderSession) -> list[Record]:
 
 
 def _flip_records(rung: str, session: LadderSession) -> list[Record]:
-    """Every flipped decision of the float32 pass must have been too near to call."""
+    """Every flipped decision of the float32 pass must be within the forward limit of the other decision."""
     ours, reference = session.pair("float32")
     records = []
     for flip in find_flips(ours, reference):
         scale = float(np.abs(reference[STAGE + flip.stage]).max())
         allowed = LIMITS["forward float32"].value * scale
-        note = f"{flip.kind} flipped: values {flip.values[0]:.3g} and {flip.values[1]:.3g}, margin {flip.margin:.2g}"
+        note = f"{flip.kind} flipped: values {flip.values[0]:.3g} and {flip.values[1]:.3g}, margin {flip.distance:.2g}"
         name = f"{flip.stage} image {flip.image} unit {flip.unit}"
-        records.append(Record(rung, name, flip.margin <= allowed, allowed, max_abs=flip.margin, note=note))
+        records.append(Record(rung, name, flip.distance <= allowed, allowed, max_abs=flip.distance, note=note))
     return records
 
 
 def straight_through(rung: str, session: LadderSession) -> list[Record]:
-    """The gradient of the feature is the closed form of a straight-through sign."""
+    """The gradient of the hash logits is the closed form of a straight-through sign."""
     setup, records = session.setup, []
     for side in SIDES:
         answer = session.of(side, "float64")
         inputs = setup.arrays, setup.first_labels, setup.recipe.penalty_weight
-        expected = numpy_reference.feature_gradient(answer, *inputs)
+        expected = numpy_reference.hash_logit_gradient(answer, *inputs)
         zero = answer["feature"] == 0
         records.append(compare(rung, f"{side} dL/dh", answer["gradient.feature"], expected, "closed form"))
         at_zero = answer["gradient.feature"][zero], expected[zero]

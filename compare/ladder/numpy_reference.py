@@ -10,7 +10,7 @@ from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, pr
 def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
     """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= rate*v.
 
-    ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as frameworks keep them.
+    ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as frameworks store them.
     """
     mu, decay = (np.dtype(dtype).type(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
     weights = {name: array.astype(dtype) for name, array in take(start, WEIGHT).items()}
@@ -29,14 +29,14 @@ def rates(recipe: Recipe) -> np.ndarray:
     return np.array([start * factor ** (epoch // every) for epoch in range(recipe.epochs)])
 
 
-def probabilities(feature: np.ndarray, classifier: np.ndarray) -> np.ndarray:
-    """Softmax of the bias-free classifier (classes, bits) on the code of ``feature`` (N, bits), float64."""
-    logits = np.sign(feature).astype(np.float64) @ classifier.astype(np.float64).T
+def probabilities(hash_logits: np.ndarray, classifier: np.ndarray) -> np.ndarray:
+    """Softmax of the bias-free classifier (classes, bits) on the code of ``hash_logits`` (N, bits), float64."""
+    logits = np.sign(hash_logits).astype(np.float64) @ classifier.astype(np.float64).T
     grown = np.exp(logits - logits.max(axis=1, keepdims=True))
     return grown / grown.sum(axis=1, keepdims=True)
 
 
-def feature_gradient(answer: Arrays, start: Arrays, labels: np.ndarray, penalty_weight: float) -> np.ndarray:
+def hash_logit_gradient(answer: Arrays, start: Arrays, labels: np.ndarray, penalty_weight: float) -> np.ndarray:
     """dL/dh of a straight-through sign: the classifier's dL/dcode, plus the penalty's own gradient (0 at h = 0)."""
     logits, h = answer["logits"].astype(np.float64), answer["feature"].astype(np.float64)
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -47,7 +47,7 @@ def feature_gradient(answer: Arrays, start: Arrays, labels: np.ndarray, penalty_
 
 
 def losses(answer: Arrays, labels: np.ndarray, penalty_weight: float) -> Arrays:
-    """Loss terms from logits and features by their definition, in float64."""
+    """Loss terms by their definition from the classifier's logits and the hash logits, in float64."""
     logits, h = answer["logits"].astype(np.float64), answer["feature"].astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""``align.json``: what the ladder found, as it is read again."""
+"""Reading ``align.json``, the ladder's report."""
 
 import re
 from pathlib import Path

@@ -91,10 +91,10 @@ def _stages(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays
 def _flipfree(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
     """Gradients of the first batch without the images in which a decision fell differently."""
     flipped = {flip.image for flip in find_flips(*(answers[side, "float32"] for side in SIDES))}
-    kept = [image for image in range(setup.scale.batch) if image not in flipped]
-    if not kept:
+    without_flips = [image for image in range(setup.scale.batch) if image not in flipped]
+    if not without_flips:
         raise UserError("every image of the first batch has a flipped float32 decision; expected at least one without")
-    batch = {name: setup.arrays[name][:1, kept] for name in ("order", "mask6", "mask7")}
+    batch = {name: setup.arrays[name][:1, without_flips] for name in ("order", "mask6", "mask7")}
     return Request(setup.recipe, "float32", ("gradients",)), setup.arrays | batch
 
 

@@ -53,7 +53,7 @@ def align(
 
 
 def _verdict(rows: list[dict], is_whole: bool) -> str:
-    """What the ladder shows, in words; some rungs alone do not show that the frameworks are aligned."""
+    """The verdict as text; some rungs alone do not show that the frameworks are aligned."""
     if not rows[-1]["passed"]:
         verdict = f"NOT aligned: {rows[-1]['rung']} failed"
     elif is_whole:
@@ -122,7 +122,7 @@ def _line(row: dict) -> str:
     mark = "pass" if row["passed"] else "FAIL"
     measured = f"{row['measured']:.1e} of {row['limit']:.0e}" if row["limit"] else "exact"
     line = f"{mark}  {row['rung']:20} {row['comparisons']:4} comparisons  {measured:20} {row['shows']}"
-    return line + "".join(f"; {name} left out for want of a package" for name in row["left_out"])
+    return line + "".join(f"; {name} left out, since a package is missing" for name in row["left_out"])
 
 
 def _show_failures(console: Console, records: list[Record]) -> None:

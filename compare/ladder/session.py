@@ -32,7 +32,7 @@ class LadderSession:
     answers: dict[tuple[str, str], Arrays] = field(default_factory=dict)
 
     def environment(self, side: str) -> dict:
-        """What a side says of its process."""
+        """The environment that a side's worker reports."""
         return self._corrupted(side, "environment", self.workers[side].info()["environment"])
 
     def require(self, names: Iterable[str], later: Iterable[str] = ()) -> None:
@@ -73,17 +73,18 @@ class LadderSession:
 
     def _ask_one(self, side: str, names: list[str]) -> None:
         folder = self.folder / self.setup.scale.name / side
-        asked = {name: folder / "requests" / f"{name}.npz" for name in names if not self._is_reusable(side, name)}
-        for name, file in asked.items():
+        missing = [name for name in names if not self._is_reusable(side, name)]
+        request_files = {name: folder / "requests" / f"{name}.npz" for name in missing}
+        for name, file in request_files.items():
             request, arrays = REQUESTS[name].make(self.setup, self.answers, side)
             if self._has_fault(side):
                 request, arrays = self.fault.corrupt_request(name, request, dict(arrays))
             request.save(file, arrays)
-        if asked:
-            files = map(str, asked.values())
+        if request_files:
+            files = map(str, request_files.values())
             self.workers[side].output_of_verb("probe", *files, "--out", str(folder), "--device", self.device)
         for name in names:
-            answer = _read(folder / f"{name}.npz") if name in asked else self.baseline[side, name]
+            answer = _read(folder / f"{name}.npz") if name in request_files else self.baseline[side, name]
             self.answers[side, name] = self._corrupted(side, name, answer)
 
     def _is_reusable(self, side: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What both frameworks are given: the size of the ladder, its recipe, and weights, images, batches and masks."""
+"""The inputs of both frameworks: the size of the ladder, its recipe, and weights, images, batches and masks."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.worker.probe import MOMENTUM, WEIGHT, Arrays
 STEPS_PER_EPOCH = 4
 _IMAGES = 64
 _EPOCHS = 100
-_ZERO_BIT = 0  # the bit whose feature is exactly 0 for every image
+_ZERO_BIT = 0  # the bit whose hash logit is exactly 0 for every image
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Setup:
 
 
 def make_setup(scale: Scale, bits: int) -> Setup:
-    """The inputs of a ladder of ``scale`` and code length ``bits``; the same again for the same arguments."""
+    """The inputs of a ladder of ``scale`` and code length ``bits``; equal for equal arguments."""
     recipe = ladder_recipe(scale, bits)
     return Setup(scale, recipe, make_inputs(scale, recipe))
 

@@ -45,7 +45,7 @@ def trajectory(rung: str, session: LadderSession) -> list[Record]:
 
 
 def _growth(rung: str, session: LadderSession) -> list[Record]:
-    """How a float32 difference grows: reported, not judged, since one flipped decision parts two trajectories."""
+    """How a float32 difference grows: reported, not judged, since one flipped decision separates two trajectories."""
     ours, reference = session.pair("float32")
     records = []
     for step in (step for step in session.setup.saved_steps if step <= session.setup.scale.steps):
@@ -64,15 +64,16 @@ def rates(rung: str, session: LadderSession) -> list[Record]:
 
 
 def codes(rung: str, session: LadderSession) -> list[Record]:
-    """A trained network gives the same codes, but for bits too near to 0 to call."""
+    """A trained network gives the same codes, except for bits whose hash logits are within the limit of 0."""
     ours, reference = (answer["features"] for answer in session.pair("trained"))
     scale = float(np.abs(reference).max())
     records = [compare(rung, "features of a trained network", ours, reference, "forward float32")]
     differing = np.argwhere((ours > 0) != (reference > 0))
     limit = LIMITS["code margin"].value
     for image, bit in differing:
-        margin = float(min(abs(ours[image, bit]), abs(reference[image, bit])) / scale)
-        records.append(Record(rung, f"image {image} bit {bit} differs", margin <= limit, limit, max_relative=margin))
+        bit_margin = float(min(abs(ours[image, bit]), abs(reference[image, bit])) / scale)
+        name = f"image {image} bit {bit} differs"
+        records.append(Record(rung, name, bit_margin <= limit, limit, max_relative=bit_margin))
     return records
 
 

@@ -1,1 +1,1 @@
-"""The report of a suite: what stands in it, and its figures."""
+"""The report of a suite: its content and its figures."""

@@ -1,4 +1,4 @@
-"""What the codes of a run look like: ranking curve, balance and correlation of bits, nearest items."""
+"""Metrics of a run's codes: ranking curve, balance and correlation of bits, nearest items."""
 
 from typing import NamedTuple
 
@@ -31,11 +31,11 @@ class Ranking(NamedTuple):
     hits: list[Hit]
 
 
-class CodeFacts(NamedTuple):
+class CodeMetrics(NamedTuple):
     """Of one run: ``balance`` (bits,) the share of ones among the items.
 
     ``ranks`` int (K,) and ``by_rank``, expected precision and recall after them, (K,) each; ``correlation``
-    (bits, bits), 0 where a bit is constant; ``margin``, the median distance of a feature from flipping its bit;
+    (bits, bits), 0 where a bit is constant; ``margin``, the median of |hash logit|, how far a bit is from flipping;
     ``rankings``, the nearest items of the first query of each class.
     """
 
@@ -53,27 +53,27 @@ class CodeFacts(NamedTuple):
         return np.abs(self.correlation[np.triu_indices(len(self.correlation), 1)])
 
 
-class LengthFacts(NamedTuple):
-    """Of one code length: the ``seed`` shown, framework -> its facts, and the share of bits equal in all, if known.
+class LengthMetrics(NamedTuple):
+    """Of one code length: the ``seed`` shown, ``of`` framework -> metrics, ``agreement`` the share of bits equal in all.
 
     ``checkpoints``: framework -> SHA-256 of the run's checkpoint.
     """
 
     seed: int
-    of: dict[str, CodeFacts]
+    of: dict[str, CodeMetrics]
     agreement: float | None
     checkpoints: dict[str, str]
 
 
-def code_facts(codes: Codes) -> CodeFacts:
-    """Everything the report says of these codes."""
+def code_metrics(codes: Codes) -> CodeMetrics:
+    """All metrics that the report shows of these codes."""
     bits = unpack_codes(codes.codes, codes.bits)
     items = bits[codes.num_queries :]
     ranks = np.unique(np.geomspace(1, len(items), _DRAWN_RANKS).round().astype(np.int64))
     by_rank = score_of(codes).rank_curve_at(ranks)
-    correlation, margin = _correlation(items), float(np.median(codes.margin))
+    correlation, bit_margin = _correlation(items), float(np.median(codes.margin))
     nearest = _rankings(codes, bits)
-    return CodeFacts(ranks, by_rank, items.mean(axis=0), correlation, margin, codes.zeros, nearest)
+    return CodeMetrics(ranks, by_rank, items.mean(axis=0), correlation, bit_margin, codes.zeros, nearest)
 
 
 def agreement(first: Codes, *others: Codes) -> float | None:
@@ -84,19 +84,19 @@ def agreement(first: Codes, *others: Codes) -> float | None:
     return float(np.all([bits == unpack_codes(other.codes, other.bits) for other in others], axis=0).mean())
 
 
-def facts_as_json(facts: CodeFacts) -> dict:
-    """The facts in lists and numbers, exactly."""
-    arrays = {name: getattr(facts, name).tolist() for name in _ARRAYS}
-    by_rank = {name: curve.tolist() for name, curve in facts.by_rank._asdict().items()}
-    return facts._asdict() | arrays | {"by_rank": by_rank}
+def metrics_as_json(metrics: CodeMetrics) -> dict:
+    """The metrics as lists and numbers, without rounding."""
+    arrays = {name: getattr(metrics, name).tolist() for name in _ARRAYS}
+    by_rank = {name: curve.tolist() for name, curve in metrics.by_rank._asdict().items()}
+    return metrics._asdict() | arrays | {"by_rank": by_rank}
 
 
-def facts_from_json(values: dict) -> CodeFacts:
-    """What ``facts_as_json`` was given."""
+def metrics_from_json(values: dict) -> CodeMetrics:
+    """The reverse of ``metrics_as_json``."""
     arrays = {name: np.array(values[name]) for name in _ARRAYS}
     by_rank = PrecisionRecall(**{name: np.array(curve) for name, curve in values["by_rank"].items()})
     rankings = [Ranking(index, label, [Hit(*hit) for hit in hits]) for index, label, hits in values["rankings"]]
-    return CodeFacts(**values | arrays | {"by_rank": by_rank, "rankings": rankings})
+    return CodeMetrics(**values | arrays | {"by_rank": by_rank, "rankings": rankings})
 
 
 def _correlation(bits: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ def _correlation(bits: np.ndarray) -> np.ndarray:
 
 
 def _rankings(codes: Codes, bits: np.ndarray) -> list[Ranking]:
-    """At one distance, items stand by their position in the database."""
+    """Items at one distance are in database order."""
     _, first = np.unique(codes.labels[: codes.num_queries], return_index=True)
     return [_ranking(codes, bits, int(position)) for position in first]
 

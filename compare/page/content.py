@@ -1,9 +1,9 @@
-"""What stands in a report, as the template takes it."""
+"""The content of a report, as variables of the template."""
 
 from compare.frameworks.records import FRAMEWORKS, all_of, pairs, run_order, titles
 from compare.page import curves
 from compare.page import more_figures as more
-from compare.page.code_facts import facts_by_length
+from compare.page.code_metrics import metrics_by_length
 from compare.page.data import RunData, SuiteData
 from compare.page.differences import differences
 from compare.page.figures import house_style
@@ -13,17 +13,17 @@ from compare.page.verdict import gather_evidence, verdict
 from compare.tables.studies_text import noise_title
 from compare.tables.table_text import PUBLISHED_TITLE
 
-# paths of the machine it ran on
-_OF_ITS_OWNER = ("command", "data")
+# settings that are paths of the machine it ran on
+_MACHINE_PATHS = ("command", "data")
 _RANKING = (curves.precision_recall, curves.precision_at)
 
 
 @house_style()
 def content(suite_data: SuiteData) -> dict:
-    """Every name that the template uses."""
-    by_length = facts_by_length(suite_data)
+    """Every variable of the template."""
+    by_length = metrics_by_length(suite_data)
     speed = more.throughput_rows(suite_data)
-    coded = {bits: facts for bits, facts in by_length.items() if facts.of}
+    coded = {bits: metrics for bits, metrics in by_length.items() if metrics.of}
     return {
         "verdict": verdict(gather_evidence(suite_data)),
         "suite_data": suite_data,
@@ -33,32 +33,32 @@ def content(suite_data: SuiteData) -> dict:
         "all_of_them": all_of(),
         "noise_title": noise_title(),
         "published_title": PUBLISHED_TITLE,
-        "unfinished": [member for member in suite_data.members if not member.result],
+        "unfinished": [run_data for run_data in suite_data.runs if not run_data.result],
         "map_picture": curves.map_by_length(suite_data) if suite_data.finished else None,
         "differences": [picture for pair in pairs() if (picture := differences(suite_data, pair))],
         "training": curves.training(suite_data),
-        "retrieval": [draw(suite_data, bits, own) for draw in _RANKING for bits, own in by_length.items()],
+        "retrieval": [draw(suite_data, bits, metrics) for draw in _RANKING for bits, metrics in by_length.items()],
         "ladder": more.ladder(suite_data.align) if suite_data.align else None,
         "growth": more.growth(suite_data.align) if suite_data.align and more.growth_points(suite_data.align) else None,
         "growth_points": more.growth_points(suite_data.align) if suite_data.align else [],
         "speed": speed,
         "speed_picture": more.throughput(speed) if speed else None,
         "grid": retrieval_grid(suite_data, coded),
-        "facts": coded,
+        "code_metrics": coded,
         "code_pictures": [
-            draw(bits, own.of) for draw in (more.balance, more.correlation) for bits, own in coded.items()
+            draw(bits, metrics.of) for draw in (more.balance, more.correlation) for bits, metrics in coded.items()
         ],
         "environments": _environments(suite_data),
-        "commands": [(member.cell.describe(), _command(member)) for member in suite_data.members if member.recipe],
+        "commands": [(run_data.cell.describe(), _command(run_data)) for run_data in suite_data.runs if run_data.recipe],
     }
 
 
 def _environments(suite_data: SuiteData) -> dict[str, dict[str, str]]:
-    """Fact -> framework -> its value, or all its values where the runs differ."""
+    """Setting -> framework -> its value, or all its values where the runs differ."""
     table: dict[str, dict[str, list[str]]] = {}
-    for member in suite_data.members:
-        for name, value in _flat(member.environment or {}).items():
-            table.setdefault(name, {}).setdefault(member.cell.framework, []).append(value)
+    for run_data in suite_data.runs:
+        for name, value in _flat(run_data.environment or {}).items():
+            table.setdefault(name, {}).setdefault(run_data.cell.framework, []).append(value)
     return {name: {side: "; ".join(dict.fromkeys(table[name][side])) for side in table[name]} for name in sorted(table)}
 
 
@@ -67,7 +67,7 @@ def _flat(environment: dict, prefix: str = "") -> dict[str, str]:
     for name, value in environment.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}: ")
-        elif name not in _OF_ITS_OWNER:
+        elif name not in _MACHINE_PATHS:
             flat[prefix + name] = _plain(value)
     return flat
 
@@ -78,5 +78,5 @@ def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)
 
 
-def _command(member: RunData) -> str:
-    return rerun_command(member.recipe, member.cell.framework, member.environment or {})
+def _command(run_data: RunData) -> str:
+    return rerun_command(run_data.recipe, run_data.cell.framework, run_data.environment or {})

@@ -1,4 +1,4 @@
-"""The curves of a report; each comes with the text that says what it shows."""
+"""The curves of a report, each with a text of its main numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from compare.frameworks.records import FRAMEWORKS
-from compare.page.codes import LengthFacts
+from compare.page.codes import LengthMetrics
 from compare.page.data import RunData, SuiteData
 from compare.page.figures import COLOURS
 from compare.tables.published import PUBLISHED_STYLES, published_curves, published_last
@@ -29,7 +29,7 @@ class Picture:
 
 # between the runs of two seeds at one length
 _SEED_STEP = 0.025
-# numbers that differ by less than this are not told apart by an axis
+# the least span of an axis, which would magnify rounding otherwise
 _LEAST_MAP, _LEAST_LOSS = 0.05, 0.05
 
 
@@ -58,36 +58,36 @@ def map_by_length(suite_data: SuiteData) -> Picture:
     """The last mAP at every length, with the interval that ties leave open, and the published values."""
     figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(suite_data.lengths)}
-    words = []
+    texts = []
     for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
-        own = [member for member in suite_data.finished if member.cell.framework == framework]
-        _draw_intervals(axes, framework, own, [place[member.cell.bits] + shift for member in own])
-        words += [_mean_of(framework, bits, [m for m in own if m.cell.bits == bits]) for bits in place]
-    words = [text for text in words if text]
+        runs = [run_data for run_data in suite_data.finished if run_data.cell.framework == framework]
+        _draw_intervals(axes, framework, runs, [place[run_data.cell.bits] + shift for run_data in runs])
+        texts += [_mean_of(framework, bits, [m for m in runs if m.cell.bits == bits]) for bits in place]
+    texts = [text for text in texts if text]
     for row in published_last(suite_data.recipe) if suite_data.recipe else []:
         scores = {bits: float(row.maps[bits]) for bits in suite_data.lengths if bits in row.maps}
         axes.plot([place[bits] for bits in scores], scores.values(), label=row.label, **_published_style(row.source))
-        words += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
+        texts += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.set_xlim(-0.5, len(place) - 0.5)
     _widen(axes, _LEAST_MAP)
     figure.legend(loc="outside upper center", ncols=2)
-    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", words))
+    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", texts))
 
 
-def _mean_of(framework: str, bits: int, members: list[RunData]) -> str:
-    scores = [member.result["map_last"]["expected"] for member in members]
+def _mean_of(framework: str, bits: int, runs: list[RunData]) -> str:
+    scores = [run_data.result["map_last"]["expected"] for run_data in runs]
     if not scores:
         return ""
     count = f" (mean of {len(scores)} seeds)" if len(scores) > 1 else ""
     return f"{FRAMEWORKS[framework].title} {bits} bits {np.mean(scores):.4f}{count}"
 
 
-def _draw_intervals(axes: Axes, framework: str, members: list[RunData], places: list[float]) -> None:
-    """Side by side where several runs share a place, which is the middle of theirs."""
+def _draw_intervals(axes: Axes, framework: str, runs: list[RunData], places: list[float]) -> None:
+    """Draw each run's mAP with its interval; runs that share a place stand side by side around it."""
     ranks = [places[:at].count(place) - (places.count(place) - 1) / 2 for at, place in enumerate(places)]
     places = [place + _SEED_STEP * rank for place, rank in zip(places, ranks, strict=True)]
-    scores = [member.result["map_last"] for member in members]
+    scores = [run_data.result["map_last"] for run_data in runs]
     middle = np.array([score["expected"] for score in scores])
     ends = np.array([[score["worst"], score["best"]] for score in scores]).reshape(-1, 2).T
     if scores:
@@ -109,50 +109,50 @@ def training(suite_data: SuiteData) -> list[Picture]:
 
 def loss_curves(suite_data: SuiteData, bits: int) -> Picture:
     """Mean training loss of every epoch."""
-    figure, axes, words = _epochs(suite_data, bits, "loss", "train_loss", ylabel="training loss")
+    figure, axes, texts = _epochs(suite_data, bits, "loss", "train_loss", ylabel="training loss")
     _widen(axes, _LEAST_LOSS)
-    return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", words))
+    return Picture(f"loss-{bits}", figure, f"Loss, {bits} bits", _sentence("Training loss, last epoch", texts))
 
 
 def map_curves(suite_data: SuiteData, bits: int) -> Picture:
     """The mAP of every scored epoch."""
-    figure, axes, words = _epochs(suite_data, bits, "map", "map", ylabel="mAP")
+    figure, axes, texts = _epochs(suite_data, bits, "map", "map", ylabel="mAP")
     _widen(axes, _LEAST_MAP)
-    return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", words))
+    return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", texts))
 
 
 def learning_rate_curve(suite_data: SuiteData, bits: int) -> Picture:
     """The learning rate that the optimisers held, which is the same at every length."""
-    figure, axes, words = _epochs(suite_data, bits, "lr", "lr", ylabel="learning rate", yscale="log")
+    figure, axes, texts = _epochs(suite_data, bits, "lr", "lr", ylabel="learning rate", yscale="log")
     low, high = axes.get_ylim()
     if high < 10 * low:
         axes.set_ylim(low / 3, high * 3)
-    alt = _sentence("Learning rate in the last epoch", words)
+    alt = _sentence("Learning rate in the last epoch", texts)
     return Picture("learning_rate", figure, f"Learning rate, {bits} bits", alt)
 
 
 def _points(suite_data: SuiteData, bits: int, name: str) -> int:
     """How many epochs of a run, at most, have a value of this name."""
-    return max((sum(name in record for record in member.log) for member in _begun(suite_data, bits)), default=0)
+    return max((sum(name in record for record in run_data.log) for run_data in _begun(suite_data, bits)), default=0)
 
 
 def _epochs(
     suite_data: SuiteData, bits: int, name: str, published: str, **axes_of: str
 ) -> tuple[Figure, Axes, list[str]]:
-    """A figure with a line per run over the epochs, and the runs' last values in words, framework by framework."""
+    """A figure with a line per run over the epochs, and the runs' last values as text, framework by framework."""
     figure, axes = new_figure(xlabel="epoch", **axes_of)
     last: dict[str, list[str]] = {}
-    for member in _begun(suite_data, bits):
-        last.setdefault(_name(member), []).append(_draw_log(axes, member, name))
-    words = [f"{framework} {', '.join(dict.fromkeys(values))}" for framework, values in last.items()]
+    for run_data in _begun(suite_data, bits):
+        last.setdefault(_name(run_data), []).append(_draw_log(axes, run_data, name))
+    texts = [f"{framework} {', '.join(dict.fromkeys(values))}" for framework, values in last.items()]
     _draw_published(axes, suite_data, bits, published)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
-    return figure, axes, words
+    return figure, axes, texts
 
 
 def _widen(axes: Axes, least: float) -> None:
-    """Let the y axis span ``least`` at least, lest it magnify rounding; it does not begin below 0."""
+    """Make the y axis span at least ``least``, so that it does not magnify rounding; it does not begin below 0."""
     low, high = axes.get_ylim()
     missing = least - (high - low)
     if missing > 0:
@@ -160,41 +160,41 @@ def _widen(axes: Axes, least: float) -> None:
         axes.set_ylim(low, max(high + missing / 2, low + least))
 
 
-def precision_recall(suite_data: SuiteData, bits: int, facts: LengthFacts) -> Picture:
+def precision_recall(suite_data: SuiteData, bits: int, metrics: LengthMetrics) -> Picture:
     """Precision over recall by rank, and as markers within each Hamming radius."""
     figure, axes = new_figure(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.02), ylim=(0, 1.03))
-    words = []
-    for framework, result in _results(suite_data, bits, facts.seed):
+    texts = []
+    for framework, result in _results(suite_data, bits, metrics.seed):
         title, style, curve = FRAMEWORKS[framework].title, line_style(framework), result["retrieval"]["radius_curve"]
-        if framework in facts.of:
-            by_rank = facts.of[framework].by_rank
+        if framework in metrics.of:
+            by_rank = metrics.of[framework].by_rank
             axes.plot(by_rank.recall, by_rank.precision, **{**style, "marker": ""})
-        axes.plot(curve["recall"], curve["precision"], label=title, **_markers(style, framework in facts.of))
+        axes.plot(curve["recall"], curve["precision"], label=title, **_markers(style, framework in metrics.of))
         inside = result["retrieval"]["within_radius_2"]
-        words.append(f"{title} {inside['precision']:.3f} and {inside['recall']:.3f}")
+        texts.append(f"{title} {inside['precision']:.3f} and {inside['recall']:.3f}")
     axes.legend()
-    alt = _sentence("Precision and recall within radius 2", words)
+    alt = _sentence("Precision and recall within radius 2", texts)
     return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
 
 
-def precision_at(suite_data: SuiteData, bits: int, facts: LengthFacts) -> Picture:
+def precision_at(suite_data: SuiteData, bits: int, metrics: LengthMetrics) -> Picture:
     """Precision of the first k items."""
     figure, axes = new_figure(xlabel="k, items looked at", ylabel="precision", xscale="log", ylim=(0, 1.03))
-    words = []
-    for framework, result in _results(suite_data, bits, facts.seed):
+    texts = []
+    for framework, result in _results(suite_data, bits, metrics.seed):
         title, style, at = FRAMEWORKS[framework].title, line_style(framework), result["retrieval"]["precision_at"]
-        if framework in facts.of:
-            axes.plot(facts.of[framework].ranks, facts.of[framework].by_rank.precision, **{**style, "marker": ""})
-        axes.plot(list(map(int, at)), at.values(), label=title, **_markers(style, framework in facts.of))
-        words.append(title + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
+        if framework in metrics.of:
+            axes.plot(metrics.of[framework].ranks, metrics.of[framework].by_rank.precision, **{**style, "marker": ""})
+        axes.plot(list(map(int, at)), at.values(), label=title, **_markers(style, framework in metrics.of))
+        texts.append(title + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
     axes.legend()
-    return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", words))
+    return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", texts))
 
 
 def _results(suite_data: SuiteData, bits: int, seed: int) -> list[tuple[str, dict]]:
     """The result of each framework's run of this seed, if finished."""
     runs = ((framework, suite_data.finished_run(framework, bits, seed)) for framework in FRAMEWORKS)
-    return [(framework, member.result) for framework, member in runs if member]
+    return [(framework, run_data.result) for framework, run_data in runs if run_data]
 
 
 def _markers(style: dict, has_line: bool) -> dict:
@@ -203,14 +203,14 @@ def _markers(style: dict, has_line: bool) -> dict:
 
 
 def _begun(suite_data: SuiteData, bits: int) -> list[RunData]:
-    return [member for framework in FRAMEWORKS for member in suite_data.of(framework, bits) if member.log]
+    return [run_data for framework in FRAMEWORKS for run_data in suite_data.of(framework, bits) if run_data.log]
 
 
-def _draw_log(axes: Axes, member: RunData, name: str) -> str:
-    """One run's values over the epochs; the last of them in words."""
-    points = [(record["epoch"], _number(record[name])) for record in member.log if name in record]
-    label = None if _name(member) in axes.get_legend_handles_labels()[1] else _name(member)
-    style = {**line_style(member.cell.framework), "markevery": 1 + len(points) // 20}
+def _draw_log(axes: Axes, run_data: RunData, name: str) -> str:
+    """Draw one run's values over the epochs; the last of them as text."""
+    points = [(record["epoch"], _number(record[name])) for record in run_data.log if name in record]
+    label = None if _name(run_data) in axes.get_legend_handles_labels()[1] else _name(run_data)
+    style = {**line_style(run_data.cell.framework), "markevery": 1 + len(points) // 20}
     axes.plot(*zip(*points, strict=True) if points else ([], []), label=label, **style)
     return f"{points[-1][1]:{'g' if name == 'lr' else '.4f'}}" if points else "not scored yet"
 
@@ -226,9 +226,9 @@ def _draw_published(axes: Axes, suite_data: SuiteData, bits: int, name: str) -> 
             axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(label), "markevery": 5})
 
 
-def _name(member: RunData) -> str:
-    return FRAMEWORKS[member.cell.framework].title
+def _name(run_data: RunData) -> str:
+    return FRAMEWORKS[run_data.cell.framework].title
 
 
-def _sentence(what: str, words: Iterable[str]) -> str:
-    return f"{what}: {'; '.join(words)}."
+def _sentence(what: str, texts: Iterable[str]) -> str:
+    return f"{what}: {'; '.join(texts)}."

@@ -1,4 +1,4 @@
-"""What a report is made of: everything a suite's folder holds, finished or not, and what is wrong with it."""
+"""The data of a report: everything a suite's folder holds, finished or not, and what is wrong with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class RunData:
 
     @property
     def data(self) -> str | None:
-        """Where its images were; None if it does not say."""
+        """The path of its images; None where it is not recorded."""
         return self.environment and self.environment["data"]
 
     def codes(self) -> Codes:
@@ -54,7 +54,7 @@ class SuiteData:
 
     out: Path
     grid: Grid
-    members: list[RunData]
+    runs: list[RunData]
     table: dict | None
     align: dict | None
     throughput: dict | None
@@ -62,30 +62,30 @@ class SuiteData:
 
     @property
     def finished(self) -> list[RunData]:
-        return [member for member in self.members if member.result]
+        return [run_data for run_data in self.runs if run_data.result]
 
     @property
     def lengths(self) -> list[int]:
         """The code lengths of which a run has at least begun."""
-        return sorted({member.cell.bits for member in self.members if member.log or member.result})
+        return sorted({run_data.cell.bits for run_data in self.runs if run_data.log or run_data.result})
 
     @property
     def finished_lengths(self) -> list[int]:
         """The code lengths that have a finished run."""
-        return sorted({member.cell.bits for member in self.finished})
+        return sorted({run_data.cell.bits for run_data in self.finished})
 
     @property
     def recipe(self) -> Recipe | None:
         """The recipe of the first run, which all others share but for bits and seed."""
-        return next((member.recipe for member in self.members if member.recipe), None)
+        return next((run_data.recipe for run_data in self.runs if run_data.recipe), None)
 
     def of(self, framework: str, bits: int) -> list[RunData]:
         """The runs of a framework at one length, a run a seed."""
-        return [member for member in self.members if member.cell[:2] == (framework, bits)]
+        return [run_data for run_data in self.runs if run_data.cell[:2] == (framework, bits)]
 
     def finished_run(self, framework: str, bits: int, seed: int) -> RunData | None:
         """This very run, if it is finished."""
-        return next((member for member in self.finished if member.cell == (framework, bits, seed)), None)
+        return next((run_data for run_data in self.finished if run_data.cell == (framework, bits, seed)), None)
 
 
 def read_suite(out: Path, table: ComparisonTable | None = None) -> SuiteData:
@@ -95,11 +95,11 @@ def read_suite(out: Path, table: ComparisonTable | None = None) -> SuiteData:
     grid = _try(problems, read_grid, out) or _grid_of(cells)
     if not cells and not grid.bits:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
-    members = [_member(out, cell) for cell in sorted(grid.cells | cells, key=_in_order)]
+    runs = [_read_run(out, cell) for cell in sorted(grid.cells | cells, key=_in_order)]
     table = table or _try(problems, make_table, out)
     align = _try(problems, read_align, out) if (out / ALIGN_FILE).exists() else None
     throughput = _try(problems, _throughput, out / THROUGHPUT_FILE) if (out / THROUGHPUT_FILE).exists() else None
-    return SuiteData(out, grid, members, table and table.content, align, throughput, problems)
+    return SuiteData(out, grid, runs, table and table.content, align, throughput, problems)
 
 
 def _throughput(file: Path) -> dict:
@@ -121,7 +121,7 @@ def _grid_of(cells: set[Cell]) -> Grid:
     return Grid(seeds, sorted({cell.framework for cell in cells}))
 
 
-def _member(out: Path, cell: Cell) -> RunData:
+def _read_run(out: Path, cell: Cell) -> RunData:
     run, problems = run_of(out, *cell), []
     recipe = _try(problems, run.recipe) if run.recipe_file.exists() else None
     result = _try(problems, placed_result, out, run) if run.is_finished() else None

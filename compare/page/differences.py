@@ -17,13 +17,14 @@ def differences(suite_data: SuiteData, pair: Pair) -> Picture | None:
 
     A mean and its interval stand only where every planned pair is finished, since only then there is a verdict.
     """
-    by_bits = paired_differences((member.result for member in suite_data.finished), pair)
+    by_bits = paired_differences((run_data.result for run_data in suite_data.finished), pair)
     if not any(len(by_seed) > 1 for by_seed in by_bits.values()):
         return None
-    margin, judged = suite_data.recipe.margin, decidable(by_bits, suite_data.grid)
-    verdicts = overall(judged, margin).by_bits if judged else {}
+    equivalence_margin, judged = suite_data.recipe.margin, decidable(by_bits, suite_data.grid)
+    verdicts = overall(judged, equivalence_margin).by_bits if judged else {}
     figure, axes = new_figure((5.0, 1.7 + 0.5 * len(by_bits)), xlabel=f"{pair}, mAP after the last epoch")
-    axes.axvspan(-margin, margin, color=GREEN, alpha=0.18, lw=0, label=f"equivalence margin, {margin:g}")
+    label = f"equivalence margin, {equivalence_margin:g}"
+    axes.axvspan(-equivalence_margin, equivalence_margin, color=GREEN, alpha=0.18, lw=0, label=label)
     axes.axvline(0, color=GREY, lw=1)
     places = dict(zip(by_bits, np.arange(len(by_bits))[::-1], strict=True))
     for bits, by_seed in by_bits.items():
@@ -39,12 +40,12 @@ def differences(suite_data: SuiteData, pair: Pair) -> Picture | None:
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.08)
     figure.legend(loc="outside upper center", ncols=2)
-    words = [f"{bits} bits: {one.sentence()}" for bits, one in verdicts.items()]
-    words += [f"{bits} bits: {len(own)} seeds so far" for bits, own in by_bits.items() if bits not in verdicts]
+    texts = [f"{bits} bits: {verdict.sentence()}" for bits, verdict in verdicts.items()]
+    texts += [f"{bits} bits: {len(by_seed)} seeds so far" for bits, by_seed in by_bits.items() if bits not in verdicts]
     name, title = "differences", "Paired differences"
     if len(pairs()) > 1:
         name, title = f"{name}-{pair.other.key}", f"{title}, {pair}"
-    return Picture(name, figure, title, f"{'; '.join(words)}.")
+    return Picture(name, figure, title, f"{'; '.join(texts)}.")
 
 
 def _once(axes: object, label: str) -> str | None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from shared.scoring.curves import PrecisionRecall
 from shared.system.files import atomic_path
 
-# Okabe and Ito's colours, told apart with any colour vision
+# Okabe and Ito's colours, distinguishable with any colour vision
 COLOURS = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "pink": "#cc79a7", "grey": "#767676"}
 BLUE, ORANGE, GREEN, PINK, GREY = COLOURS.values()
 # black and white in a file, the page's own colours in a page

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.frameworks.records import FRAMEWORKS
-from compare.page.codes import NEAREST, LengthFacts, Ranking
+from compare.page.codes import NEAREST, LengthMetrics, Ranking
 from compare.page.curves import Picture
 from compare.page.data import RunData, SuiteData
 from compare.page.tiles import Block, Tile, tile_figure
@@ -20,14 +20,14 @@ _K = str(NEAREST)
 
 @dataclass(frozen=True)
 class RetrievalGrid:
-    """``found`` framework -> rankings of the same queries; ``problem`` says why there is no picture.
+    """``rankings`` framework -> rankings of the same queries; ``problem`` says why there is no picture.
 
     ``overall`` framework -> precision of the first ten over all ``queries``, expected over random order within ties.
     """
 
     bits: int
     seed: int
-    found: dict[str, list[Ranking]]
+    rankings: dict[str, list[Ranking]]
     class_names: dict[int, str]
     overall: dict[str, float]
     queries: int
@@ -37,7 +37,7 @@ class RetrievalGrid:
     @property
     def precision(self) -> dict[str, str]:
         """ "97 of 100" right, by framework."""
-        return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.found.items()}
+        return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.rankings.items()}
 
     @property
     def summary(self) -> str:
@@ -48,39 +48,39 @@ class RetrievalGrid:
         return f"{text} Precision@{NEAREST} over all {self.queries:,} queries: {overall}." if overall else text
 
 
-def retrieval_grid(suite_data: SuiteData, facts: dict[int, LengthFacts]) -> RetrievalGrid | None:
+def retrieval_grid(suite_data: SuiteData, by_length: dict[int, LengthMetrics]) -> RetrievalGrid | None:
     """The grid of the longest codes that the most frameworks have, else of the longest; None without any codes."""
-    if not facts:
+    if not by_length:
         return None
-    bits = max(facts, key=lambda bits: (len(facts[bits].of), bits))
-    shown = facts[bits]
-    member = suite_data.finished_run(next(iter(shown.of)), bits, shown.seed)
-    recipe = member.recipe
+    bits = max(by_length, key=lambda bits: (len(by_length[bits].of), bits))
+    shown = by_length[bits]
+    run_data = suite_data.finished_run(next(iter(shown.of)), bits, shown.seed)
+    recipe = run_data.recipe
     names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
-    found = {name: own.rankings for name, own in shown.of.items()}
-    scores = {name: suite_data.finished_run(name, bits, shown.seed).result["retrieval"] for name in found}
+    rankings = {name: metrics.rankings for name, metrics in shown.of.items()}
+    scores = {name: suite_data.finished_run(name, bits, shown.seed).result["retrieval"] for name in rankings}
     overall = {name: score["precision_at"][_K] for name, score in scores.items() if _K in score["precision_at"]}
-    queries = member.result["retrieval"]["queries"]
-    grid = RetrievalGrid(bits, member.cell.seed, found, names, overall, queries)
+    queries = run_data.result["retrieval"]["queries"]
+    grid = RetrievalGrid(bits, run_data.cell.seed, rankings, names, overall, queries)
     try:
-        return dataclasses.replace(grid, picture=_picture(grid, _images(member)))
+        return dataclasses.replace(grid, picture=_picture(grid, _images(run_data)))
     except UserError as error:
         return dataclasses.replace(grid, problem=str(error))
 
 
-def _images(member: RunData) -> np.ndarray:
+def _images(run_data: RunData) -> np.ndarray:
     """Pixels of the data set, uint8 (N, H, W, 3); UserError when they are not where the run found them."""
-    if not member.data:
+    if not run_data.data:
         raise UserError("the run does not say where its images are (no --data in environment.json)")
-    return load_data(member.recipe, member.data)[0].pixels
+    return load_data(run_data.recipe, run_data.data)[0].pixels
 
 
 def _picture(grid: RetrievalGrid, pixels: np.ndarray) -> Picture:
     blocks = []
-    for name, rankings in grid.found.items():
+    for name, rankings in grid.rankings.items():
         title = f"{FRAMEWORKS[name].title}: {grid.precision[name]} right"
         blocks.append(Block(title, [_tiles(ranking, pixels) for ranking in rankings]))
-    rankings = next(iter(grid.found.values()))
+    rankings = next(iter(grid.rankings.values()))
     names = [grid.class_names[ranking.label] for ranking in rankings]
     figure = tile_figure(names, [pixels[ranking.index] for ranking in rankings], blocks)
     alt = f"{grid.summary} Listed below."

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compare.frameworks.records import FRAMEWORKS
-from compare.page.codes import CodeFacts
+from compare.page.codes import CodeMetrics
 from compare.page.curves import SIZE, Picture, line_style, new_figure, places_beside
 from compare.page.data import SuiteData
 from compare.page.figures import BLUE, COLOURS, GREY, ORANGE
@@ -55,22 +55,22 @@ def throughput(rows: list[dict]) -> Picture:
     panels = figure.subplots(1, 2)
     for axes, phase in zip(panels, ("training", "encoding"), strict=True):
         lengths, width = sorted({row["bits"] for row in rows}), 0.8 / len(FRAMEWORKS)
-        for shift, one in zip(places_beside(len(FRAMEWORKS), width), FRAMEWORKS.values(), strict=True):
-            own = {row["bits"]: row[phase] for row in rows if row["framework"] == one.key}
-            heights = [own.get(bits, 0.0) for bits in lengths]
-            look = {"label": one.title, "color": COLOURS[one.colour], "hatch": one.hatch, "alpha": 0.85}
-            axes.bar(np.arange(len(lengths)) + shift, heights, width, **look)
+        for shift, framework in zip(places_beside(len(FRAMEWORKS), width), FRAMEWORKS.values(), strict=True):
+            by_bits = {row["bits"]: row[phase] for row in rows if row["framework"] == framework.key}
+            heights = [by_bits.get(bits, 0.0) for bits in lengths]
+            style = {"color": COLOURS[framework.colour], "hatch": framework.hatch, "alpha": 0.85}
+            axes.bar(np.arange(len(lengths)) + shift, heights, width, label=framework.title, **style)
         axes.set(title=phase, xlabel="bits", ylabel="images/s" if phase == "training" else "")
         axes.set_xticks(range(len(lengths)), list(map(str, lengths)))
         axes.grid(visible=False, axis="x")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    words = [
-        f"{one.title} {phase} {median(values):,.0f} images/s"
+    texts = [
+        f"{framework.title} {phase} {median(values):,.0f} images/s"
         for phase in ("training", "encoding")
-        for one in FRAMEWORKS.values()
-        if (values := [row[phase] for row in rows if row["framework"] == one.key])
+        for framework in FRAMEWORKS.values()
+        if (values := [row[phase] for row in rows if row["framework"] == framework.key])
     ]
-    return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(words)}.")
+    return Picture("throughput", figure, "Images per second", f"Medians: {'; '.join(texts)}.")
 
 
 def throughput_rows(suite_data: SuiteData) -> list[dict]:
@@ -78,7 +78,7 @@ def throughput_rows(suite_data: SuiteData) -> list[dict]:
     rows = []
     for bits in suite_data.lengths:
         for framework in FRAMEWORKS:
-            done = [member for member in suite_data.of(framework, bits) if member.result and member.log]
+            done = [run_data for run_data in suite_data.of(framework, bits) if run_data.result and run_data.log]
             if done:
                 encoded = [_encoded_images(m.result) / m.result["encode_seconds"] for m in done]
                 training = median(median(record["images_per_second"] for record in m.log) for m in done)
@@ -90,35 +90,36 @@ def _encoded_images(result: dict) -> int:
     return result["retrieval"]["queries"] + result["retrieval"]["items"]
 
 
-def balance(bits: int, facts: dict[str, CodeFacts]) -> Picture:
+def balance(bits: int, by_framework: dict[str, CodeMetrics]) -> Picture:
     """The share of items that have each bit set."""
     figure, axes = new_figure(xlabel="bit", ylabel="share of items with a 1", ylim=(0, 1))
     axes.axhline(0.5, color=GREY, lw=1)
-    words = []
-    for framework, own in facts.items():
+    texts = []
+    for framework, metrics in by_framework.items():
         title, style = FRAMEWORKS[framework].title, {**line_style(framework), "ls": "none"}
-        axes.plot(range(1, bits + 1), own.balance, label=title, **style)
-        words.append(f"{title} {own.balance.min():.2f} to {own.balance.max():.2f}")
+        axes.plot(range(1, bits + 1), metrics.balance, label=title, **style)
+        texts.append(f"{title} {metrics.balance.min():.2f} to {metrics.balance.max():.2f}")
     axes.legend()
-    alt = f"Share of ones per bit, where 0.5 is balanced: {'; '.join(words)}."
+    alt = f"Share of ones per bit, where 0.5 is balanced: {'; '.join(texts)}."
     return Picture(f"balance-{bits}", figure, f"Bit balance, {bits} bits", alt)
 
 
-def correlation(bits: int, facts: dict[str, CodeFacts]) -> Picture:
-    """How much each pair of bits says the same."""
+def correlation(bits: int, by_framework: dict[str, CodeMetrics]) -> Picture:
+    """The correlation of each pair of bits."""
     # keeps the titles of square axes inside the figure
     figure = Figure(figsize=SIZE, layout="compressed")
-    panels = figure.subplots(1, len(facts), squeeze=False)[0]
-    for axes, (framework, own) in zip(panels, facts.items(), strict=True):
-        image = axes.imshow(own.correlation, vmin=-1, vmax=1, cmap="PuOr", extent=(0.5, bits + 0.5, bits + 0.5, 0.5))
+    panels = figure.subplots(1, len(by_framework), squeeze=False)[0]
+    extent = (0.5, bits + 0.5, bits + 0.5, 0.5)
+    for axes, (framework, metrics) in zip(panels, by_framework.items(), strict=True):
+        image = axes.imshow(metrics.correlation, vmin=-1, vmax=1, cmap="PuOr", extent=extent)
         axes.set_title(FRAMEWORKS[framework].title, fontsize=10)
         axes.set_xlabel("bit")
         axes.grid(visible=False)
     figure.colorbar(image, ax=list(panels), location="bottom", label="correlation", shrink=0.7)
-    words = [
-        f"{FRAMEWORKS[name].title} mean {own.off_diagonal.mean():.2f}, largest {own.off_diagonal.max():.2f}"
-        for name, own in facts.items()
+    texts = [
+        f"{FRAMEWORKS[name].title} mean {metrics.off_diagonal.mean():.2f}, largest {metrics.off_diagonal.max():.2f}"
+        for name, metrics in by_framework.items()
         if bits > 1
     ]
-    alt = f"Absolute correlation of two different bits: {'; '.join(words)}."
+    alt = f"Absolute correlation of two different bits: {'; '.join(texts)}."
     return Picture(f"correlation-{bits}", figure, f"Correlation of bits, {bits} bits", alt)

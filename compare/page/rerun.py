@@ -1,4 +1,4 @@
-"""The commands that make a run or a suite again, on any machine, from its recipe."""
+"""The commands that repeat a run or a suite, on any machine, from its recipe."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
     PATH and FILE stand in it for images and weights that only their owner has.
     """
     more = ["--cell", f"{framework}:{recipe.bits}:{recipe.seed}"]
-    # a copy must be called one, and a run alone shows its label nowhere
+    # --label says that the images are a copy of CIFAR-10; a single run does not record it
     more += ["--label", CIFAR10.title] if recipe.dataset == CIFAR10.name else []
     return _command(recipe, [recipe.bits], [recipe.seed], environment, more)
 
@@ -40,30 +40,30 @@ def suite_commands(gathered: Gathered) -> list[str]:
 
 
 def _label(recipe: Recipe, label: str) -> str:
-    """``label``, naming the data set where it was known without: earlier versions went by the number of images."""
+    """``label``, with the data set's name where earlier versions told it by the number of images."""
     is_named = recipe.dataset != CIFAR10.name or CIFAR10.called.search(label)
     return label if is_named else CIFAR10.label(label)
 
 
 def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environment: Mapping, more: list[str]) -> str:
-    words = ["python", "compare/benchmark.py", "--preset", recipe.preset, "--bits", *bits, "--seeds", *seeds]
+    command = ["python", "compare/benchmark.py", "--preset", recipe.preset, "--bits", *bits, "--seeds", *seeds]
     for name in RECIPE_OPTIONS:
         if getattr(recipe, name) != getattr(PRESETS[recipe.preset], name):
-            words += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
+            command += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
     if recipe.preset != "demo":
-        words += ["--data", "PATH", "--backbone-weights", _backbone(recipe)]
-    return shlex.join(map(str, [*words, *_place(environment), *more]))
+        command += ["--data", "PATH", "--backbone-weights", _backbone(recipe)]
+    return shlex.join(map(str, [*command, *_place(environment), *more]))
 
 
 def _place(environment: Mapping) -> list:
-    """Where and on how much of it a run was made, as far as ``environment`` says."""
+    """Options for the device, processes and threads of a run, as far as ``environment`` records them."""
     counts = {name: environment.get(name, 1) for name in ("devices", "nodes")}
-    words = ["--device", environment["device"]] if environment.get("device") else []
-    words += [word for name, count in counts.items() if count > 1 for word in (f"--{name}", count)]
-    words += ["--deterministic"] if environment.get("precision", {}).get("deterministic") else []
+    arguments = ["--device", environment["device"]] if environment.get("device") else []
+    arguments += [argument for name, count in counts.items() if count > 1 for argument in (f"--{name}", count)]
+    arguments += ["--deterministic"] if environment.get("precision", {}).get("deterministic") else []
     threads = environment.get("framework_threads")
     # benchmark.py shares the threads out among a run's processes
-    return [*words, "--cell-cpus", threads * counts["devices"]] if threads else words
+    return [*arguments, "--cell-cpus", threads * counts["devices"]] if threads else arguments
 
 
 def _backbone(recipe: Recipe) -> str:

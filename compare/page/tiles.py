@@ -67,8 +67,8 @@ def _places(
     queries: Sequence[np.ndarray], blocks: Sequence[Block], starts: Sequence[int]
 ) -> Iterator[tuple[int, int, Tile]]:
     """Every tile with its place, from the left and from the top."""
-    own = [[Tile(pixels)] for pixels in queries]
-    for start, rows in [(_GAP // 2, own), *((s, block.rows) for s, block in zip(starts, blocks, strict=True))]:
+    query_rows = [[Tile(pixels)] for pixels in queries]
+    for start, rows in [(_GAP // 2, query_rows), *((s, block.rows) for s, block in zip(starts, blocks, strict=True))]:
         for row, tiles in enumerate(rows):
             for column, tile in enumerate(tiles):
                 yield start + column * _STEP, row * _STEP + _GAP // 2, tile

@@ -30,28 +30,32 @@ class Evidence:
 
 def gather_evidence(suite_data: SuiteData) -> Evidence:
     """The evidence in a suite's folder."""
-    found = differences_by_pair(member.result for member in suite_data.finished)
-    found = {pair: by_bits for pair, by_bits in found.items() if by_bits}
+    differences = differences_by_pair(run_data.result for run_data in suite_data.finished)
+    differences = {pair: by_bits for pair, by_bits in differences.items() if by_bits}
+    finished = {run_data.cell.framework for run_data in suite_data.finished}
     return Evidence(
-        planned=len(suite_data.members),
+        planned=len(suite_data.runs),
         finished=len(suite_data.finished),
-        frameworks=tuple(n for n in run_order() if any(member.cell.framework == n for member in suite_data.finished)),
-        differences={pair: {bits: [*own.values()] for bits, own in by_bits.items()} for pair, by_bits in found.items()},
+        frameworks=tuple(name for name in run_order() if name in finished),
+        differences={
+            pair: {bits: [*by_seed.values()] for bits, by_seed in by_bits.items()}
+            for pair, by_bits in differences.items()
+        },
         aligned=suite_data.align["passed"] if suite_data.align else None,
         ladder=suite_data.align["verdict"] if suite_data.align else "",
-        conclusion="; ".join(filter(None, (_conclusion(*each, suite_data) for each in found.items()))),
+        conclusion="; ".join(filter(None, (_conclusion(*each, suite_data) for each in differences.items()))),
         comparable=suite_data.table is not None,
     )
 
 
 def _conclusion(pair: Pair, differences: Differences, suite_data: SuiteData) -> str:
-    """What the test over seeds says, or that it has yet to come; nothing where one seed a length was planned."""
+    """The verdict of the test over seeds, or that it is pending; empty where one seed a length was planned."""
     notes = waiting(differences, suite_data.grid)
     judged = decidable(differences, suite_data.grid)
     if not judged or notes:
         return "; ".join(named(pair, note) for note in notes)
-    found = overall(judged, suite_data.recipe.margin)
-    text = found.sentence() if len(judged) > 1 else next(iter(found.by_bits.values())).sentence()
+    verdicts = overall(judged, suite_data.recipe.margin)
+    text = verdicts.sentence() if len(judged) > 1 else next(iter(verdicts.by_bits.values())).sentence()
     return named(pair, text, mark=": ")
 
 
@@ -87,8 +91,8 @@ def _ladder(evidence: Evidence) -> str:
     others = [name for name in evidence.frameworks if name not in SIDES]
     sides = titles(sorted(SIDES)) if others else ""
     if evidence.aligned is None:
-        them = "the" if others else "both"
-        return f"The alignment ladder was not run, so nothing here shows that {them} frameworks compute the same thing"
+        which = "the" if others else "both"
+        return f"The alignment ladder was not run, so nothing here shows that {which} frameworks compute the same thing"
     if not evidence.aligned:
         return f"{sides or 'The two frameworks'} do NOT compute the same thing ({evidence.ladder})"
     who = sides or "Both frameworks"
@@ -108,8 +112,8 @@ def _measured(pair: Pair, differences: Mapping[int, list[float]]) -> str:
 def _caution(evidence: Evidence) -> str:
     if evidence.conclusion:
         return evidence.conclusion
-    them = "the two" if len(evidence.differences) == 1 else "they"
-    return f"one seed gives no verdict on whether {them} are equivalent on average"
+    frameworks = "the two" if len(evidence.differences) == 1 else "they"
+    return f"one seed gives no verdict on whether {frameworks} are equivalent on average"
 
 
 def _signed(value: float) -> str:

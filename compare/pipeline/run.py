@@ -43,9 +43,9 @@ def run_benchmark(arguments: argparse.Namespace) -> None:
 
 
 def _is_finished(arguments: argparse.Namespace) -> bool:
-    """Whether nothing is left for which a framework is needed, as far as that can be said without one.
+    """Whether everything is finished, as far as the folder shows, so that no framework is needed.
 
-    By what else the runs were made is looked at later, as ever. A preset that a GPU decides on needs the frameworks.
+    The runs' recipes are compared later. A preset that a GPU decides on needs the frameworks.
     """
     if arguments.preset == "auto" or arguments.force or arguments.control or arguments.variance or arguments.nodes > 1:
         return False
@@ -67,7 +67,7 @@ def _run_cell(cell: Cell, suites: list[Suite], executor: Executor, progress: Pro
 
 
 def _run_all(suites: list[Suite], arguments: argparse.Namespace, executor: Executor, progress: Progress) -> bool:
-    """Run the ladder, a suite and its studies and show them; whether the ladder passed or was left out."""
+    """Run the ladder, a suite and its studies; return whether the ladder passed or was left out."""
     with ExitStack() as locks:
         for suite in suites:
             locks.enter_context(suite.locked())

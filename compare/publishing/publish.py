@@ -1,4 +1,4 @@
-"""From a suite's folder to what is committed of it under results/."""
+"""Copying what is committed of a suite's folder to results/."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from compare.ladder.report import ALIGN_FILE
-from compare.page.code_facts import FACTS_FILE
+from compare.page.code_metrics import METRICS_FILE
 from compare.page.data import THROUGHPUT_FILE
 from compare.page.freshness import REPORT_FILE
 from compare.page.report import write_report
@@ -20,7 +20,7 @@ from shared.system.files import PROJECT_ROOT, make_folder, write_json
 from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
-_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, FACTS_FILE, *_TABLES, REPORT_FILE)
+_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, *_TABLES, REPORT_FILE)
 
 
 def results_folder(project: Path = PROJECT_ROOT) -> Path:
@@ -85,10 +85,10 @@ def _copy_run(run: Run, target: Run) -> None:
         if getattr(run, name).exists():
             shutil.copyfile(getattr(run, name), getattr(target, name))
     environment = run.environment()
-    # paths of the machine it ran on say nothing elsewhere
-    words, data = [_without_folders(word) for word in environment["command"]], environment["data"]
-    write_json(target.environment_file, environment | {"command": words, "data": data and _without_folders(data)})
+    # paths of the machine it ran on mean nothing elsewhere
+    command, data = [_without_folders(argument) for argument in environment["command"]], environment["data"]
+    write_json(target.environment_file, environment | {"command": command, "data": data and _without_folders(data)})
 
 
-def _without_folders(word: str) -> str:
-    return Path(word).name if os.path.isabs(word) else word
+def _without_folders(argument: str) -> str:
+    return Path(argument).name if os.path.isabs(argument) else argument

@@ -45,8 +45,8 @@ class PublishedSuite:
     @cached_property
     def judged(self) -> dict[Pair, Overall]:
         """For each pair the test over seeds of the lengths that have all of several; none where none has."""
-        judged = {pair: decidable(own, self.gathered.grid) for pair, own in self.differences.items()}
-        return {pair: overall(own, self.recipe.margin) for pair, own in judged.items() if own}
+        judged = {pair: decidable(by_bits, self.gathered.grid) for pair, by_bits in self.differences.items()}
+        return {pair: overall(by_bits, self.recipe.margin) for pair, by_bits in judged.items() if by_bits}
 
     @property
     def data(self) -> str:
@@ -67,11 +67,11 @@ def read_suites(results: Path) -> list[PublishedSuite]:
 def results_page(results: Path) -> str:
     """The text of results/README.md, a pure function of what lies beside it."""
     suites = read_suites(results)
-    parts = [_HEAD.strip(), "\n".join(f"- {sentence}" for sentence in findings(suites)), *map(_section, suites)]
-    return "\n\n".join(parts) + "\n"
+    sentences = "\n".join(f"- {sentence}" for sentence in summary_sentences(suites))
+    return "\n\n".join([_HEAD.strip(), sentences, *map(_section, suites)]) + "\n"
 
 
-def findings(suites: list[PublishedSuite]) -> list[str]:
+def summary_sentences(suites: list[PublishedSuite]) -> list[str]:
     """Three sentences: what the evidence supports, how large the noise is, and what it does not support."""
     return [_supported(suites), _noise(suites), _not_supported(suites)]
 
@@ -87,21 +87,21 @@ def _supported(suites: list[PublishedSuite]) -> str:
 
 
 def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
-    """What the test says of each length that it leaves undecided, or of those that it does not."""
+    """The verdict on each length that the test leaves undecided, or on each that it decides."""
     return [
-        f"{suite.name} ({named(pair, f'{suite.data}, {bits} bits')}): {one.sentence()}"
-        for pair, found in suite.judged.items()
-        for bits, one in found.by_bits.items()
-        if (one.verdict == UNDECIDED) == undecided
+        f"{suite.name} ({named(pair, f'{suite.data}, {bits} bits')}): {verdict.sentence()}"
+        for pair, verdicts in suite.judged.items()
+        for bits, verdict in verdicts.by_bits.items()
+        if (verdict.verdict == UNDECIDED) == undecided
     ]
 
 
 def _noise(suites: list[PublishedSuite]) -> str:
     """How far runs of one framework are apart, beside the difference that the published tables leave open."""
-    found = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
-    if not found:
+    texts = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
+    if not texts:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
-    return f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}: {'; '.join(found)}."
+    return f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}: {'; '.join(texts)}."
 
 
 def _seed_noise(suite: PublishedSuite) -> str:
@@ -130,10 +130,10 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
     gaps = []
     for suite in suites:
         grid = suite.gathered.grid
-        for pair, own in suite.differences.items():
-            gaps += [f"{suite.name}, {named(pair, note)}" for note in waiting(own, grid)]
+        for pair, by_bits in suite.differences.items():
+            gaps += [f"{suite.name}, {named(pair, note)}" for note in waiting(by_bits, grid)]
         gaps += _judged(suite, undecided=True)
-        if lengths := sorted({bits for own in suite.differences.values() for bits in single(own, grid)}):
+        if lengths := sorted({bits for by_bits in suite.differences.values() for bits in single(by_bits, grid)}):
             gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")
     longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)
     if not longest:

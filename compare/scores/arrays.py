@@ -1,4 +1,4 @@
-"""The arrays of NumPy's, PyTorch's and MATLAB's files by name, read as they are wanted and no further."""
+"""The arrays of NumPy's, PyTorch's and MATLAB's files by name, each read when it is needed."""
 
 import zipfile
 from collections.abc import Callable, Collection
@@ -58,7 +58,7 @@ def open_arrays(path: Path) -> NamedArrays | np.ndarray:
 
 
 def _npz_names(path: Path) -> list[str]:
-    npz_headers(path, ())  # says of another kind of file what is wrong with it
+    npz_headers(path, ())  # raises UserError for another kind of file
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
@@ -71,13 +71,13 @@ def _open_torch(path: Path) -> NamedArrays | np.ndarray:
     if isinstance(value, Stored):
         return _array(value, str(path))
     entries = [(name, item) for key, part in _items("", value) for name, item in _items(key, part)]
-    found = {name: item for name, item in entries if _is_numbers(item)}
+    numeric = {name: item for name, item in entries if _is_numbers(item)}
 
     def read(names: Collection[str]) -> dict[str, np.ndarray]:
-        return {name: _array(found[name], f"{path}: {printable(name, 80)}") for name in names}
+        return {name: _array(numeric[name], f"{path}: {printable(name, 80)}") for name in names}
 
     others = [f"{name or 'the file'} ({_kind(item)})" for name, item in entries if not _is_numbers(item)]
-    return NamedArrays(found, read, others)
+    return NamedArrays(numeric, read, others)
 
 
 def _items(name: str, value: object) -> list[tuple[str, object]]:
@@ -98,8 +98,8 @@ def _kind(value: object) -> str:
 
 def _array(value: object, where: str) -> np.ndarray:
     if isinstance(value, Stored):
-        found = read_stored(value, where)
-        return as_float32("the array", found, where) if found.dtype == BFLOAT16 else found
+        array = read_stored(value, where)
+        return as_float32("the array", array, where) if array.dtype == BFLOAT16 else array
     try:
         return np.array(value, np.int64)
     except OverflowError as error:
@@ -107,17 +107,17 @@ def _array(value: object, where: str) -> np.ndarray:
 
 
 def _conversion(path: Path) -> str:
-    """The command that makes a file of another kind one that is read here."""
+    """The command that converts a file of another kind to one that is read here."""
     suffix, file, npz = path.suffix.lower(), repr(str(path)), repr(str(path.with_suffix(".npz")))
     if suffix in (".h5", ".hdf5"):
         return hdf5_conversion(path)
     if suffix == ".parquet":
-        said = f"t = pd.read_parquet({file}); np.savez({npz}, codes=np.stack(t['codes']), labels=t['labels'])"
-        return f'convert it: python -c "import numpy as np, pandas as pd; {said}"'
+        code = f"t = pd.read_parquet({file}); np.savez({npz}, codes=np.stack(t['codes']), labels=t['labels'])"
+        return f'convert it: python -c "import numpy as np, pandas as pd; {code}"'
     if suffix in (".pkl", ".pickle"):
-        said = f"d = pickle.load(open({file}, 'rb')); np.savez({npz}, codes=d['codes'], labels=d['labels'])"
-        return f'a pickle can run anything; if you trust it: python -c "import pickle, numpy as np; {said}"'
+        code = f"d = pickle.load(open({file}, 'rb')); np.savez({npz}, codes=d['codes'], labels=d['labels'])"
+        return f'a pickle can run anything; if you trust it: python -c "import pickle, numpy as np; {code}"'
     if suffix in _DELIMITERS:
-        said = f"np.save({str(path.with_suffix('.npy'))!r}, np.loadtxt({file}{_DELIMITERS[suffix]}))"
-        return f'convert codes and labels each: python -c "import numpy as np; {said}"'
+        code = f"np.save({str(path.with_suffix('.npy'))!r}, np.loadtxt({file}{_DELIMITERS[suffix]}))"
+        return f'convert codes and labels each: python -c "import numpy as np; {code}"'
     return 'write one from Python: np.savez("codes.npz", codes=codes, labels=labels)'

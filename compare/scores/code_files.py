@@ -20,7 +20,7 @@ _ACCEPTED = (
     "the labels beside it, a run folder of this project or its codes.npz, or a folder with DeepHash-pytorch's "
     "*tst_binary.npy and *trn_binary.npy"
 )
-# how the codes' file is called, but for its ending -> how that of its labels is
+# end of the name of the codes' file -> end of that of its labels
 _LABEL_NAMES = {"binary": "label", "codes": "labels"}
 
 
@@ -77,16 +77,16 @@ def common_bits(choice: int | None, queries: CodeSet, database: CodeSet) -> int 
 
 
 def left_out(exclude_self: bool, queries: CodeSet, database: CodeSet) -> np.ndarray | bool:
-    """What ``--exclude-self`` means for ``own_items``: positions by index where both sides have it, else its value.
+    """The argument ``exclude_self`` of ``own_items``: positions by index where both sides have it, else the option.
 
-    Raises UserError for an index that is none.
+    Raises UserError for an index that is not one whole number for each code, or has a number of the database twice.
     """
     if not exclude_self or queries.index is None or database.index is None:
         return exclude_self
-    asked, items = (_checked_index(side, role) for side, role in ((queries, "query"), (database, "database")))
-    if len(np.unique(items)) < len(items):
+    query_index, item_index = _checked_index(queries, "query"), _checked_index(database, "database")
+    if len(np.unique(item_index)) < len(item_index):
         raise UserError("--exclude-self: expected an index of different numbers for the database, received some twice")
-    positions = positions_of(asked, items)
+    positions = positions_of(query_index, item_index)
     if (positions < 0).all():
         print("note: --exclude-self: by index no query is an item of the database; none is left out", file=sys.stderr)
     return positions
@@ -96,7 +96,7 @@ def note_what_finds_itself(exclude_self: bool, queries: CodeSet, database: CodeS
     """Say on stderr, unless ``exclude_self``, that the database begins with these very queries, where it does."""
     count = len(queries.codes)
     pairs = (queries.codes, database.codes[:count]), (queries.labels, database.labels[:count])
-    if not exclude_self and all(np.array_equal(one, other) for one, other in pairs):
+    if not exclude_self and all(np.array_equal(beginning, rows) for beginning, rows in pairs):
         print(
             "note: each query is an item of the database, too, and finds itself at distance 0, which raises every "
             "score; --exclude-self leaves it out of its own ranking",
@@ -121,36 +121,36 @@ def read_codes(path: Path, role: str, labels: Path | None = None, with_index: bo
     if not path.exists():
         raise UserError(f"--{role}: {path} does not exist; expected {_ACCEPTED}")
     file = _file_in(path, role) if path.is_dir() else path
-    found = open_arrays(file)
-    if isinstance(found, np.ndarray):
+    arrays = open_arrays(file)
+    if isinstance(arrays, np.ndarray):
         # of a folder that holds both sides each has a file of its own
-        return CodeSet(found, _single(labels or _labels_beside(file, role)), both_sides=path.is_dir())
-    if "num_queries" in found.names:
+        return CodeSet(arrays, _single(labels or _labels_beside(file, role)), both_sides=path.is_dir())
+    if "num_queries" in arrays.names:
         _check_no_labels(labels, role, file)
         return _of_run(file, role)
-    names, both_sides = names_of(found, role, file)
+    names, both_sides = names_of(arrays, role, file)
     if LABELS in names:
         _check_no_labels(labels, role, file)
     elif labels is None:
         raise UserError(
-            f"{file}: expected the arrays codes and labels, received {found.listed}; or pass --{role}-labels"
+            f"{file}: expected the arrays codes and labels, received {arrays.listed}; or pass --{role}-labels"
         )
     wanted = {kind: name for kind, name in names.items() if kind != INDEX or with_index}
-    arrays = found.read(list(wanted.values()))
-    by_kind = {kind: arrays[name] for kind, name in wanted.items()}
-    own = by_kind[LABELS] if LABELS in wanted else _single(labels)
+    values = arrays.read(list(wanted.values()))
+    by_kind = {kind: values[name] for kind, name in wanted.items()}
+    label_array = by_kind[LABELS] if LABELS in wanted else _single(labels)
     bits = _number(by_kind[BITS], file) if BITS in wanted else None
-    return CodeSet(by_kind[CODES], own, bits, by_kind.get(INDEX), both_sides)
+    return CodeSet(by_kind[CODES], label_array, bits, by_kind.get(INDEX), both_sides)
 
 
 def _file_in(folder: Path, role: str) -> Path:
     if (folder / "codes.npz").exists():
         return folder / "codes.npz"
-    found = sorted(folder.glob(f"*{ROLES[role]}_binary.npy"))
-    if len(found) != 1:
-        several = f"; name one of {', '.join(file.name for file in found)}" if found else ""
-        raise UserError(f"--{role}: expected {_ACCEPTED}; received {folder} with {len(found)} such files{several}")
-    return found[0]
+    files = sorted(folder.glob(f"*{ROLES[role]}_binary.npy"))
+    if len(files) != 1:
+        several = f"; name one of {', '.join(file.name for file in files)}" if files else ""
+        raise UserError(f"--{role}: expected {_ACCEPTED}; received {folder} with {len(files)} such files{several}")
+    return files[0]
 
 
 def _of_run(file: Path, role: str) -> CodeSet:
@@ -165,9 +165,9 @@ def _check_no_labels(labels: Path | None, role: str, file: Path) -> None:
 
 
 def _single(path: Path) -> np.ndarray:
-    found = open_arrays(path)
-    if isinstance(found, np.ndarray):
-        return found
+    array = open_arrays(path)
+    if isinstance(array, np.ndarray):
+        return array
     raise UserError(f"{path}: expected a .npy, .pt or .pth of one array, the labels; received one of several arrays")
 
 

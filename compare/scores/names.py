@@ -1,4 +1,4 @@
-"""By their names: which arrays of a file are the codes, labels, image numbers and bit count of which side."""
+"""Which arrays of a file are the codes, labels, image numbers and bit count of which side, by their names."""
 
 import re
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from shared.system.errors import UserError, printable
 
 QUERY, DATABASE = "query", "database"
 CODES, LABELS, INDEX, BITS = "codes", "labels", "index", "bits"
-# how people call them, in lower case; in NumPy, PyTorch and MATLAB alike
+# their usual names, in lower case, in NumPy, PyTorch and MATLAB alike
 _SIDES = {
     QUERY: "query|queries|q|test|tst|te",
     DATABASE: "database|dataset|db|base|gallery|retrieval|r|train|trn|tr",
@@ -22,16 +22,16 @@ _KINDS = {
 }
 
 
-def names_of(found: NamedArrays, role: str, path: Path) -> tuple[dict[str, str], bool]:
+def names_of(arrays: NamedArrays, role: str, path: Path) -> tuple[dict[str, str], bool]:
     """The names that belong to ``role``, by CODES, LABELS, INDEX and BITS, and whether the other side is there, too.
 
     Codes of one side alone are those of whichever role they are asked for. Raises UserError, which lists what is in
     the file, where there are no codes of this role, or several.
     """
-    sides = _by_side(found.names)
+    sides = _by_side(arrays.names)
     with_codes = [side for side in (role, "", *_SIDES) if CODES in sides.get(side, {})]
     if not with_codes:
-        raise UserError(f"{path}: {_expected(role)}, received {found.listed}")
+        raise UserError(f"{path}: {_expected(role)}, received {arrays.listed}")
     side = with_codes[0]
     several = [same for kind in (CODES, LABELS) if len(same := sides[side].get(kind, [])) > 1]
     if several:
@@ -59,14 +59,14 @@ def _meanings(name: str) -> list[tuple[str, str]]:
     ([('', 'codes')], [('query', 'codes')], [('database', 'labels')], [])
     """
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower())
-    found = []
-    for kind, words in _KINDS.items():
-        if re.fullmatch(words, plain):
-            found.append(("", kind))
-        for side, called in _SIDES.items():
-            if re.fullmatch(f"(?:{called})_?(?:{words})|(?:{words})_?(?:{called})", plain):
-                found.append((side, kind))
-    return found
+    meanings = []
+    for kind, kind_names in _KINDS.items():
+        if re.fullmatch(kind_names, plain):
+            meanings.append(("", kind))
+        for side, side_names in _SIDES.items():
+            if re.fullmatch(f"(?:{side_names})_?(?:{kind_names})|(?:{kind_names})_?(?:{side_names})", plain):
+                meanings.append((side, kind))
+    return meanings
 
 
 def _expected(role: str) -> str:

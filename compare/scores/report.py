@@ -4,7 +4,7 @@ from shared.scoring.retrieval import Retrieval
 
 
 def describe(result: Retrieval, argsort: float | None) -> str:
-    """The scores as text; ``argsort`` is the ports' number, None if not asked for."""
+    """The scores as text; ``argsort`` is the published implementations' mAP, None without it."""
     ties, near = result.ties, result.within_radius_2
     queries, distances = result.counts.shape
     lines = [
@@ -29,7 +29,6 @@ def _map_lines(result: Retrieval, argsort: float | None) -> list[str]:
         f"           {result.map_stable:.4f}            by distance, then by position in the database",
     ]
     if argsort is not None:
-        lines.append(
-            f"           {argsort:.4f}            NumPy's default argsort, as in the published ports (docs/score.md)"
-        )
+        origin = "NumPy's default argsort, as in the published implementations (docs/score.md)"
+        lines.append(f"           {argsort:.4f}            {origin}")
     return lines

@@ -14,7 +14,7 @@ _EVERY_RANK_TO, _FURTHER_RANKS = 1000, 500
 
 
 def write_scores(out: Path, result: Retrieval, argsort: float | None) -> None:
-    """Write what ``describe`` says and more into the folder ``out``: JSON, CSV, and a figure."""
+    """Write the scores into the folder ``out``: all numbers as JSON and CSV, and a figure."""
     make_folder(out)
     scores = result.summary() | ({} if argsort is None else {"argsort": argsort})
     choices = {"topk": result.topk, "denominator": result.denominator}

@@ -31,29 +31,30 @@ def search_run(arguments: argparse.Namespace) -> None:
         queries = run.of_pictures(names, pixels, worker, arguments.device) if names else []
     else:
         queries = run.of_images(arguments.index, worker, arguments.device)
-    found = [record(answer, database) for answer in search(database, queries, arguments.k, arguments.exclude_self)]
-    print_answers(found, database.column, arguments.json)
-    if arguments.out and found:
+    records = [record(answer, database) for answer in search(database, queries, arguments.k, arguments.exclude_self)]
+    print_answers(records, database.column, arguments.json)
+    if arguments.out and records:
         try:
-            _draw(run, found, pixels if arguments.image else run.dataset.pixels[arguments.index], arguments.out)
+            _draw(run, records, pixels if arguments.image else run.dataset.pixels[arguments.index], arguments.out)
         except UserError as error:
             failures.append(f"{arguments.out} is not drawn: {error}")
     if failures:
         raise UserError(*failures)
 
 
-def _draw(run: FinishedRun, found: Sequence[dict], queries: np.ndarray, file: Path) -> None:
+def _draw(run: FinishedRun, records: Sequence[dict], queries: np.ndarray, file: Path) -> None:
     """Draw the images of the queries, uint8 (Q, height, width, 3), and of the items of their records."""
     from compare.page.figures import house_style, write_figure
     from compare.page.tiles import Block, Tile, tile_figure
 
     pixels = run.dataset.pixels
-    rows = [[Tile(pixels[hit["index"]], bool(hit["wrong"])) for hit in one["nearest"]] for one in found]
+    rows = [[Tile(pixels[hit["index"]], bool(hit["wrong"])) for hit in entry["nearest"]] for entry in records]
     title = f"{FRAMEWORKS[run.framework].title}, {run.recipe.bits} bits"
-    if all(one["true"] for one in found):
-        title += f": {share_right(found)} right"
+    if all(entry["true"] for entry in records):
+        title += f": {share_right(records)} right"
     names = [
-        f"{Path(one['query']).name[-_SHOWN_LETTERS:]}\n{one['true'] or 'taken for ' + one['class']}" for one in found
+        f"{Path(entry['query']).name[-_SHOWN_LETTERS:]}\n{entry['true'] or 'taken for ' + entry['class']}"
+        for entry in records
     ]
     with house_style(), warnings.catch_warnings():
         # letters of a file's name that the font lacks become boxes
@@ -65,16 +66,18 @@ def search_files(arguments: argparse.Namespace) -> None:
     """Answer with the items of codes from files; UserError where those do not fit together."""
     queries, items = read_both(arguments)
     known = common_bits(arguments.bits, queries, items)
-    asked, stored, bits = checked_sides(
+    query_side, item_side, bits = checked_sides(
         queries.codes, queries.labels, items.codes, items.labels, known, arguments.zeros
     )
-    own = own_items(asked, stored, left_out(arguments.exclude_self, queries, items))
-    index = arguments.index or range(len(asked.words))
-    check_numbers(index, len(asked.words))
-    codes = open_index(stored.words, bits, index_beside(arguments.database or arguments.query))
-    database = Database(codes, stored.labels, _label_text, "position")
-    itself = np.full(len(asked.words), -1) if own is None else own
-    chosen = [Query(f"query {i}", asked.words[i], asked.labels[i], itself=int(itself[i])) for i in index]
+    own_positions = own_items(query_side, item_side, left_out(arguments.exclude_self, queries, items))
+    index = arguments.index or range(len(query_side.words))
+    check_numbers(index, len(query_side.words))
+    codes = open_index(item_side.words, bits, index_beside(arguments.database or arguments.query))
+    database = Database(codes, item_side.labels, _label_text, "position")
+    if own_positions is None:
+        own_positions = np.full(len(query_side.words), -1)
+    words, labels = query_side.words, query_side.labels
+    chosen = [Query(f"query {i}", words[i], labels[i], own_position=int(own_positions[i])) for i in index]
     answers = search(database, chosen, arguments.k, arguments.exclude_self)
     print_answers((record(answer, database) for answer in answers), database.column, arguments.json)
 
@@ -90,5 +93,5 @@ def _label_text(label: np.ndarray) -> str:
 
 def print_answers(records: Iterable[dict], column: str, as_json: bool) -> None:
     """Print the answers as text, or as one JSON object a line."""
-    for number, one in enumerate(records):
-        print(json.dumps(one) if as_json else "\n" * (number > 0) + lines(one, column))
+    for number, entry in enumerate(records):
+        print(json.dumps(entry) if as_json else "\n" * (number > 0) + lines(entry, column))

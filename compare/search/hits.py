@@ -18,7 +18,7 @@ _QUERIES_AT_ONCE = 256
 class Database:
     """What is searched: ``labels`` are class ids (N,) or multi-hot (N, classes), ``class_of`` names one of them.
 
-    ``numbers`` int64 (N,) are what the items are called, in a column of the name ``column``; None: their positions.
+    ``numbers`` int64 (N,) identify the items, in a column of the name ``column``; None: their positions do.
     """
 
     codes: CodeIndex
@@ -31,19 +31,19 @@ class Database:
 class Query(NamedTuple):
     """One code, ``words`` uint64 (ceil(bits/64),), to be searched for.
 
-    ``label`` is its label in the data, and ``said`` the class that the network names, where these are known.
-    ``itself`` is its own position in the database, -1 if it is not there.
+    ``label`` is its label in the data, and ``predicted`` the class that the network gives it, where these are known.
+    ``own_position`` is its own position in the database, -1 if it is not there.
     """
 
     name: str
     words: np.ndarray
     label: np.ndarray | None = None
-    said: str | None = None
-    itself: int = -1
+    predicted: str | None = None
+    own_position: int = -1
 
 
 class Answer(NamedTuple):
-    """The nearest items of a query, all (K,): ``position`` and ``distance`` int64, ``labels``, what they are called.
+    """The nearest items of a query, all (K,): ``position``, ``distance`` and ``numbers`` int64, and ``labels``.
 
     ``wrong`` bool, whether they are of other classes than the query; None where that is not known.
     """
@@ -69,11 +69,11 @@ def search(database: Database, queries: Sequence[Query], k: int, exclude_self: b
     ``exclude_self`` leaves a query that is an item out of its own ranking.
     """
     for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        some = queries[start : start + _QUERIES_AT_ONCE]
-        found = database.codes.nearest(np.stack([query.words for query in some]), k + exclude_self)
-        for query, position, distance in zip(some, *found, strict=True):
-            kept = np.flatnonzero((position != query.itself) | (not exclude_self))[:k]
-            yield _answer(database, query, position[kept], distance[kept])
+        batch = queries[start : start + _QUERIES_AT_ONCE]
+        neighbours = database.codes.nearest(np.stack([query.words for query in batch]), k + exclude_self)
+        for query, position, distance in zip(batch, *neighbours, strict=True):
+            places = np.flatnonzero((position != query.own_position) | (not exclude_self))[:k]
+            yield _answer(database, query, position[places], distance[places])
 
 
 def _answer(database: Database, query: Query, position: np.ndarray, distance: np.ndarray) -> Answer:
@@ -84,7 +84,7 @@ def _answer(database: Database, query: Query, position: np.ndarray, distance: np
 
 
 def record(answer: Answer, database: Database) -> dict:
-    """An answer as values that JSON knows; ``wrong`` is null where the query's class is not known."""
+    """An answer as JSON values; ``wrong`` is null where the query's class is not known."""
     query = answer.query
     wrong = [None] * len(answer.numbers) if answer.wrong is None else answer.wrong.tolist()
     columns = (answer.numbers.tolist(), answer.distance.tolist(), answer.labels.tolist(), wrong)
@@ -95,11 +95,11 @@ def record(answer: Answer, database: Database) -> dict:
     ]
     true = None if query.label is None else database.class_of(query.label)
     code = code_hex(query.words, database.codes.bits)
-    return {"query": query.name, "class": query.said, "true": true, "hex": code, "nearest": nearest}
+    return {"query": query.name, "class": query.predicted, "true": true, "hex": code, "nearest": nearest}
 
 
-def lines(found: dict, column: str) -> str:
-    """A ``record`` as people read it: a line for the query, and one for each item.
+def lines(entry: dict, column: str) -> str:
+    """A ``record`` as text: a line for the query, and one for each item.
 
     >>> hit = {"index": 7, "distance": 0, "label": 3, "class": "cat", "wrong": True}
     >>> print(lines({"query": "a", "class": "dog", "true": "dog", "hex": "0f", "nearest": [hit]}, "index"))
@@ -107,17 +107,17 @@ def lines(found: dict, column: str) -> str:
     rank  distance  index  class
        1         0      7  cat    wrong
     """
-    said = f"{found['class']}, " if found["class"] else ""
-    known = f" (in the data: {found['true']}), {share_right([found])} right" if found["true"] else ""
+    predicted = f"{entry['class']}, " if entry["class"] else ""
+    known = f" (in the data: {entry['true']}), {share_right([entry])} right" if entry["true"] else ""
     rows = [("rank", "distance", column, "class", "")]
-    for rank, hit in enumerate(found["nearest"], 1):
+    for rank, hit in enumerate(entry["nearest"], 1):
         rows.append((rank, hit["distance"], hit[column], hit["class"], "wrong" if hit["wrong"] else ""))
     number, name = (max(len(str(row[place])) for row in rows) for place in (2, 3))
     table = [f"{a:>4}  {b:>8}  {c:>{number}}  {d:{name}}  {e}".rstrip() for a, b, c, d, e in rows]
-    return "\n".join([f"{found['query']}: {said}code {found['hex']}{known}", *table])
+    return "\n".join([f"{entry['query']}: {predicted}code {entry['hex']}{known}", *table])
 
 
 def share_right(records: Sequence[dict]) -> str:
     """ "9 of 10": how many of the items of these records are not wrong."""
-    wrong = [hit["wrong"] for found in records for hit in found["nearest"]]
+    wrong = [hit["wrong"] for entry in records for hit in entry["nearest"]]
     return f"{len(wrong) - sum(wrong)} of {len(wrong)}"

@@ -16,7 +16,7 @@ from shared.worker.exported import needs
 if TYPE_CHECKING:
     import faiss
 
-# of a stored index: what it is, and how long its codes are
+# the first bytes of a stored index: its type and the length of its codes
 _KIND_BYTES = 12
 
 
@@ -40,7 +40,7 @@ class CodeIndex:
     def nearest(self, words: np.ndarray, k: int) -> Neighbours:
         """The ``k`` nearest items of each query in uint64 (Q, ceil(bits/64)); all items where they are fewer.
 
-        By distance, at one distance by position in the database. Raises UserError for words of another shape and for
+        Ordered by distance, then by position in the database. Raises UserError for words of another shape and for
         k < 1.
         """
         if words.shape[1:] != (-(-self.bits // 64),):
@@ -48,7 +48,7 @@ class CodeIndex:
         if k < 1:
             raise UserError(f"expected at least 1 item for each query, received {k}")
         queries, k = _octets(words), min(k, len(self))
-        # faiss promises no order at one distance; one item more than k shows where the cut goes through such a group
+        # faiss defines no order at one distance; one item more than k shows where the cut goes through such a group
         distance, position = self._flat.search(queries, min(k + 1, len(self)))
         cut = (distance[:, k - 1 : k] == distance[:, k:]).any(axis=1)
         position, distance = position[:, :k].copy(), distance[:, :k].astype(np.int64)
@@ -66,13 +66,13 @@ class CodeIndex:
 
     def _first_at(self, query: np.ndarray, radius: int, many: int) -> np.ndarray:
         """The first ``many`` positions exactly ``radius`` from the query uint8 (bytes,): int64 (many,)."""
-        found, start = np.zeros(0, np.int64), 0
+        positions, start = np.zeros(0, np.int64), 0
         for block in blocks(_stored_octets(self._flat)):
-            found = np.concatenate([found, start + _positions_at(query, block, radius)])
-            if len(found) >= many:
+            positions = np.concatenate([positions, start + _positions_at(query, block, radius)])
+            if len(positions) >= many:
                 break
             start += len(block)
-        return found[:many]
+        return positions[:many]
 
 
 class RunIndex(NamedTuple):
@@ -169,7 +169,7 @@ def _read(words: np.ndarray, bits: int, file: Path) -> "faiss.IndexBinaryFlat | 
 def _looks_right(file: Path, empty: "faiss.IndexBinaryFlat", num_bytes: int) -> bool:
     """Whether kind and size are those of an ``empty`` index with so many bytes of codes in it.
 
-    Faiss is given no other file to read, whatever that says of itself.
+    Faiss is given no other file to read, since a damaged header could make it read anything.
     """
     import faiss
 
@@ -186,8 +186,8 @@ def _looks_right(file: Path, empty: "faiss.IndexBinaryFlat", num_bytes: int) -> 
 def _holds(flat: "faiss.IndexBinaryFlat", words: np.ndarray) -> bool:
     if flat.ntotal != len(words):
         return False
-    both = zip(blocks(_stored_octets(flat)), blocks(words), strict=True)
-    return all(np.array_equal(stored, _octets(block)) for stored, block in both)
+    pairs = zip(blocks(_stored_octets(flat)), blocks(words), strict=True)
+    return all(np.array_equal(stored, _octets(block)) for stored, block in pairs)
 
 
 def _stored_octets(flat: "faiss.IndexBinaryFlat") -> np.ndarray:
@@ -213,6 +213,6 @@ def _positions_at(query: np.ndarray, octets: np.ndarray, radius: int) -> np.ndar
     # faiss finds what is nearer than the distance it is given
     arguments = (1, len(octets), radius + 1, octets.shape[1], result)
     faiss.hamming_range_search(faiss.swig_ptr(query), faiss.swig_ptr(octets), *arguments)
-    found = int(faiss.rev_swig_ptr(result.lims, 2)[1])
-    distance, position = (faiss.rev_swig_ptr(values, found) for values in (result.distances, result.labels))
+    count = int(faiss.rev_swig_ptr(result.lims, 2)[1])
+    distance, position = (faiss.rev_swig_ptr(values, count) for values in (result.distances, result.labels))
     return np.sort(position[distance == radius])

@@ -28,7 +28,7 @@ from shared.worker.line_protocol import write_question
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that can be searched; ``data`` is where its images are, None if nobody says."""
+    """A run that can be searched; ``data`` is where its images are, None if that is unknown."""
 
     run: Run
     framework: str
@@ -44,13 +44,13 @@ class FinishedRun:
         return load_data(self.recipe, self.data)[0]
 
     def class_of(self, label: np.ndarray | int) -> str:
-        """What a class is called."""
+        """The name of a class."""
         return class_name(self.recipe.dataset, int(label), self.recipe.class_names)
 
     def database(self) -> Database:
-        """What it is that is searched; raises like ``index_codes``."""
-        own = index_codes(self.codes, self.run.codes_file)
-        return Database(own.codes, own.labels, self.class_of, "index", own.index)
+        """The database to search; raises like ``index_codes``."""
+        run_index = index_codes(self.codes, self.run.codes_file)
+        return Database(run_index.codes, run_index.labels, self.class_of, "index", run_index.index)
 
     def of_images(self, index: Sequence[int], worker: Worker, device: str) -> list[Query]:
         """Queries for images of the data set; the worker is asked only for those that the run did not encode.
@@ -58,23 +58,23 @@ class FinishedRun:
         Raises UserError for an image that does not exist.
         """
         place = {number: at for at, number in enumerate(self.codes.index.tolist())}
-        others = [number for number in index if number not in place]
+        not_encoded = [number for number in index if number not in place]
         encoded = {number: self._encoded(number, place[number]) for number in index if number in place}
-        asked = self._asked(others, worker, device) if others else {}
-        return [encoded.get(number) or asked[number] for number in index]
+        predicted = self._predicted(not_encoded, worker, device) if not_encoded else {}
+        return [encoded.get(number) or predicted[number] for number in index]
 
     def of_pictures(self, names: Sequence[str], pixels: np.ndarray, worker: Worker, device: str) -> list[Query]:
         """Queries for N > 0 pictures, uint8 (N, height, width, 3) of the data set's size, as the worker encodes them.
 
         Raises UserError and WorkerDied.
         """
-        words = ["answer", "--checkpoint", str(self.run.checkpoint_file), "--device", device]
-        with closing(worker.dialogue(words + (["--data", self.data] if self.data else []))) as dialogue:
+        command = ["answer", "--checkpoint", str(self.run.checkpoint_file), "--device", device]
+        with closing(worker.dialogue(command + (["--data", self.data] if self.data else []))) as dialogue:
             records, problems = told_apart(dialogue.ask(write_question(names, pixels))["records"])
         if problems:
             raise UserError(*problems)
         codes = pack_codes(np.array([list(record["bits"]) for record in records]) == "1")
-        return [Query(name, code, said=r["class"]) for name, code, r in zip(names, codes, records, strict=True)]
+        return [Query(name, code, predicted=r["class"]) for name, code, r in zip(names, codes, records, strict=True)]
 
     def read_pictures(self, files: list[Path]) -> tuple[np.ndarray, list[str], list[str]]:
         """As ``shared.data.pictures.read_pictures``, in the size of the run's images."""
@@ -84,15 +84,15 @@ class FinishedRun:
         return image_name(self.recipe.dataset, number)
 
     def _encoded(self, number: int, at: int) -> Query:
-        codes, itself = self.codes, max(at - self.codes.num_queries, -1)
-        said = self.class_of(codes.predicted[at])
-        return Query(self._name(number), codes.codes[at], codes.labels[at], said, itself)
+        codes, own_position = self.codes, max(at - self.codes.num_queries, -1)
+        predicted = self.class_of(codes.predicted[at])
+        return Query(self._name(number), codes.codes[at], codes.labels[at], predicted, own_position)
 
-    def _asked(self, index: Sequence[int], worker: Worker, device: str) -> dict[int, Query]:
+    def _predicted(self, index: Sequence[int], worker: Worker, device: str) -> dict[int, Query]:
         dataset = self.dataset
         check_numbers(index, len(dataset.labels))
-        found = self.of_pictures(list(map(self._name, index)), dataset.pixels[index], worker, device)
-        return {i: query._replace(label=dataset.labels[i]) for i, query in zip(index, found, strict=True)}
+        queries = self.of_pictures(list(map(self._name, index)), dataset.pixels[index], worker, device)
+        return {i: query._replace(label=dataset.labels[i]) for i, query in zip(index, queries, strict=True)}
 
 
 def open_run(folder: Path, data: str | None) -> FinishedRun:

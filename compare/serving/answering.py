@@ -1,4 +1,4 @@
-"""A framework's worker that stays: many threads ask, it answers batch by batch, and a dead one is replaced."""
+"""A framework's worker that stays: it answers many threads' images batch by batch, and is replaced when it dies."""
 
 import contextlib
 import sys
@@ -30,15 +30,15 @@ class _Question(NamedTuple):
 
 
 class Answerer:
-    """The verb ``answer`` of one worker; what is asked while it computes goes to it in one batch.
+    """The verb ``answer`` of one worker; images that arrive while it computes go to it in one batch.
 
-    ``greeting`` is what it said when it was ready: device and size (height, width) of its images. A worker that died,
+    ``greeting`` is its first line, once it is ready: device and size (height, width) of its images. A worker that died,
     or that needs longer than ``seconds`` for a batch and is ended for it, is started again once for that batch.
     """
 
-    def __init__(self, worker: Worker, words: list[str], seconds: float = _SECONDS_FOR_A_BATCH) -> None:
+    def __init__(self, worker: Worker, arguments: list[str], seconds: float = _SECONDS_FOR_A_BATCH) -> None:
         """Start the worker; raises UserError or WorkerDied when it does not get ready."""
-        self._worker, self._words, self._seconds = worker, words, seconds
+        self._worker, self._arguments, self._seconds = worker, arguments, seconds
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._closing, self._ending = False, threading.Lock()
         self._dialogue: Dialogue | None = self._start()
@@ -47,9 +47,9 @@ class Answerer:
         self._thread.start()
 
     def submit(self, name: str, pixels: np.ndarray) -> Future:
-        """What ``predict`` says of one image, uint8 (height, width, 3) of the greeting's size, once it is there.
+        """A future of ``predict``'s record of one image, uint8 (height, width, 3) of the greeting's size.
 
-        The future raises Unavailable when no worker can say it.
+        It raises Unavailable when no worker can answer.
         """
         question = _Question(name, pixels, Future())
         self._questions.put(question)
@@ -63,7 +63,7 @@ class Answerer:
         self._thread.join()
 
     def _start(self) -> Dialogue:
-        return self._worker.dialogue(["answer", *self._words])
+        return self._worker.dialogue(["answer", *self._arguments])
 
     def _answer_all(self) -> None:
         while batch := self._next_batch():
@@ -127,7 +127,7 @@ class Answerer:
             watchdog.cancel()
 
     def _end(self) -> None:
-        """End the worker, so that whoever waits for its answer learns at once that there will be none."""
+        """End the worker, so that a thread that waits for its answer gets an error at once."""
         with self._ending:
             dialogue, self._dialogue = self._dialogue, None
             if dialogue:

@@ -1,4 +1,4 @@
-"""The pages of ``compare/serve.py`` as an ASGI application: limits, routes and what is said when something is wrong."""
+"""The pages of ``compare/serve.py`` as an ASGI application: limits, routes and error answers."""
 
 import contextlib
 import ipaddress
@@ -102,11 +102,11 @@ class _Pages:
         return _json(self._lookup.health)
 
     async def image(self, request: Request) -> Response:
-        # an address with the data's digest never shows another image, one without may after another start
+        # an address with the data's digest always shows the same image; one without may not after another start
         fresh = request.query_params.get("v") == self._version
-        kept = "public, max-age=31536000, immutable" if fresh else "no-cache"
+        cache_control = "public, max-age=31536000, immutable" if fresh else "no-cache"
         png = self._lookup.png(self._number(request))
-        return Response(png, media_type="image/png", headers={"cache-control": kept})
+        return Response(png, media_type="image/png", headers={"cache-control": cache_control})
 
     async def search_own(self, request: Request) -> Response:
         return _json(await self._lookup.search_own(self._number(request)))
@@ -144,12 +144,12 @@ def _failure(status: int, text: str, headers: dict | None = None) -> Response:
 
 def _with_headers(app: ASGIApp) -> ASGIApp:
     """The application with our headers on every response, failures among them."""
-    own = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+    headers = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *own]
+                message["headers"] = [*message.get("headers", []), *headers]
             await send(message)
 
         await app(scope, receive, send_with_headers)

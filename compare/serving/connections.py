@@ -47,12 +47,12 @@ class Connection(H11Protocol):
         self._untaken = None
 
     def _make_room(self) -> None:
-        # one that was closed is told so later, and counts until then
+        # a connection that is closing is in the set until asyncio reports it closed
         there = [other for other in self.connections if not other.transport.is_closing()]
         if len(there) > self.most:
             waiting = (other for other in there if other._is_visitors_turn())
             min(waiting, key=lambda other: other._since).transport.abort()
 
     def _is_visitors_turn(self) -> bool:
-        """To ask, to send the rest of a request's body, or to take the answer."""
+        """Whether the visitor has yet to ask, to send the rest of a request's body, or to take the answer."""
         return bool(self.timeout_keep_alive_task or self.cycle.more_body or self._untaken)

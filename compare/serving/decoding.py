@@ -81,7 +81,7 @@ class Decoders:
 
 
 async def _in_process(function: object, *arguments: object) -> object:
-    # whoever calls holds one of a few places, so there is nothing left to limit
+    # the caller holds one of the semaphore's places, so nothing is left to limit
     return await to_process.run_sync(function, *arguments, cancellable=True, limiter=anyio.CapacityLimiter(1))
 
 

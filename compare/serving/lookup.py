@@ -1,4 +1,4 @@
-"""What the frameworks of a suite say of an image: class, code and the nearest items of the database."""
+"""The answers of a suite's frameworks for an image: class, code and the nearest items of the database."""
 
 import asyncio
 import base64
@@ -30,12 +30,12 @@ class Side:
         return FRAMEWORKS[self.framework].title
 
     async def answer(self, name: str, pixels: np.ndarray) -> dict:
-        """What ``predict`` says of an image uint8 (height, width, 3), ``nearest`` and ``tied``; raises Unavailable."""
+        """``predict``'s record of an image uint8 (height, width, 3), ``nearest`` and ``tied``; raises Unavailable."""
         record = await asyncio.wrap_future(self.answerer.submit(name, pixels))
         return record | await asyncio.to_thread(self._nearest, record["bits"])
 
     def _nearest(self, bits: str) -> dict:
-        """At one distance, items stand by their position in the database.
+        """The nearest items, those at one distance in database order.
 
         ``tied``: how many items are as far away as the last one, if not all of them are among the nearest; else 0.
         """
@@ -51,7 +51,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Lookup:
-    """The frameworks that can be asked, and the images of their suite; ``missing`` framework -> why it cannot be.
+    """The frameworks that can answer, and the images of their suite; ``missing`` framework -> why it cannot.
 
     ``queries`` int64 (Q,) are the images that lie in no database.
     """
@@ -71,7 +71,7 @@ class Lookup:
 
     @property
     def health(self) -> dict:
-        """What is served, for people and for machines."""
+        """What is served: the answer to ``/health``."""
         devices = {side.framework: side.answerer.greeting["device"] for side in self.sides}
         items = {side.framework: len(side.database.index) for side in self.sides}
         cell = {"bits": self.bits, "seed": self.seed, "dataset": self.dataset.name}
@@ -89,11 +89,11 @@ class Lookup:
 
     async def search_own(self, number: int) -> dict:
         """``search`` for an image of the data set, whose class is known."""
-        found = await self.search(image_name(self.dataset.name, number), self.dataset.pixels[number])
-        return found | {"true": self._class(self.dataset.labels[number])}
+        answer = await self.search(image_name(self.dataset.name, number), self.dataset.pixels[number])
+        return answer | {"true": self._class(self.dataset.labels[number])}
 
     async def search(self, name: str, pixels: np.ndarray) -> dict:
-        """What each framework says of an image, uint8 (*size, 3), and where they differ; raises Unavailable."""
+        """Each framework's answer for an image, uint8 (*size, 3), and where they differ; raises Unavailable."""
         answers = await asyncio.gather(*(side.answer(name, pixels) for side in self.sides))
         for answer in answers:
             answer["nearest"] = [hit | {"class": self._class(hit["label"])} for hit in answer["nearest"]]
@@ -118,7 +118,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def _summary(answers: list[dict], apart: int, bits: int) -> str:
-    """In words, how far frameworks agree; of one, what it says.
+    """How far the frameworks agree, as text; the class alone where there is one framework.
 
     >>> near = [{"index": 1, "distance": 0}, {"index": 2, "distance": 3}]
     >>> both = {"class": "cat", "nearest": near, "tied": 0}, {"class": "dog", "nearest": near[1:], "tied": 0}
@@ -149,12 +149,12 @@ def _ties(answers: list[dict]) -> str:
     """
     tied = [answer for answer in answers if answer["tied"]]
     last = [answer["nearest"][-1]["distance"] for answer in tied]
-    places = [sum(hit["distance"] == end for hit in one["nearest"]) for one, end in zip(tied, last, strict=True)]
+    places = [sum(hit["distance"] == end for hit in answer["nearest"]) for answer, end in zip(tied, last, strict=True)]
     count = len(answers[0]["nearest"])
     if not any(2 * many > count for many in places):
         return ""
     whose = f"{tied[0]['name']}'s" if len(tied) < len(answers) else "the"
-    items = [f"{one['tied']}{' items' * (not at)} at distance {last[at]}" for at, one in enumerate(tied)]
+    items = [f"{answer['tied']}{' items' * (not at)} at distance {last[at]}" for at, answer in enumerate(tied)]
     if len(set(last)) == 1:
-        items = [f"{' and '.join(str(one['tied']) for one in tied)} items at distance {last[0]}"]
+        items = [f"{' and '.join(str(answer['tied']) for answer in tied)} items at distance {last[0]}"]
     return f" Ties decide {' and '.join(map(str, places))} of {whose} {count} nearest: {' and '.join(items)}."

@@ -29,16 +29,17 @@ def choose_runs(out: Path, bits: int | None, seed: int | None) -> dict[str, Run]
             wanted[recipe.bits, recipe.seed][run.framework] = run
     if not wanted:
         cells = sorted({(recipe.bits, recipe.seed) for _, recipe in recipes})
-        found = ", ".join(f"{b} bits with seed {s}" for b, s in cells) or "none"
-        asked = " ".join(f"--{name} {value}" for name, value in (("bits", bits), ("seed", seed)) if value is not None)
-        raise UserError(f"{out}: expected a finished run {asked}".rstrip() + f", found {found}; see benchmark.py --out")
+        available = ", ".join(f"{b} bits with seed {s}" for b, s in cells) or "none"
+        options = {"bits": bits, "seed": seed}
+        requested = "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
+        raise UserError(f"{out}: expected a finished run{requested}, found {available}; see benchmark.py --out")
     return wanted[max(wanted, key=lambda cell: (len(wanted[cell]), cell[0], -cell[1]))]
 
 
 def open_lookup(arguments: argparse.Namespace, stack: ExitStack) -> Lookup:
     """Images, codes and workers of the chosen runs; ``stack`` ends the workers.
 
-    Raises UserError when the images are not those of the runs, and when no framework can be asked.
+    Raises UserError when the images are not those of the runs, and when no framework can answer.
     """
     runs = _open_runs(arguments)
     first = next(iter(runs.values()))
@@ -72,6 +73,6 @@ def _open_runs(arguments: argparse.Namespace) -> dict[str, FinishedRun]:
 
 
 def _open_side(worker: Worker, run: FinishedRun, device: str, stack: ExitStack) -> Side:
-    words = ["--checkpoint", str(run.run.checkpoint_file), "--data", run.data, "--device", device]
+    arguments = ["--checkpoint", str(run.run.checkpoint_file), "--data", run.data, "--device", device]
     database = index_codes(run.codes, run.run.codes_file)
-    return Side(worker.framework, stack.enter_context(closing(Answerer(worker, words))), database)
+    return Side(worker.framework, stack.enter_context(closing(Answerer(worker, arguments))), database)

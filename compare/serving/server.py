@@ -17,7 +17,7 @@ _TAKEN_AT_ONCE, _QUEUE = 16, 2048
 
 
 class _Server(uvicorn.Server):
-    """asyncio takes as many connections at a time as may wait; so many would be more files than may be open."""
+    """A server with a long queue: asyncio accepts as many connections at once as may wait, too many for open files."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -59,7 +59,7 @@ def make_server(app: ASGIApp, seconds_to_ask: int = SECONDS_TO_ASK) -> uvicorn.S
         ws="none",
         backlog=_TAKEN_AT_ONCE,
         log_config=None,
-        log_level="error",  # below it, every stranger's line that is no HTTP is told
+        log_level="error",  # at a lower level uvicorn logs every line that is not HTTP
         access_log=False,
         server_header=False,
         timeout_keep_alive=seconds_to_ask,

@@ -1,4 +1,4 @@
-"""Made-up codes to measure with: of ten noisy classes, nearly all different, and as a trained network repeats them."""
+"""Synthetic codes to measure with: of ten noisy classes, nearly all different, or repeated as by a trained network."""
 
 from collections.abc import Iterator
 from pathlib import Path

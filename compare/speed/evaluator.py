@@ -50,22 +50,22 @@ def published_loop(query_codes: np.ndarray, query_labels: np.ndarray, codes: np.
     return total / len(queries)
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(function: Callable[[], object]) -> float:
     """Wall time of one call."""
     started = time.perf_counter()
-    work()
+    function()
     return time.perf_counter() - started
 
 
 def _report(data: Data, rounds: int) -> None:
-    words = _packed(data)
-    first = seconds(partial(_warm_up, words, _BITS))
+    packed = _packed(data)
+    first = seconds(partial(_warm_up, packed, _BITS))
     measures = {
         "published loop": partial(seconds, partial(published_loop, *data)),
         _NO_SIMD: partial(_in_process, "loop", "random", ITEMS, simd=False),
-        "all scores and curves": partial(seconds, partial(_all_scores, words, _BITS)),
-        "expected, best, worst": partial(seconds, partial(_three_scores, words, _BITS)),
-        "bare XOR, popcount, histogram": partial(seconds, partial(_bare_pass, words, _BITS)),
+        "all scores and curves": partial(seconds, partial(_all_scores, packed, _BITS)),
+        "expected, best, worst": partial(seconds, partial(_three_scores, packed, _BITS)),
+        "bare XOR, popcount, histogram": partial(seconds, partial(_bare_pass, packed, _BITS)),
     }
     measured = _in_turn(measures, rounds)
     medians = {name: statistics.median(values) for name, values in measured.items()}
@@ -81,27 +81,27 @@ def _report(data: Data, rounds: int) -> None:
 
 
 def _report_codes(rounds: int) -> None:
-    """What it is worth that codes repeat: scores beside a bare pass over every pair of the same codes."""
+    """How much repeated codes save: scores beside a bare pass over every pair of the same codes."""
     print(f"\n{QUERIES} queries x {ITEMS} items, seconds, medians of {rounds}")
     headings = ("codes", "all scores", "three mAPs", "bare pass", "all / bare", "three / bare")
     print(" " * 22 + "".join(f"{heading:>14}" for heading in headings))
     for name, bits in (("random", 48), ("random", 64), ("trained-like", 48), ("trained-like", 12)):
-        words = _packed(SAMPLES[name](ITEMS, bits))
-        _warm_up(words, bits)
-        works = (_all_scores, _three_scores, _bare_pass)
-        measures = {work.__name__: partial(seconds, partial(work, words, bits)) for work in works}
+        packed = _packed(SAMPLES[name](ITEMS, bits))
+        _warm_up(packed, bits)
+        functions = (_all_scores, _three_scores, _bare_pass)
+        measures = {function.__name__: partial(seconds, partial(function, packed, bits)) for function in functions}
         every, three, bare = (statistics.median(values) for values in _in_turn(measures, rounds).values())
         label, times = f"{name}, {bits} bits", f"{every:14.4f}{three:14.4f}{bare:14.4f}"
         ratios = f"{every / bare:14.2f}{three / bare:14.2f}"
-        print(f"{label:22}{len(np.unique(words[2])):14,}{times}{ratios}", flush=True)
+        print(f"{label:22}{len(np.unique(packed[2])):14,}{times}{ratios}", flush=True)
 
 
 def _report_large(rounds: int) -> None:
     print(f"\n{QUERIES} queries x items x {_LARGE_BITS} bits, all scores; in memory: with every point of the curves")
     for name, sample in SAMPLES.items():
         for items in _IN_MEMORY:
-            words = _packed(sample(items, _LARGE_BITS))
-            taken = statistics.median(seconds(partial(_all_scores, words, _LARGE_BITS)) for _ in range(rounds))
+            packed = _packed(sample(items, _LARGE_BITS))
+            taken = statistics.median(seconds(partial(_all_scores, packed, _LARGE_BITS)) for _ in range(rounds))
             _print_large(name, items, "in memory", taken, _in_process("memory", name, items))
         for items in _MAPPED:
             taken = statistics.median(_in_process("mapped-time", name, items) for _ in range(3))
@@ -119,35 +119,35 @@ def _packed(data: Data) -> Data:
     return pack_codes(data[0]), data[1], pack_codes(data[2]), data[3]
 
 
-def _warm_up(words: Data, bits: int) -> None:
+def _warm_up(packed: Data, bits: int) -> None:
     """Compile, or load what was compiled, for codes of this kind, different ones and equal ones."""
-    for some in ([array[:100] for array in words], [np.repeat(array[:1], 100, axis=0) for array in words]):
-        _all_scores(some, bits)
-        _three_scores(some, bits)
-        _bare_pass(some, bits)
+    for sample in ([array[:100] for array in packed], [np.repeat(array[:1], 100, axis=0) for array in packed]):
+        _all_scores(sample, bits)
+        _three_scores(sample, bits)
+        _bare_pass(sample, bits)
 
 
 def _in_turn(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each measures, round by round."""
+    """The values of each measure, taken round by round."""
     measured = [[measure() for measure in measures.values()] for _ in range(rounds)]
     return dict(zip(measures, map(list, zip(*measured, strict=True)), strict=True))
 
 
-def _all_scores(words: Data, bits: int) -> Retrieval:
-    result = evaluate(*words, bits=bits)
+def _all_scores(packed: Data, bits: int) -> Retrieval:
+    result = evaluate(*packed, bits=bits)
     result.other_scores()
     _ = result.rank_curve
     return result
 
 
-def _three_scores(words: Data, bits: int) -> None:
-    average_precision(*distance_counts(Side(*words[:2]), Side(*words[2:]), bits))
+def _three_scores(packed: Data, bits: int) -> None:
+    average_precision(*distance_counts(Side(*packed[:2]), Side(*packed[2:]), bits))
 
 
-def _bare_pass(words: Data, bits: int) -> None:
+def _bare_pass(packed: Data, bits: int) -> None:
     from shared.scoring.hamming import popcount_pass  # numba
 
-    queries, database = words[0][:, 0], words[2][:, 0]
+    queries, database = packed[0][:, 0], packed[2][:, 0]
     counts = np.zeros((len(queries), bits + 1), np.int64)
     parts = [slice(start, start + 32) for start in range(0, len(queries), 32)]
     with ThreadPoolExecutor(num_threads()) as pool:
@@ -172,10 +172,10 @@ def _loop_seconds(codes: str, items: int) -> float:
 
 def _memory_megabytes(codes: str, items: int) -> float:
     """How far the process's resident memory rises while all scores are computed."""
-    words = _packed(SAMPLES[codes](items, _BITS))
-    _warm_up(words, _BITS)
+    packed = _packed(SAMPLES[codes](items, _BITS))
+    _warm_up(packed, _BITS)
     before = _resident()
-    return _peak(lambda: _all_scores(words, _BITS)) - before
+    return _peak(lambda: _all_scores(packed, _BITS)) - before
 
 
 def _mapped_megabytes(codes: str, items: int) -> float:
@@ -197,7 +197,7 @@ def _with_mapped(codes: str, items: int, measure: Callable[[Callable[[], object]
         return measure(lambda: evaluate(queries, query_labels, *mapped).other_scores())
 
 
-def _peak(work: Callable[[], object]) -> float:
+def _peak(function: Callable[[], object]) -> float:
     """The largest resident memory during the call in MB, sampled every millisecond."""
     samples, done = [_resident()], threading.Event()
 
@@ -207,7 +207,7 @@ def _peak(work: Callable[[], object]) -> float:
 
     sampler = threading.Thread(target=sample)
     sampler.start()
-    work()
+    function()
     done.set()
     sampler.join()
     return max(samples)

@@ -10,7 +10,7 @@ from compare.conversion.convert import write as write_checkpoint
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.speed.code_samples import synthetic
-from compare.speed.throughput_table import Configuration, Measured
+from compare.speed.measured import Configuration, Measured
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.checkpoint.names import OURS
@@ -59,12 +59,12 @@ def _trained_state(measured: Measured, folder: Path) -> Checkpoint:
 def _codes(bits: int) -> Codes:
     """Codes of 1,000 queries and 59,000 items, in ten noisy classes."""
     queries, query_labels, items, labels = synthetic(_ITEMS, bits)
-    both, classes = np.concatenate([queries, items]), np.concatenate([query_labels, labels])
-    margin = np.random.RandomState(0).rand(*both.shape).astype(np.float32)
-    return Codes(np.arange(len(both)), classes, pack_codes(both), margin, classes, len(queries))
+    codes, classes = np.concatenate([queries, items]), np.concatenate([query_labels, labels])
+    bit_margin = np.random.RandomState(0).rand(*codes.shape).astype(np.float32)
+    return Codes(np.arange(len(codes)), classes, pack_codes(codes), bit_margin, classes, len(queries))
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(function: Callable[[], object]) -> float:
     started = time.perf_counter()
-    work()
+    function()
     return time.perf_counter() - started

@@ -15,16 +15,8 @@ from compare.frameworks.records import FRAMEWORKS, all_of, run_order
 from compare.frameworks.worker import Dialogue, Worker, named_python
 from compare.page.figures import save_figure
 from compare.speed import other_costs
-from compare.speed.throughput_table import (
-    PLAIN_PHASES,
-    Configuration,
-    Measured,
-    figure,
-    heading,
-    markdown,
-    notes,
-    table,
-)
+from compare.speed.measured import PLAIN_PHASES, Configuration, Measured
+from compare.speed.throughput_table import figure, heading, markdown, notes, table
 from shared.checkpoint import weights
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
@@ -72,13 +64,13 @@ def _write(measured: Measured, out: Path) -> None:
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
-    """What is measured, but for the data."""
+    """The recipe to measure, still without its data."""
     names = {"input_px": arguments.px, "width": arguments.width, "precision": arguments.precision}
     return Recipe(preset="cpu", **names, backbone="none", epochs=PRESETS["cpu"].epochs)
 
 
 def _prepare(recipe: Recipe, arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[str]]:
-    """A folder like a run's, and the options of the verb that works on it."""
+    """Prepare ``folder`` like a run's; return the recipe with its data, and the options of the verb ``bench``."""
     data = arguments.data or str(_noise(folder / "noise.npz"))
     dataset = cifar.load(data)
     split = cifar.split(dataset.labels, where=data)
@@ -88,8 +80,8 @@ def _prepare(recipe: Recipe, arguments: argparse.Namespace, folder: Path) -> tup
     initial = folder / "initial.safetensors"
     weights.save(initial, initial_weights(recipe, {}), {})
     Run(folder).prepare(recipe)
-    words = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": arguments.device}
-    return recipe, [str(word) for pair in words.items() for word in pair]
+    options = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": arguments.device}
+    return recipe, [str(argument) for pair in options.items() for argument in pair]
 
 
 def _noise(path: Path) -> Path:
@@ -112,24 +104,24 @@ def _configurations(
     arguments: argparse.Namespace, options: list[str], stack: ExitStack, progress: Progress
 ) -> dict[Configuration, Dialogue]:
     """The workers that can be measured, with the seconds that each took to be ready."""
-    found, reasons = {}, []
+    dialogues, reasons = {}, []
     for name in run_order():
         progress.note(f"starting {FRAMEWORKS[name].title}, with this project's settings and with its defaults")
         try:
             for tuned in (True, False):
                 dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
-                found[Configuration(name, tuned)] = stack.enter_context(closing(dialogue))
+                dialogues[Configuration(name, tuned)] = stack.enter_context(closing(dialogue))
         except UserError as error:
             if _worker(name, arguments, tuned=True).named:
                 raise
             progress.note(f"{FRAMEWORKS[name].title} is left out: {error}")
             reasons.append(str(error))
-    if not found:
+    if not dialogues:
         raise UserError("no framework can be measured: " + "; ".join(dict.fromkeys(reasons)))
-    devices = {dialogue.greeting["device"] for dialogue in found.values()}
+    devices = {dialogue.greeting["device"] for dialogue in dialogues.values()}
     if len(devices) > 1:
         raise UserError(f"--device {arguments.device}: expected one device for {all_of()} frameworks, found {devices}")
-    return found
+    return dialogues
 
 
 def _measure(measured: Measured, dialogues: dict[Configuration, Dialogue], rounds: int, progress: Progress) -> None:

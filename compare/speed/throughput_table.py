@@ -1,24 +1,17 @@
 """Measured seconds as a table, its notes and a figure."""
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from statistics import median
-from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from compare.frameworks.records import FRAMEWORKS, all_of, pairs
 from compare.page.figures import COLOURS, house_style
+from compare.speed.measured import PLAIN_PHASES, Configuration, Measured, other_costs
 from shared.codes.encoding import BATCH_SIZE
-from shared.config.recipe import Recipe
 from shared.network.flops import encoding_flops, training_bytes, training_flops
 from shared.worker.bench import PRODUCT_SIDE
 
-# what is measured without this project's settings, too
-PLAIN_PHASES = ("step", "encode")
-_TRAINED, _ENCODED = 5000, 60_000  # images an epoch, and to score a run, of CIFAR-10 (I)
-# phase, what people call it, and the unit it is shown in
+# phase, its label, and the unit it is shown in
 _ROWS = (
     ("upsample", "upsampling", "images/s"),
     ("step", "training step", "images/s"),
@@ -38,67 +31,6 @@ _ROWS = (
     ("codes", "writing codes", "s"),
     ("score", "score", "s"),
 )
-
-
-class Configuration(NamedTuple):
-    """A framework with this project's speed settings, or with its default settings."""
-
-    framework: str
-    tuned: bool
-
-    def __str__(self) -> str:
-        return FRAMEWORKS[self.framework].title + ("" if self.tuned else ", default settings")
-
-
-@dataclass
-class Measured:
-    """Seconds of every phase by configuration; ``environments`` is what each worker said of itself.
-
-    ``load_before`` is the system's load average before anything was measured: processes that wanted to run.
-    """
-
-    recipe: Recipe
-    environments: dict[Configuration, dict]
-    load_before: float
-    seconds: dict[Configuration, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
-
-    def add(self, configuration: Configuration, seconds: Mapping[str, float]) -> None:
-        """Add one measurement of some phases."""
-        for name, value in seconds.items():
-            self.seconds[configuration].setdefault(name, []).append(value)
-
-    def add_common(self, seconds: Mapping[str, float]) -> None:
-        """Add one measurement of what is the same for all frameworks."""
-        for framework in self.frameworks:
-            self.add(Configuration(framework, tuned=True), seconds)
-
-    @property
-    def frameworks(self) -> list[str]:
-        """Those that were measured."""
-        return [name for name in FRAMEWORKS if Configuration(name, tuned=True) in self.environments]
-
-    def of(self, framework: str, phase: str, tuned: bool = True) -> list[float]:
-        """All measurements of a phase; none where it was not measured."""
-        return self.seconds[Configuration(framework, tuned)].get(phase, [])
-
-    def batch(self, phase: str) -> int:
-        """Images of one measurement."""
-        return BATCH_SIZE if phase == "encode" else self.recipe.batch_size
-
-    def images_per_second(self, framework: str, tuned: bool, phase: str) -> float | None:
-        """The median rate; None where it was not measured."""
-        values = self.of(framework, phase, tuned)
-        return self.batch(phase) / median(values) if values else None
-
-    def ceiling(self) -> float:
-        """The best rate of a large matrix product, floating-point operations a second."""
-        return 2 * PRODUCT_SIDE**3 / min(median(self.of(name, "product")) for name in self.frameworks)
-
-    def as_json(self) -> dict:
-        """Everything measured, for ``throughput.json``."""
-        facts = {"load_before": self.load_before, "seconds": {str(who): found for who, found in self.seconds.items()}}
-        facts |= {"environments": {str(who): environment for who, environment in self.environments.items()}}
-        return facts | {"ceiling_flops": self.ceiling(), "encode_batch": BATCH_SIZE, "batch": self.recipe.batch_size}
 
 
 def table(measured: Measured) -> list[dict[str, str]]:
@@ -153,28 +85,14 @@ def _share(measured: Measured, framework: str, phase: str) -> str:
 
 
 def _operations(measured: Measured, phase: str) -> int:
-    """Floating-point operations of one measurement; 0 where they are not what a phase consists of."""
-    forward, both = encoding_flops(measured.recipe), training_flops(measured.recipe)
-    an_image = {"step": both, "forward": forward, "backward": both - forward, "encode": forward}.get(phase, 0)
+    """Floating-point operations of one measurement; 0 for a phase that consists of other work."""
+    forward, training = encoding_flops(measured.recipe), training_flops(measured.recipe)
+    an_image = {"step": training, "forward": forward, "backward": training - forward, "encode": forward}.get(phase, 0)
     return an_image * measured.batch(phase)
 
 
-def other_costs(measured: Measured, framework: str) -> tuple[float, float]:
-    """Seconds of training and encoding, and of other costs, in one run of the recipe on CIFAR-10 (I)."""
-
-    def seconds(phase: str) -> float:
-        return median(measured.of(framework, phase))
-
-    epochs = measured.recipe.epochs
-    main = epochs * _TRAINED / measured.batch("step") * seconds("step")
-    main += _ENCODED / measured.batch("encode") * seconds("encode")
-    # a state is kept after every epoch; the last is read again and becomes the checkpoint
-    states = epochs * (seconds("to neutral") + seconds("write")) + seconds("read") + seconds("write")
-    return main, states + sum(map(seconds, ("start", "encoder", "codes", "score")))
-
-
 def heading(measured: Measured) -> str:
-    """What stands above the table: where its numbers are from, and under what load."""
+    """The line above the table: how its numbers were measured, and under what load."""
     return (
         f"Speed by phase, {all_of()} frameworks in turn in one session; the machine's load average before: "
         f"{measured.load_before:.1f}"
@@ -182,7 +100,7 @@ def heading(measured: Measured) -> str:
 
 
 def notes(measured: Measured) -> list[str]:
-    """What the table means, and the facts that its numbers depend on."""
+    """What the table means, and what its numbers depend on."""
     recipe, best = measured.recipe, "better of both" if len(FRAMEWORKS) == 2 else "best of all"
     return [
         "Medians [smallest, largest] of measurements in turn; ratios of speeds: above 1 the one named first is faster. "
@@ -199,10 +117,11 @@ def notes(measured: Measured) -> list[str]:
 
 
 def _environment_note(measured: Measured, framework: str) -> str:
-    facts = measured.environments[Configuration(framework, tuned=True)]
-    versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items() if version)
-    set_here = ", ".join(f"{name}={value}" for name, value in facts["variables"].items() if value)
-    text = f"{FRAMEWORKS[framework].title}: {facts['device_name']}, {facts['framework_threads']} threads; {versions}"
+    environment = measured.environments[Configuration(framework, tuned=True)]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
+    set_here = ", ".join(f"{name}={value}" for name, value in environment["variables"].items() if value)
+    place = f"{environment['device_name']}, {environment['framework_threads']} threads"
+    text = f"{FRAMEWORKS[framework].title}: {place}; {versions}"
     return f"{text}; {set_here}." if set_here else f"{text}."
 
 

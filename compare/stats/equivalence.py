@@ -64,14 +64,14 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Paired:
-    """What ``n`` paired differences of mAP say. One seed gives no more than the mean, none not even that.
+    """The statistics of ``n`` paired differences of mAP. One seed gives a mean alone, no seed not even that.
 
     ``p_equivalent``: the larger of the two one-sided p-values. ``p_different``: the two-sided one. ``more_seeds``: the
     advice that goes with an undecided verdict, else None.
     """
 
     n: int
-    margin: float
+    equivalence_margin: float
     mean: float | None = None
     sd: float | None = None
     interval90: Interval | None = None
@@ -89,15 +89,15 @@ class Paired:
     @property
     def beyond(self) -> bool:
         """Whether the mean was shown to be outside the margin, on one side of it, at 5 %."""
-        interval = self.interval95
-        return interval is not None and (interval.low > self.margin or interval.high < -self.margin)
+        interval, limit = self.interval95, self.equivalence_margin
+        return interval is not None and (interval.low > limit or interval.high < -limit)
 
     def sentence(self) -> str:
         """The verdict with its numbers: the 90 % interval, which decides on equivalence, the 95 %, on 0, or both."""
         template = _SENTENCES[self.verdict] + ("; every seed gave the same difference" if self.sd == 0 else "")
         return template.format(
             n=self.n,
-            margin=margin_text(self.margin),
+            margin=margin_text(self.equivalence_margin),
             mean="none" if self.mean is None else f"{self.mean:+.4f}",
             ninety=self.interval90 and self.interval90.text(),
             ninety_five=self.interval95 and self.interval95.text(),
@@ -107,9 +107,10 @@ class Paired:
         )
 
 
-def margin_text(margin: float) -> str:
-    """A margin as it is printed: three decimals, or more where it has more."""
-    return f"{margin:.3f}" if round(margin, 3) == margin else f"{margin:g}"
+def margin_text(equivalence_margin: float) -> str:
+    """A margin as text: three decimals, or more where it has more."""
+    has_three = round(equivalence_margin, 3) == equivalence_margin
+    return f"{equivalence_margin:.3f}" if has_three else f"{equivalence_margin:g}"
 
 
 def _advice(undecided: Paired) -> str:
@@ -118,7 +119,7 @@ def _advice(undecided: Paired) -> str:
     condition = "(80 % probability, if mean and spread stay the same)"
     if equivalence is not None and equivalence <= (difference or MOST_SEEDS):
         return f"about {equivalence} more would show equivalence {condition}"
-    if abs(undecided.mean) >= undecided.margin:
+    if abs(undecided.mean) >= undecided.equivalence_margin:
         hope = "the mean is not inside the margin"
     else:
         hope = f"equivalence would take {f'about {equivalence}' if equivalence else f'over {MOST_SEEDS}'} more"
@@ -143,43 +144,43 @@ class Overall:
     @property
     def within(self) -> bool:
         """Whether the mean was shown to be inside the margin at every length."""
-        return all(one.within for one in self.by_bits.values())
+        return all(length.within for length in self.by_bits.values())
 
     def sentence(self) -> str:
         """The joint verdict over the lengths, then the one on the average."""
-        verdicts: dict[str, list[str]] = {}
-        for bits, one in self.by_bits.items():
-            verdicts.setdefault(one.verdict or "no verdict", []).append(str(bits))
-        found = "; ".join(f"{verdict}: {', '.join(lengths)} bits" for verdict, lengths in verdicts.items())
+        lengths: dict[str, list[str]] = {}
+        for bits, length in self.by_bits.items():
+            lengths.setdefault(length.verdict or "no verdict", []).append(str(bits))
+        by_verdict = "; ".join(f"{verdict}: {', '.join(texts)} bits" for verdict, texts in lengths.items())
         shown = "shown" if self.within else "not shown"
-        claim = f"{shown} to be within {margin_text(self.averaged.margin)} at every length ({found})"
+        claim = f"{shown} to be within {margin_text(self.averaged.equivalence_margin)} at every length ({by_verdict})"
         return f"{claim}{self._caution()}. Average over lengths: {self.averaged.sentence()}"
 
     def _caution(self) -> str:
-        """Several lengths, each looked at at 5 %: a difference at one of them is no rarity."""
-        some = any(one.verdict in {WITHIN, DIFFERENT} for one in self.by_bits.values())
+        """A caution where several lengths are tested at 5 % each: a difference at one of them may be chance."""
+        some = any(length.verdict in {WITHIN, DIFFERENT} for length in self.by_bits.values())
         if not some or self.p_different is None or self.p_different < ALPHA:
             return ""
         return f"; a difference at one of {len(self.by_bits)} lengths may be chance (Holm's p = {self.p_different:.2f})"
 
 
-def paired(differences: Sequence[float], margin: float = MARGIN) -> Paired:
+def paired(differences: Sequence[float], equivalence_margin: float = MARGIN) -> Paired:
     """The verdict on differences of mAP, one per seed, by the table at the head of this file.
 
     Raises UserError for a margin that is no mAP between 0 and 1 and for differences that are not finite.
     """
-    if not 0 < margin < 1:
-        raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {margin}")
+    if not 0 < equivalence_margin < 1:
+        raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {equivalence_margin}")
     values = sample("differences", differences)
     if len(values) < 2:
-        return Paired(len(values), margin, *map(float, values))
+        return Paired(len(values), equivalence_margin, *map(float, values))
     mean, sd = mean_and_sd(values)
-    results = _tests(values, margin) if sd else _settled(mean, margin)
+    results = _tests(values, equivalence_margin) if sd else _settled(mean, equivalence_margin)
     low90, high90, low95, high95, p_equivalent, p_different = map(float, results)
     verdict = _VERDICTS[p_equivalent < ALPHA, p_different < ALPHA]
     return Paired(
         n=len(values),
-        margin=margin,
+        equivalence_margin=equivalence_margin,
         mean=mean,
         sd=sd,
         interval90=Interval(low90, high90),
@@ -187,26 +188,26 @@ def paired(differences: Sequence[float], margin: float = MARGIN) -> Paired:
         p_equivalent=p_equivalent,
         p_different=p_different,
         verdict=verdict,
-        more_seeds=more_seeds(len(values), mean, sd, margin) if verdict == UNDECIDED else None,
+        more_seeds=more_seeds(len(values), mean, sd, equivalence_margin) if verdict == UNDECIDED else None,
     )
 
 
-def overall(differences: Mapping[int, Mapping[int, float]], margin: float = MARGIN) -> Overall:
+def overall(differences: Mapping[int, Mapping[int, float]], equivalence_margin: float = MARGIN) -> Overall:
     """The verdicts on ``differences``, bits -> seed -> difference of mAP, one by one and together.
 
     Raises UserError where there is no length, and as ``paired`` does.
     """
     if not differences:
         raise UserError("verdict: expected the differences of at least one code length, received none")
-    by_bits = {bits: paired([*by_seed.values()], margin) for bits, by_seed in sorted(differences.items())}
+    by_bits = {bits: paired([*by_seed.values()], equivalence_margin) for bits, by_seed in sorted(differences.items())}
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in differences.values())))
     averages = [np.mean([by_seed[seed] for by_seed in differences.values()]) for seed in seeds]
-    judged = all(one.verdict for one in by_bits.values())
+    judged = all(length.verdict for length in by_bits.values())
     return Overall(
         by_bits,
-        paired(averages, margin),
-        max(one.p_equivalent for one in by_bits.values()) if judged else None,
-        min(1.0, len(by_bits) * min(one.p_different for one in by_bits.values())) if judged else None,
+        paired(averages, equivalence_margin),
+        max(length.p_equivalent for length in by_bits.values()) if judged else None,
+        min(1.0, len(by_bits) * min(length.p_different for length in by_bits.values())) if judged else None,
     )
 
 
@@ -226,15 +227,15 @@ def mean_and_sd(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1))
 
 
-def _tests(values: np.ndarray, margin: float) -> tuple[np.ndarray, ...]:
+def _tests(values: np.ndarray, equivalence_margin: float) -> tuple[np.ndarray, ...]:
     """Ends of the mean's 90 % and of its 95 % interval, p of equivalence, p of difference, along the last axis."""
-    from_below = scipy.stats.ttest_1samp(values, -margin, axis=-1, alternative="greater")
-    from_above = scipy.stats.ttest_1samp(values, margin, axis=-1, alternative="less")
+    from_below = scipy.stats.ttest_1samp(values, -equivalence_margin, axis=-1, alternative="greater")
+    from_above = scipy.stats.ttest_1samp(values, equivalence_margin, axis=-1, alternative="less")
     from_zero = scipy.stats.ttest_1samp(values, 0, axis=-1)
     ends = *from_zero.confidence_interval(1 - 2 * ALPHA), *from_zero.confidence_interval(1 - ALPHA)
     return *ends, np.maximum(from_below.pvalue, from_above.pvalue), from_zero.pvalue
 
 
-def _settled(mean: float, margin: float) -> tuple[float, ...]:
-    """The same where the numbers are all equal: the limit of ever smaller spreads."""
-    return mean, mean, mean, mean, float(abs(mean) >= margin), float(mean == 0)
+def _settled(mean: float, equivalence_margin: float) -> tuple[float, ...]:
+    """As ``_tests``, where all numbers are equal: the limit of ever smaller spreads."""
+    return mean, mean, mean, mean, float(abs(mean) >= equivalence_margin), float(mean == 0)

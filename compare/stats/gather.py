@@ -53,13 +53,13 @@ def gather(outs: Sequence[Path]) -> Gathered:
 
 def _finished(outs: Sequence[Path]) -> list[Run]:
     """By framework, bit length and seed."""
-    found: dict[Cell, Run] = {}
+    by_cell: dict[Cell, Run] = {}
     for suite, run in ((out, run) for out in outs for run in finished_runs(out)):
         result = placed_result(suite, run)
-        other = found.setdefault(Cell(result["framework"], result["bits"], result["seed"]), run)
-        if other is not run:
-            raise UserError(f"{run.folder} and {other.folder} are the same cell; leave one of the suites out")
-    return [found[cell] for cell in sorted(found)]
+        first = by_cell.setdefault(Cell(result["framework"], result["bits"], result["seed"]), run)
+        if first is not run:
+            raise UserError(f"{run.folder} and {first.folder} are the same cell; leave one of the suites out")
+    return [by_cell[cell] for cell in sorted(by_cell)]
 
 
 def _check_recipes(runs: Sequence[Run], expected: Recipe) -> None:

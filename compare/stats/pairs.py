@@ -1,4 +1,4 @@
-"""From runs to the differences of mAP, after the last epoch, that the statistics are about."""
+"""The differences of mAP after the last epoch that the statistics are about, from runs."""
 
 from collections.abc import Iterable, Mapping
 
@@ -40,40 +40,45 @@ def paired_differences(results: Iterable[Mapping], pair: Pair) -> dict[int, dict
 
 def decidable(differences: Differences, grid: Grid) -> dict[int, Mapping[int, float]]:
     """The lengths with several pairs, all planned ones among them: a verdict is one look at a number fixed before."""
-    return {bits: own for bits, own in differences.items() if len(own) > 1 and _planned(bits, grid) <= own.keys()}
+    complete = {bits: by_seed for bits, by_seed in differences.items() if _planned(bits, grid) <= by_seed.keys()}
+    return {bits: by_seed for bits, by_seed in complete.items() if len(by_seed) > 1}
 
 
 def waiting(differences: Differences, grid: Grid) -> list[str]:
     """For each length that lacks a planned pair, why there is no verdict yet."""
     return [
-        f"{bits} bits: {len(planned & own.keys())} of {len(planned)} planned pairs are finished, so far "
-        f"{np.mean([*own.values()]):+.4f} on average; the verdict waits for the last, since its error rates hold for "
-        "one look"
-        for bits, own in differences.items()
-        if not (planned := _planned(bits, grid)) <= own.keys()
+        f"{bits} bits: {len(planned & by_seed.keys())} of {len(planned)} planned pairs are finished, so far "
+        f"{np.mean([*by_seed.values()]):+.4f} on average; the verdict waits for the last, since its error rates hold "
+        "for one look"
+        for bits, by_seed in differences.items()
+        if not (planned := _planned(bits, grid)) <= by_seed.keys()
     ]
 
 
 def single(differences: Differences, grid: Grid) -> list[int]:
     """The lengths whose only planned pair is finished, and which get no verdict."""
-    return [bits for bits, own in differences.items() if len(own) == 1 == len(_planned(bits, grid) | own.keys())]
+    return [
+        bits for bits, by_seed in differences.items() if len(by_seed) == 1 == len(_planned(bits, grid) | by_seed.keys())
+    ]
 
 
 def control_differences(gathered: Gathered, kind: str) -> dict[str, list[float]]:
     """Framework -> its mAP in the control ``kind`` minus its own in the suite, a number a cell that both have."""
-    own, control = _maps(gathered.runs), _maps(gathered.controls[kind])
-    cells = sorted(own.keys() & control.keys())
-    differences = {name: [control[cell] - own[cell] for cell in cells if cell[0] == name] for name in run_order()}
+    suite_maps, control_maps = _maps(gathered.runs), _maps(gathered.controls[kind])
+    cells = sorted(suite_maps.keys() & control_maps.keys())
+    differences = {
+        name: [control_maps[cell] - suite_maps[cell] for cell in cells if cell[0] == name] for name in run_order()
+    }
     return {name: values for name, values in differences.items() if values}
 
 
 def families_of(gathered: Gathered, bits: int) -> dict[str, list[float]]:
     """Part of the seed -> mAPs at one length with that part alone varying; the base run, if there is one, in each."""
-    own, families = _at(_maps(gathered.runs), bits), {}
+    suite_maps, families = _at(_maps(gathered.runs), bits), {}
     for part, runs in gathered.families.items():
-        if found := _at(_maps(runs), bits):
-            base = {(name, BASE_SEED) for name, _ in found}
-            families[part] = [*(own[cell] for cell in own if cell in base), *found.values()]
+        if maps := _at(_maps(runs), bits):
+            base = {(name, BASE_SEED) for name, _ in maps}
+            families[part] = [*(suite_maps[cell] for cell in suite_maps if cell in base), *maps.values()]
     return families
 
 
@@ -104,7 +109,7 @@ def _planned(bits: int, grid: Grid) -> set[int]:
 
 def _maps(runs: Iterable[Run]) -> dict[Cell, float]:
     results = [run.result() for run in runs]
-    return {(one["framework"], one["bits"], one["seed"]): one["map_last"]["expected"] for one in results}
+    return {(result["framework"], result["bits"], result["seed"]): result["map_last"]["expected"] for result in results}
 
 
 def _at(maps: Mapping[Cell, float], bits: int) -> dict[tuple[str, int], float]:

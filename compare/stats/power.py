@@ -24,18 +24,18 @@ class MoreSeeds(NamedTuple):
     difference: int | None
 
 
-def more_seeds(n: int, mean: float, sd: float, margin: float) -> MoreSeeds:
+def more_seeds(n: int, mean: float, sd: float, equivalence_margin: float) -> MoreSeeds:
     """How many seeds more than ``n`` would, in a fresh sample of all of them, pass each test with 80 % probability.
 
     The true mean and sd are put in as observed. After a handful of seeds both are rough, and so is the answer.
     """
     return MoreSeeds(
-        _fewest(lambda seeds: equivalence_power(seeds, mean, sd, margin), n),
+        _fewest(lambda seeds: equivalence_power(seeds, mean, sd, equivalence_margin), n),
         _fewest(lambda seeds: difference_power(seeds, mean, sd), n),
     )
 
 
-def equivalence_power(n: int, mean: float, sd: float, margin: float) -> float:
+def equivalence_power(n: int, mean: float, sd: float, equivalence_margin: float) -> float:
     """The probability that two one-sided t-tests at 5 % place the mean within +-margin, at n >= 2 seeds.
 
     Exact: given the sample's sd, the sample's mean must fall within margin - t.95 sd / sqrt(n), a normal
@@ -43,9 +43,9 @@ def equivalence_power(n: int, mean: float, sd: float, margin: float) -> float:
     """
     root, quantile = np.sqrt(n), scipy.stats.t.ppf(1 - ALPHA, n - 1)
     # the widest sample sd at which the interval can still fit, as a quantile of the sd's distribution
-    widest = scipy.stats.chi2.cdf((n - 1) * (margin * root / (quantile * sd)) ** 2, n - 1)
+    widest = scipy.stats.chi2.cdf((n - 1) * (equivalence_margin * root / (quantile * sd)) ** 2, n - 1)
     sample_sd = sd * np.sqrt(scipy.stats.chi2.ppf(widest * (_NODES + 1) / 2, n - 1) / (n - 1))
-    room = margin - quantile * sample_sd / root
+    room = equivalence_margin - quantile * sample_sd / root
     passes = scipy.stats.norm.cdf((room - mean) * root / sd) - scipy.stats.norm.cdf((-room - mean) * root / sd)
     return float(widest / 2 * _WEIGHTS @ passes)
 

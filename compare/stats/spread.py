@@ -70,7 +70,7 @@ def noise_floor(control: Sequence[float], differences: Sequence[float] = ()) -> 
     two frameworks, for comparison. sd: chi-square interval with n - 1 degrees of freedom. Mean ``|d|``: neither run of
     a pair comes first, so d has mean 0, sum d^2 / sigma^2 is chi-square with n degrees, and E|d| = sigma sqrt(2 / pi).
     Ratio: F interval with n - 1 degrees each, for independent runs; where both share runs it is wider than it need be.
-    The ratio compares scatter alone; a shift is for ``paired`` to judge. Raises UserError for fewer than two numbers.
+    The ratio compares scatter alone; ``paired`` judges a shift. Raises UserError for fewer than two numbers.
     """
     values = several("control", control)
     _, sd = mean_and_sd(values)
@@ -98,7 +98,7 @@ def _ratio(differences: np.ndarray, floor: float, n: int) -> tuple[float | None,
 
 @dataclass(frozen=True)
 class QueryBootstrap:
-    """The mean difference of one pair of checkpoints over ``queries`` queries, as other queries might have had it."""
+    """The mean difference of one pair of checkpoints over ``queries`` queries, and its interval over other queries."""
 
     queries: int
     mean: float
@@ -110,7 +110,7 @@ class QueryBootstrap:
 
 
 def bootstrap_queries(ap_a: Sequence[float], ap_b: Sequence[float], seed: int = 0) -> QueryBootstrap:
-    """How far mAP a - mAP b of one pair of checkpoints depends on which queries were asked.
+    """How far mAP a - mAP b of one pair of checkpoints depends on the choice of queries.
 
     ``ap_a``, ``ap_b``: average precision per query, in the same order. Queries are resampled in pairs, 9,999 times;
     the interval is BCa (Efron 1987). The checkpoints stay the same, so it says nothing about training noise. Raises

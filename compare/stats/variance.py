@@ -139,7 +139,7 @@ def _shares(parts: list[_Part]) -> tuple[list[float | None], list[Interval | Non
     if total == 0:
         return [None] * len(parts), [None] * len(parts)
     drawn = _draws(parts)
-    return [part.variance / total for part in parts], [_middle(own / drawn.sum(axis=0)) for own in drawn]
+    return [part.variance / total for part in parts], [_middle(draws / drawn.sum(axis=0)) for draws in drawn]
 
 
 def _sum_over_whole(seeds: list[_Part], whole: _Part) -> tuple[float | None, Interval | None]:

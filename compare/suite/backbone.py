@@ -13,7 +13,7 @@ from shared.system.files import cache_folder, missing_from_cache, sha256_of
 
 # digest of the five convolutions of torchvision's IMAGENET1K_V1 AlexNet under our names
 IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb7140f0455005"
-# how torchvision's own file of that network begins its SHA-256, and ends its name: alexnet-owt-7be5be79.pth
+# first digits of the SHA-256 of torchvision's own file of that network, which its name ends with: alexnet-owt-7be5be79
 IMAGENET_FILE = "7be5be79"
 # the framework whose worker can fetch it
 _HAS_TORCHVISION = "torch"

@@ -72,7 +72,7 @@ class Task:
             "--initial-weights": self.initial_weights,
             "--device": self.device,
         }
-        arguments = [str(word) for pair in options.items() for word in pair]
+        arguments = [str(argument) for pair in options.items() for argument in pair]
         self.worker.run(["train", *arguments, *self.train_options], self.run.worker_log_file, progress)
         return f"{summary(self.run)}, {format_seconds(time.monotonic() - started)} in all"
 
@@ -87,7 +87,7 @@ class LocalExecutor:
     """Runs cells on this machine, one after the other."""
 
     def info(self, worker: Worker) -> dict:
-        """What the worker says of itself where cells run; raises UserError or WorkerDied if it cannot be used."""
+        """The worker's ``info`` where cells run; raises UserError or WorkerDied if it cannot be used."""
         return worker.info()
 
     def run(self, tasks: Iterable[Task], progress: Progress) -> list[WorkerDied]:
@@ -106,4 +106,4 @@ class LocalExecutor:
         return died
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to release."""

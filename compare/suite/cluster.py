@@ -41,11 +41,11 @@ class RayExecutor:
         self._token = uuid.uuid4().hex
 
     def info(self, worker: Worker) -> dict:
-        """What the worker says of itself on a node; raises UserError or WorkerDied if it cannot be used."""
-        facts = self._get(self._remote(node.info, worker, self._probe_device).remote(worker))
-        if isinstance(facts, node.Failure):
-            raise facts
-        return facts
+        """The worker's ``info`` on a node; raises UserError or WorkerDied if it cannot be used."""
+        answer = self._get(self._remote(node.info, worker, self._probe_device).remote(worker))
+        if isinstance(answer, node.Failure):
+            raise answer
+        return answer
 
     def run(self, tasks: Iterable[Task], progress: Progress) -> list[WorkerDied]:
         """Execute all tasks; the deaths of workers, none of which keeps the others from running.
@@ -128,13 +128,13 @@ def _connect(address: str) -> ModuleType:
         ) from error
     _check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    own = {"include_dashboard": False, "object_store_memory": _LOCAL_STORE_BYTES} if address == LOCAL else {}
+    local_options = {"include_dashboard": False, "object_store_memory": _LOCAL_STORE_BYTES} if address == LOCAL else {}
     # nodes find the project, like the interpreters, where this machine has it
     environment = {"env_vars": {"PYTHONPATH": str(PROJECT_ROOT)}}
     here = Path.cwd()
     try:
         os.chdir(PROJECT_ROOT)  # Ray's processes look for modules in the folder in which they are asked for
-        ray.init(address, runtime_env=environment, logging_level=logging.ERROR, log_to_driver=False, **own)
+        ray.init(address, runtime_env=environment, logging_level=logging.ERROR, log_to_driver=False, **local_options)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise UserError(f"--ray-address: expected a Ray cluster that answers, received {address} ({error})") from error
     finally:

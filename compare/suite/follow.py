@@ -19,17 +19,17 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 class FollowingSuite(Suite):
     """Lends this node's ranks to every run, in the order of the first node, which alone writes the folder.
 
-    The folder must lie on a file system that the nodes share. Raises UserError where the first node does not do its
-    part for ``timeout`` seconds.
+    The folder must lie on a file system that the nodes share. Raises UserError where the first node does not
+    write what this one waits for within ``timeout`` seconds.
     """
 
     timeout: float = math.inf
 
     def check(self) -> None:
-        """The first node does."""
+        """Nothing: the first node checks the folder."""
 
     def locked(self, shared: bool = False) -> AbstractContextManager:
-        """The first node's concern."""
+        """No lock: the first node holds it."""
         return nullcontext()
 
     def run(self, executor: Executor, progress: Progress) -> None:
@@ -57,11 +57,11 @@ class FollowingSuite(Suite):
 
     def _await(self, is_there: Callable[[], bool], what: str, progress: Progress) -> None:
         """Wait until the first node has written ``what``."""
-        deadline, said = time.monotonic() + self.timeout, False
+        deadline, announced = time.monotonic() + self.timeout, False
         while not is_there():
-            if not said:
+            if not announced:
                 progress.note(f"waiting for the first node (NODE_RANK=0) to write {what}")
-                said = True
+                announced = True
             if time.monotonic() > deadline:
                 raise UserError(
                     f"--timeout {self.timeout:g}: expected {what} from the first node (NODE_RANK=0) within so many "

@@ -1,4 +1,4 @@
-"""Which runs a suite is to have: what ``suite.json`` holds."""
+"""The planned runs of a suite: the content of ``suite.json``."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -55,12 +55,12 @@ class Grid:
             earlier = read_grid(out)
             grid = dataclasses.replace(joined([earlier, self]), label=self.label or earlier.label)
             if grid == earlier:
-                return  # as new it would look like something to show
+                return  # a newer file would make table and report look outdated
         write_json(out / SUITE_FILE, dataclasses.asdict(grid))
 
 
 def read_grid(out: Path) -> Grid:
-    """What is planned in the folder of a suite; UserError when it does not say."""
+    """The plan in the folder of a suite; UserError where ``suite.json`` is missing or damaged."""
     file = out / SUITE_FILE
     if not file.exists():
         raise UserError(f"{out}: expected {SUITE_FILE}, found none; the benchmark command without --cell writes it")
@@ -69,7 +69,7 @@ def read_grid(out: Path) -> Grid:
     except UserError as error:
         again = "or remove the file and give the benchmark command again, which keeps finished runs"
         raise UserError(f"{error}; {again}") from error
-    seeds = {int(bits): own for bits, own in values["seeds"].items()}
+    seeds = {int(bits): planned for bits, planned in values["seeds"].items()}
     return Grid(**{**values, "seeds": seeds, "threads": tuple(values["threads"])})
 
 

@@ -1,4 +1,4 @@
-"""The far side of a cluster: running one cell on a node, and bringing its files home when no folder is shared."""
+"""Running one cell on a node of a cluster, and returning its files where no folder is shared."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ Files = dict[str, bytes]
 
 
 def info(worker: Worker) -> dict | Failure:
-    """What the worker says of itself on this node, or why it cannot be used."""
+    """The worker's ``info`` on this node, or why it cannot be used."""
     try:
         return worker.info()
     except (UserError, WorkerDied) as error:
@@ -60,7 +60,7 @@ def execute(task: Task, token: str, parcel: Parcel | None, post: Callable[[str],
 
 
 def unpack(files: Files, run: Run) -> None:
-    """Write what ``execute`` brought home, the result last."""
+    """Write the files that ``execute`` returned, the result last."""
     for name in sorted(files, key=lambda name: name == run.result_file.name):
         with atomic_path(run.folder / name) as temporary:
             temporary.write_bytes(files[name])
@@ -86,10 +86,10 @@ def _prepare_here(task: Task, parcel: Parcel) -> Task:
 
 def _pack(task: Task) -> Files:
     folder = task.run.folder
-    found = [file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    files = {str(file.relative_to(folder)): file.read_bytes() for file in found}
+    files = [file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    contents = {str(file.relative_to(folder)): file.read_bytes() for file in files}
     remove(task.out)
-    return files
+    return contents
 
 
 class _Relay(JsonProgress):

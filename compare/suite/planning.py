@@ -33,19 +33,19 @@ RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "m
 def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, is_finished: bool = False) -> Suite:
     """Check everything that can be wrong before training starts, and gather what the runs share.
 
-    Where all that is asked for ``is_finished``, no framework is started to see whether it can run.
+    Where every requested run ``is_finished``, no framework is started to see whether it can run.
     """
     workers = {name: _worker(name, arguments) for name in run_order()}
-    asked = [arguments.cell.framework] if arguments.cell else arguments.frameworks
-    facts, unavailable = ({}, {}) if is_finished else _probe([workers[name] for name in asked], executor)
-    preset = _choose_preset(arguments.preset, any(fact["gpu"] for fact in facts.values()))
+    requested = [arguments.cell.framework] if arguments.cell else arguments.frameworks
+    infos, unavailable = ({}, {}) if is_finished else _probe([workers[name] for name in requested], executor)
+    preset = _choose_preset(arguments.preset, any(info["gpu"] for info in infos.values()))
     for name, reason in unavailable.items():
         progress.note(f"{FRAMEWORKS[name].title} is left out: {reason}")
     recipe = chosen_recipe(arguments, preset)
-    devices = {name: _device(name, arguments.device, fact["gpu"]) for name, fact in facts.items()}
+    devices = {name: _device(name, arguments.device, info["gpu"]) for name, info in infos.items()}
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)
-        check_counts(arguments.devices, arguments.nodes, facts[name]["gpus"] if device == "cuda" else None)
+        check_counts(arguments.devices, arguments.nodes, infos[name]["gpus"] if device == "cuda" else None)
         if device == "cpu":
             widest = dataclasses.replace(recipe, bits=max(arguments.bits))
             check_memory(widest, arguments.devices, f"--devices {arguments.devices}")
@@ -63,7 +63,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, 
         recipe=recipe,
         bits=sorted(arguments.bits),
         seeds=arguments.seeds,
-        workers=[workers[name] for name in (asked if is_finished else facts)],
+        workers=[workers[name] for name in (requested if is_finished else infos)],
         devices=devices,
         unavailable=unavailable,
         dataset=dataset,
@@ -76,7 +76,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, 
 
 
 def folder_of(arguments: argparse.Namespace, preset: str) -> Path:
-    """Where the suite lies."""
+    """The suite's folder."""
     return arguments.out or Path("runs") / preset
 
 
@@ -165,20 +165,20 @@ def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
 
 
 def _probe(workers: list[Worker], executor: Executor) -> tuple[dict[str, dict], dict[str, str]]:
-    """What each usable framework says of itself, and why others cannot be used; UserError for one that was named."""
-    facts, unavailable = {}, {}
+    """Framework -> its ``info``, and framework -> why it cannot be used; UserError for one that the user named."""
+    infos, unavailable = {}, {}
     futures = side_by_side([partial(executor.info, worker) for worker in workers])
     for worker, future in zip(workers, futures, strict=True):
         try:
-            facts[worker.framework] = future.result()
+            infos[worker.framework] = future.result()
         except (UserError, WorkerDied) as error:
             reason = str(error).replace("\n", " ")
             if worker.named:
                 raise UserError(f"--{worker.framework}-python {worker.python} cannot be used: {reason}") from error
             unavailable[worker.framework] = reason
-    if not facts:
+    if not infos:
         raise UserError("no framework can be used: " + "; ".join(unavailable.values()))
-    return facts, unavailable
+    return infos, unavailable
 
 
 def _choose_preset(choice: str, gpu: bool) -> str:

@@ -10,9 +10,9 @@ from shared.training.runs import Run, run_of
 
 def finished_runs(out: Path) -> list[Run]:
     """All finished runs of the suite in ``out``, by framework, bit length and seed."""
-    found = [(name, Run(file.parent)) for name in run_order() for file in (out / name).glob("bits*-seed*/result.json")]
-    recipes = [(name, run.recipe(), run) for name, run in found]
-    return [run for _, _, run in sorted(recipes, key=lambda entry: (entry[0], entry[1].bits, entry[1].seed))]
+    runs = [(name, Run(file.parent)) for name in run_order() for file in (out / name).glob("bits*-seed*/result.json")]
+    with_recipes = [(name, run.recipe(), run) for name, run in runs]
+    return [run for _, _, run in sorted(with_recipes, key=lambda entry: (entry[0], entry[1].bits, entry[1].seed))]
 
 
 def begun_runs(out: Path) -> list[Run]:

@@ -44,8 +44,8 @@ def controls(suite: Suite) -> list[Suite]:
 def families(suite: Suite, frameworks: Sequence[str]) -> list[Suite]:
     """For each of ``SEEDED`` a suite of one framework in which that part alone follows the seeds.
 
-    That is the reference where ``frameworks``, those of the whole suite, have it: what its seeds contribute, the
-    others' do too, as all draw the same. For a single run of another framework there is nothing to do. The run with
+    That is the reference where ``frameworks``, those of the whole suite, have it: its seeds contribute what the others'
+    do, as all draw the same. For a single run of another framework there is nothing to do. The run with
     ``BASE_SEED`` is left out, as it is the suite's own. Raises UserError when no two runs would be left to see a spread
     from.
     """

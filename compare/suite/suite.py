@@ -31,7 +31,7 @@ _SECONDS_TO_MAKE_WEIGHTS = 600.0
 class Suite:
     """``recipe`` is complete but for bits, seed and split; ``workers`` are the frameworks that can run.
 
-    ``train_options`` are further words for the workers' ``train``; ``label`` is what its user calls it.
+    ``train_options`` are further arguments of the workers' ``train``; ``label`` is the user's name for the data.
     """
 
     out: Path
@@ -65,14 +65,14 @@ class Suite:
 
     def check(self) -> None:
         """UserError when the folder holds a run that could not stand in one table with this suite's."""
-        for run in self._kept_runs():
+        for run in self._remaining_runs():
             if differing := run.clash(self.recipe, FREE_FIELDS):
                 raise UserError(
                     f"{run.folder} holds a run of another recipe ({differing}); choose another --out, or remove that "
                     "folder, or --force with its length and seed among --bits and --seeds to replace it"
                 )
 
-    def _kept_runs(self) -> list[Run]:
+    def _remaining_runs(self) -> list[Run]:
         """Those in the folder that ``force`` does not replace."""
         replaced = {run_of(self.out, *cell).folder for cell in self.cells} if self.force else set()
         return [run for run in begun_runs(self.out) if run.folder not in replaced]
@@ -82,9 +82,9 @@ class Suite:
         return tuple(sorted({worker.threads or num_threads() for worker in self.workers}))
 
     def _note_threads(self, progress: Progress) -> None:
-        """Say so where what was made here before was made on another number of threads than what follows."""
+        """Note where earlier runs in this folder used another number of threads than the coming ones."""
         planned = () if self.force or not (self.out / SUITE_FILE).exists() else read_grid(self.out).threads
-        others = sorted({*planned, *threads_of(self._kept_runs())} - {*self._threads})
+        others = sorted({*planned, *threads_of(self._remaining_runs())} - {*self._threads})
         if others and not self.is_finished():
             before, now = (" and ".join(map(str, counts)) for counts in (others, self._threads))
             progress.note(
@@ -156,14 +156,14 @@ class Suite:
 def has_initial_weights(path: Path, recipe: Recipe) -> bool:
     """Whether ``path`` holds the weights that a run of this recipe starts from, undamaged."""
     try:
-        arrays, found = weights.load(path)
+        arrays, metadata = weights.load(path)
     except UserError:
         return False
-    return found == _origin_of(recipe) | {"sha256": weights.digest(arrays)}
+    return metadata == _origin_of(recipe) | {"sha256": weights.digest(arrays)}
 
 
 def _origin_of(recipe: Recipe) -> dict:
-    """What initial weights are a function of."""
+    """The settings that determine the initial weights."""
     names = ("bits", "width", "backbone_sha256")
     origin = {name: getattr(recipe, name) for name in names}
     return origin | {"backbone_layers": list(recipe.backbone_layers), "seed": recipe.seed_of("weights")}

@@ -11,12 +11,12 @@ from shared.training.departures import departures
 _REFERENCE = files("compare.tables") / "reference"
 _BITS = ("12", "24", "32", "48")
 PAPER = "paper"
-_PORTS = {
+_IMPLEMENTATIONS = {
     "published PyTorch": "paddle_greedyhash: PyTorch rerun",
     "published Paddle": "paddle_greedyhash: Paddle 2.2.2",
 }
 _LAST, _BEST = "last", "best"
-# the epoch whose mAP it is -> how published_map.csv calls it
+# the epoch whose mAP it is -> its name in published_map.csv
 _SELECTIONS = {_LAST: "last epoch (50)", _BEST: "best epoch"}
 # what these tables leave open
 OPEN_DIFFERENCE = (
@@ -90,12 +90,12 @@ def _final_rows() -> list[Published]:
         for row in _read("published_map.csv")
     }
     paper = Published(PAPER, "", rows["paper (Su et al., NeurIPS 2018)", "as published"])
-    ports = [
+    implementations = [
         Published(name, epoch, rows[source, selection])
-        for name, source in _PORTS.items()
+        for name, source in _IMPLEMENTATIONS.items()
         for epoch, selection in _SELECTIONS.items()
     ]
-    return [paper, *ports]
+    return [paper, *implementations]
 
 
 def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[float]]]:

@@ -1,4 +1,4 @@
-"""What a suite's queries, controls and families of variance say, as notes and rows of the table."""
+"""Notes and rows of the table from a suite's query bootstrap, controls and variance families."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -28,8 +28,8 @@ def query_notes(gathered: Gathered) -> list[str]:
 def _query_note(gathered: Gathered, pair: Pair) -> str:
     texts: dict[int, list[str]] = {}
     for bits in gathered.grid.bits:
-        if found := first_pair_over_queries(gathered, bits, pair):
-            texts.setdefault(found[0], []).append(f"{bits} bits {found[1].text()}")
+        if bootstrap := first_pair_over_queries(gathered, bits, pair):
+            texts.setdefault(bootstrap[0], []).append(f"{bits} bits {bootstrap[1].text()}")
     if not texts:
         return ""
     seeds = "; ".join(f"seed {seed}: {', '.join(lengths)}" for seed, lengths in texts.items())
@@ -48,13 +48,13 @@ def noise_rows(gathered: Gathered, differences: Mapping[Pair, Differences]) -> l
         for kind in CONTROLS
         for name, values in control_differences(gathered, kind).items()
         if len(values) > 1
-        for pair in _finished({pair: own for pair, own in differences.items() if FRAMEWORKS[name] in pair})
+        for pair in _finished({pair: by_bits for pair, by_bits in differences.items() if FRAMEWORKS[name] in pair})
     ]
 
 
 def _finished(differences: Mapping[Pair, Differences]) -> list[Pair]:
     """Those that have differences; the first, where none has."""
-    return [pair for pair, own in differences.items() if own] or [*differences][:1]
+    return [pair for pair, by_bits in differences.items() if by_bits] or [*differences][:1]
 
 
 def _noise(values: list[float], differences: Differences) -> NoiseFloor:
@@ -73,14 +73,14 @@ def _variance_table(gathered: Gathered, bits: int, pair: Pair, differences: Diff
     if not families:
         return None
     paired, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
-    found = components(families, *(values if len(values) > 1 else [] for values in (paired, together)))
+    parts = components(families, *(values if len(values) > 1 else [] for values in (paired, together)))
     names = sorted({FRAMEWORKS[run.framework].title for runs in gathered.families.values() for run in runs})
     title = f"Variance components of mAP at {bits} bits: one source varies at a time ({', '.join(names)})."
     title = named(pair, title, mark=": ")
     return {
         "title": title,
-        "rows": found.cells(),
-        "sentence": f"{found.sentence()[0].upper()}{found.sentence()[1:]}. A split has its own queries: its "
+        "rows": parts.cells(),
+        "sentence": f"{parts.sentence()[0].upper()}{parts.sentence()[1:]}. A split has its own queries: its "
         "component includes the choice of queries.",
     }
 

@@ -70,7 +70,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     published = published_cells(rows, recipe, grid.bits)
     several = any(len(seeds) > 1 for seeds in grid.seeds.values())
     alignment = alignment_note(gathered.alignments)
-    judged = [note for pair, own in differences.items() for note in verdicts(pair, own, recipe.margin, grid)]
+    judged = [note for pair, by_bits in differences.items() for note in verdicts(pair, by_bits, recipe.margin, grid)]
     return {
         "table": table_cells(rows, recipe, grid.bits, differences),
         "published": published,

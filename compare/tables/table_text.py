@@ -1,4 +1,4 @@
-"""The words of the comparison table: its cells, and the notes that say how they came about."""
+"""The text of the comparison table: its cells and its notes."""
 
 from collections.abc import Mapping
 
@@ -33,9 +33,9 @@ def table_cells(
             values = pd.Series(differences[pair].get(bits, {}), dtype=float)
             row |= {str(pair): _mean(values, sign="+")} | ({named(pair, "n"): str(len(values))} if several else {})
         for framework in FRAMEWORKS.values():
-            own = rows[(rows.bits == bits) & (rows.framework == framework.key)]
+            framework_rows = rows[(rows.bits == bits) & (rows.framework == framework.key)]
             paired = {len(differences[pair].get(bits, {})) for pair in pairs() if framework in pair}
-            row |= _scores(framework, own, paired, with_best=recipe.eval_every not in (0, recipe.epochs))
+            row |= _scores(framework, framework_rows, paired, with_best=recipe.eval_every not in (0, recipe.epochs))
         cells.append(row | {name: of.get(bits, _NOTHING) for name, of in _paper(recipe).items()})
     return cells
 
@@ -60,13 +60,13 @@ def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
     return {name: of for name, of in published_columns(recipe).items() if name == PAPER}
 
 
-def _scores(framework: Framework, own: pd.DataFrame, paired: set[int], with_best: bool) -> dict[str, str]:
+def _scores(framework: Framework, rows: pd.DataFrame, paired: set[int], with_best: bool) -> dict[str, str]:
     """A framework's mAP, its tie range and best epoch; with the number of runs unless so many are ``paired``."""
     name = framework.short
-    ties = f"{own.map_last_ties_worst.mean():.4f}-{own.map_last_ties_best.mean():.4f}" if len(own) else _NOTHING
-    count = f" (n={len(own)})" if len(own) > 1 and {len(own)} != paired else ""
-    cells = {f"{name} mAP": f"{_mean(own.map_last)}{count}", f"{name} ties": ties}
-    return cells | ({f"{name} best": f"{_mean(own.map_best)}"} if with_best else {})
+    ties = f"{rows.map_last_ties_worst.mean():.4f}-{rows.map_last_ties_best.mean():.4f}" if len(rows) else _NOTHING
+    count = f" (n={len(rows)})" if len(rows) > 1 and {len(rows)} != paired else ""
+    cells = {f"{name} mAP": f"{_mean(rows.map_last)}{count}", f"{name} ties": ties}
+    return cells | ({f"{name} best": f"{_mean(rows.map_best)}"} if with_best else {})
 
 
 def _by_argsort(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -126,17 +126,17 @@ def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:
     return [_framework_note(name, grid, runs) for name in FRAMEWORKS]
 
 
-def verdicts(pair: Pair, differences: Differences, margin: float, grid: Grid) -> list[str]:
-    """Whether a pair differs, length by length and together; nothing where not both of it finished."""
+def verdicts(pair: Pair, differences: Differences, equivalence_margin: float, grid: Grid) -> list[str]:
+    """Whether a pair differs, length by length and together; nothing where only one of the two finished."""
     texts = [named(pair, f"{note}.") for note in waiting(differences, grid)]
     if single(differences, grid):
-        text = f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {margin:g}."
+        text = f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {equivalence_margin:g}."
         texts.append(named(pair, text, mark=": "))
     judged = decidable(differences, grid)
     if judged:
-        found = overall(judged, margin)
-        texts += [f"{pair}, {bits} bits: {one.sentence()}." for bits, one in found.by_bits.items()]
-        texts += [f"{pair}: {found.sentence()}."] if len(judged) > 1 else []
+        verdict = overall(judged, equivalence_margin)
+        texts += [f"{pair}, {bits} bits: {paired.sentence()}." for bits, paired in verdict.by_bits.items()]
+        texts += [f"{pair}: {verdict.sentence()}."] if len(judged) > 1 else []
     return texts
 
 
@@ -159,18 +159,18 @@ def _seeds(grid: Grid) -> str:
 
 def _framework_note(framework: str, grid: Grid, runs: list[Run]) -> str:
     its_runs = [run for run in runs if run.result()["framework"] == framework]
-    own = [run.result() for run in its_runs]
+    results = [run.result() for run in its_runs]
     planned = len(grid.pairs)
-    if not own and framework in grid.unavailable:
+    if not results and framework in grid.unavailable:
         return f"{FRAMEWORKS[framework].title}: not run; {printable(grid.unavailable[framework])}"
-    if not own and framework not in grid.frameworks:
+    if not results and framework not in grid.frameworks:
         return f"{FRAMEWORKS[framework].title}: not asked for."
-    if not own:
+    if not results:
         return f"{FRAMEWORKS[framework].title}: no run finished yet."
-    versions = ", ".join(f"{name} {version}" for name, version in own[0]["versions"].items() if version)
-    devices = ", ".join(sorted({result["device"] for result in own}))
-    seconds = sum(result["train_seconds"] for result in own)
-    unfinished = f"; {planned - len(own)} of {planned} runs not finished" if len(own) < planned else ""
+    versions = ", ".join(f"{name} {version}" for name, version in results[0]["versions"].items() if version)
+    devices = ", ".join(sorted({result["device"] for result in results}))
+    seconds = sum(result["train_seconds"] for result in results)
+    unfinished = f"; {planned - len(results)} of {planned} runs not finished" if len(results) < planned else ""
     place = ", ".join(filter(None, [devices, _threads(its_runs)]))
     return f"{FRAMEWORKS[framework].title}: {place}; {versions}; {seconds:.0f} s of training{unfinished}."
 

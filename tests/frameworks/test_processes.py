@@ -146,7 +146,7 @@ def test_the_line_that_tells_the_error_is_shown(tmp_path):
 
 
 def test_an_interpreter_that_ends_without_a_word(tmp_path):
-    with pytest.raises(UserError, match="exit status 2, without a word"):
+    with pytest.raises(UserError, match="exit status 2, without a message"):
         Worker("torch", str(interpreter(tmp_path, "exit 2"))).output_of_verb("info")
 
 

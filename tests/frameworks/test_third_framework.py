@@ -17,12 +17,13 @@ from compare.frameworks.worker import add_python_options
 from compare.page.data import read_suite
 from compare.page.differences import differences
 from compare.page.verdict import gather_evidence, verdict
-from compare.publishing.results_page import findings, read_suites
+from compare.publishing.results_page import read_suites, summary_sentences
 from compare.serving.app import make_app
 from compare.serving.lookup import _summary
 from compare.serving.open_lookup import open_lookup
 from compare.serving.server import make_server
-from compare.speed.throughput_table import Configuration, Measured, figure, heading, table
+from compare.speed.measured import Configuration, Measured
+from compare.speed.throughput_table import figure, heading, table
 from compare.suite.studies import control_folder
 from compare.tables.table import write_table
 from shared.config.recipe import PRESETS
@@ -137,7 +138,7 @@ def test_each_pair_has_its_verdict(tmp_path):
         "PyTorch Lightning, Paddle - PyTorch",
         "PyTorch Lightning, NumPy - PyTorch",
     ]
-    supported, _, _ = findings(read_suites(tmp_path))
+    supported, _, _ = summary_sentences(read_suites(tmp_path))
     assert supported.startswith("**Supported**, each framework's mAP minus PyTorch's over paired seeds: ")
     assert "a (NumPy - PyTorch, custom, 12 bits): different (by more than 0.020)" in supported
     suite_data = read_suite(out)

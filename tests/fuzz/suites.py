@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from compare.page.code_facts import facts_by_length
-from compare.page.codes import code_facts, facts_as_json
+from compare.page.code_metrics import metrics_by_length
+from compare.page.codes import code_metrics, metrics_as_json
 from compare.page.content import content
 from compare.page.data import read_suite
 from compare.page.rerun import rerun_command
@@ -36,7 +36,7 @@ def write_sound_suite(out):
             finish(out / "control/threads", recipe, framework, 0.5 + 0.11 * seed, threads=1)
     write_json(out / "align.json", _ladder())
     write_json(out / "throughput.json", {"table": [{"phase": "step", "s": "1"}], "notes": ["a note"]})
-    of = {name: facts_as_json(code_facts(some_codes())) for name in ("torch", "paddle")}
+    of = {name: metrics_as_json(code_metrics(some_codes())) for name in ("torch", "paddle")}
     kept = {"seed": 1, "agreement": 0.5, "checkpoints": {"torch": "c", "paddle": "c"}, "of": of}
     write_json(out / "codes.json", {"12": kept})
 
@@ -63,8 +63,8 @@ def read_everything(out, drawn):
         suite_data = read_suite(out)
         if drawn:
             content(suite_data)
-        facts_by_length(suite_data)
-        for member in suite_data.members:
+        metrics_by_length(suite_data)
+        for member in suite_data.runs:
             if member.recipe:
                 rerun_command(member.recipe, member.cell.framework, member.environment or {})
         return f"{verdict(gather_evidence(suite_data))} {suite_data.problems}"

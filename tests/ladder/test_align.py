@@ -129,7 +129,7 @@ def test_missing_package_leaves_a_format_out_and_says_so(baseline, tmp_path, cap
     assert rungs[-1]["passed"]
     assert rungs[-1]["left_out"] == ["onnx"]
     assert rungs[-1]["comparisons"] == baseline[1][-1]["comparisons"] * 2 / 3
-    assert capsys.readouterr().out.splitlines()[-1].endswith("onnx left out for want of a package")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("onnx left out, since a package is missing")
 
 
 def test_first_layer_to_diverge_is_named(baseline, tmp_path):

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from compare.page.codes import LengthFacts, code_facts
+from compare.page.codes import LengthMetrics, code_metrics
 from compare.page.curves import precision_recall
 from compare.page.data import read_suite
 from compare.page.figures import precision_recall_figure
@@ -28,8 +28,8 @@ def test_precision_stands_over_recall(tmp_path):
     finish(tmp_path, dataclasses.replace(RECIPE, seed=1), "torch", 0.5, retrieval=scores)
     by_rank = PrecisionRecall(precision=np.array([1.0, 0.75]), recall=np.array([0.05, 0.45]))
     codes = Codes(np.arange(3), np.array([0, 0, 1]), pack_codes(np.eye(3) > 0), np.ones((3, 3), np.float32), None, 1)
-    facts = LengthFacts(1, {"torch": code_facts(codes)._replace(by_rank=by_rank)}, None, {})
-    picture = precision_recall(read_suite(tmp_path), 12, facts)
+    metrics = LengthMetrics(1, {"torch": code_metrics(codes)._replace(by_rank=by_rank)}, None, {})
+    picture = precision_recall(read_suite(tmp_path), 12, metrics)
     (axes,) = picture.figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("recall", "precision")
     curve, points = axes.lines

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare.frameworks.records import pairs
-from compare.page.codes import code_facts
+from compare.page.codes import code_metrics
 from compare.page.curves import loss_curves, map_by_length, training
 from compare.page.data import read_suite
 from compare.page.differences import differences
@@ -152,15 +152,15 @@ def test_published_curves_do_not_stand_beside_digits(small_suite):
     assert legend(loss_curves(read_suite(small_suite), 12)) == {"PyTorch Lightning", "PaddlePaddle"}
 
 
-def test_facts_of_hand_made_codes():
+def test_metrics_of_hand_made_codes():
     """Bit 1 opposes bit 0, bit 2 is constant; at one distance the earlier item comes first."""
     bits = np.array([[0, 1, 1], [1, 0, 1], [0, 1, 1], [1, 0, 1], [0, 1, 1]], bool)
     labels = np.array([0, 1, 0, 1, 1])
     codes = Codes(np.arange(10, 15), labels, pack_codes(bits), np.ones((5, 3), np.float32), labels, 1)
-    facts = code_facts(codes)
-    assert facts.balance.tolist() == [0.5, 0.5, 1.0]
-    np.testing.assert_allclose(facts.correlation, [[1, -1, 0], [-1, 1, 0], [0, 0, 0]], atol=1e-12)
-    (ranking,) = facts.rankings
+    metrics = code_metrics(codes)
+    assert metrics.balance.tolist() == [0.5, 0.5, 1.0]
+    np.testing.assert_allclose(metrics.correlation, [[1, -1, 0], [-1, 1, 0], [0, 0, 0]], atol=1e-12)
+    (ranking,) = metrics.rankings
     assert (ranking.index, ranking.label) == (10, 0)
     assert [(hit.index, hit.distance, hit.wrong) for hit in ranking.hits] == [
         (12, 0, False),

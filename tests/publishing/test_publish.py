@@ -11,7 +11,7 @@ import pytest
 from compare.benchmark import build_parser
 from compare.page.rerun import rerun_command, suite_commands
 from compare.publishing.publish import publish, results_folder
-from compare.publishing.results_page import findings, read_suites, results_page
+from compare.publishing.results_page import read_suites, results_page, summary_sentences
 from compare.stats.gather import gather
 from compare.suite.planning import chosen_recipe
 from compare.suite.run_folders import finished_runs
@@ -121,7 +121,7 @@ def test_a_failed_suite_leaves_the_published_one(tmp_path):
     assert (tmp_path / "results" / "small").is_dir()
 
 
-def test_findings_name_verdict_noise_and_gaps(tmp_path):
+def test_summary_names_verdict_noise_and_gaps(tmp_path):
     plan(tmp_path / "a", bits=[12, 32], seeds=[1, 2, 3], label="JPEG copy")
     for seed, difference in ((1, 0.001), (2, -0.001), (3, 0.0005)):
         for framework in ("torch", "paddle"):
@@ -135,7 +135,7 @@ def test_findings_name_verdict_noise_and_gaps(tmp_path):
     for framework in ("torch", "paddle"):
         finish(tmp_path / "a", dataclasses.replace(CPU, seed=1, bits=32), framework, 0.4)
         finish(tmp_path / "b", dataclasses.replace(CPU, seed=1, bits=24), framework, 0.4)
-    supported, noise, gaps = findings(read_suites(tmp_path))
+    supported, noise, gaps = summary_sentences(read_suites(tmp_path))
     assert "a (cifar10, JPEG copy, 12 bits): equivalent within 0.020: mean +0.0002" in supported
     assert "24 bits" not in supported
     assert "32 bits" not in supported
@@ -147,8 +147,8 @@ def test_findings_name_verdict_noise_and_gaps(tmp_path):
     assert "longer than 1 of the paper's 50 epochs" in gaps
 
 
-def test_findings_claim_nothing_from_single_seeds(published):
-    supported, noise, _ = findings(read_suites(published))
+def test_summary_claims_nothing_from_single_seeds(published):
+    supported, noise, _ = summary_sentences(read_suites(published))
     assert "no verdict on equivalence yet" in supported
     assert "not measured" in noise
 

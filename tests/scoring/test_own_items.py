@@ -180,4 +180,6 @@ def test_a_query_alone_is_refused(command):
 def test_the_published_ports_leave_nothing_out(command):
     write("q.npz", QUERIES, QUERY_LABELS)
     words = ("--query", "q.npz", "--database", "q.npz", "--exclude-self", "--argsort")
-    assert command(evaluate_command, *words)[2].startswith("error: --argsort: the published ports rank every item")
+    assert command(evaluate_command, *words)[2].startswith(
+        "error: --argsort: the published implementations rank every item"
+    )

@@ -25,7 +25,7 @@ def numbers(mean, sd, n):
 
 
 def test_sleep_data():
-    found = stats.paired(SLEEP, margin=0.02)
+    found = stats.paired(SLEEP, equivalence_margin=0.02)
     assert (found.mean, found.sd) == pytest.approx((0.0158, 0.0123), abs=5e-6)
     assert found.p_different == pytest.approx(0.00283, abs=5e-6)
     assert found.interval95 == pytest.approx((0.0070, 0.0246), abs=5e-5)
@@ -122,7 +122,7 @@ def test_advice(mean, sd, advice):
 
 
 def test_margin_is_printed_as_it_was_given():
-    assert "within 0.0025:" in stats.paired([0.0001, 0, -0.0001], margin=0.0025).sentence()
+    assert "within 0.0025:" in stats.paired([0.0001, 0, -0.0001], equivalence_margin=0.0025).sentence()
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,19 @@ const at = (id) => document.getElementById(id);
 const { maxBytes, version } = document.body.dataset;
 let latest = null;
 
-// Ask the server, show its answer; a later question takes the place of an earlier one.
+// Ask the server, show its answer; a later request replaces an earlier one.
 async function ask(address, options = {}) {
   latest?.abort();
-  const own = (latest = new AbortController());
+  const request = (latest = new AbortController());
   at("error").hidden = true;
   at("found").classList.add("old");
   say("Asking the networks ...", false);
   try {
-    const response = await fetch(address, { ...options, signal: own.signal });
+    const response = await fetch(address, { ...options, signal: request.signal });
     const answer = await response.json();
-    if (own === latest) response.ok ? show(answer) : complain(answer.error);
+    if (request === latest) response.ok ? show(answer) : complain(answer.error);
   } catch (error) {
-    if (own !== latest) return;
+    if (request !== latest) return;
     complain(`expected an answer, received none (${error.message}); is compare/serve.py still running?`);
   }
 }
@@ -37,7 +37,7 @@ function upload(file, name) {
 // Tell a screen reader; what is ``shown`` elsewhere on the page is not shown twice.
 function say(text, shown) {
   at("status").textContent = text;
-  at("status").classList.toggle("said", shown);
+  at("status").classList.toggle("repeated", shown);
 }
 
 function complain(text) {
@@ -52,27 +52,27 @@ function show(answer) {
   at("name").textContent = answer.image;
   at("true").textContent = answer.true ? `, in the data: ${answer.true}` : "";
   at("summary").textContent = answer.summary;
-  const sides = Object.entries(answer.frameworks).map(([framework, said]) => side(framework, said, answer));
+  const sides = Object.entries(answer.frameworks).map(([framework, record]) => side(framework, record, answer));
   at("sides").replaceChildren(...sides);
   at("found").hidden = false;
   at("found").classList.remove("old");
   say(`${answer.image}: ${answer.summary}`, true);
 }
 
-function side(framework, said, answer) {
+function side(framework, record, answer) {
   const article = at("side").content.cloneNode(true).firstElementChild;
   const part = (selector) => article.querySelector(selector);
   article.dataset.framework = framework;
-  part("h2").textContent = said.name;
-  judge(part(".class"), said.class, answer.true);
-  part(".probability").textContent = said.probability.toFixed(4);
-  part(".margin").textContent = said.margin.toPrecision(3);
-  part(".bits").replaceChildren(...groups(said.bits, new Set(answer.differing)));
-  part(".hex").textContent = said.hex;
-  part("ol").append(...said.nearest.map((item) => hit(item, answer.true)));
-  if (said.tied) {
-    const distance = said.nearest.at(-1).distance;
-    part(".ties").textContent = `${said.tied} items are at distance ${distance}; shown are the first in database order.`;
+  part("h2").textContent = record.name;
+  judge(part(".class"), record.class, answer.true);
+  part(".probability").textContent = record.probability.toFixed(4);
+  part(".margin").textContent = record.margin.toPrecision(3);
+  part(".bits").replaceChildren(...groups(record.bits, new Set(answer.differing)));
+  part(".hex").textContent = record.hex;
+  part("ol").append(...record.nearest.map((item) => hit(item, answer.true)));
+  if (record.tied) {
+    const distance = record.nearest.at(-1).distance;
+    part(".ties").textContent = `${record.tied} items are at distance ${distance}; shown are the first in database order.`;
     part(".ties").hidden = false;
   }
   return article;
