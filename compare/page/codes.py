@@ -54,7 +54,7 @@ class CodeMetrics(NamedTuple):
 
 
 class LengthMetrics(NamedTuple):
-    """Of one code length: the ``seed`` shown, ``of`` framework -> metrics, ``agreement`` the share of bits equal in all.
+    """Of one code length: the ``seed`` shown, ``of`` framework -> metrics, ``agreement`` the share of equal bits.
 
     ``checkpoints``: framework -> SHA-256 of the run's checkpoint.
     """

@@ -24,7 +24,7 @@ difference shown and no equivalence shown is "undecided", never "equal".
 
 Where nothing differs, 1 suite in 20 reads "different" or "different but within". Where the mean is the margin, at most
 1 in 20 reads "equivalent" or "different but within". Both hold for one look at the data: adding the advised seeds to an
-undecided suite and looking again errs in about 7 of 100 (tests/test_stats.py).
+undecided suite and looking again errs in about 7 of 100 (tests/stats/test_power.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

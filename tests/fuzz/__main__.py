@@ -16,7 +16,7 @@ def main():
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("number", type=int)
     parser.add_argument("--count", type=int, default=1)
-    parser.add_argument("--seeds", type=Path, help="folder of sound files; default: they are made")
+    parser.add_argument("--seeds", type=Path, help="folder of valid files; default: they are made")
     parser.add_argument("--keep", type=Path, help="only write the hostile files of this case, into this new folder")
     given = parser.parse_args()
     with ExitStack() as stack:

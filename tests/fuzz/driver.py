@@ -22,7 +22,7 @@ class Fault(AssertionError):
 
 
 def make_seeds(folder, kind, writer=None):
-    """Sound files of this kind in ``folder``, which must not be there yet."""
+    """Valid files of this kind in ``folder``, which must not be there yet."""
     folder.mkdir(parents=True)
     KINDS[kind].make(folder, writer)
     return folder
@@ -31,15 +31,15 @@ def make_seeds(folder, kind, writer=None):
 def make_case(seeds, kind, number, folder):
     """Write the hostile folder of this number; the file that was changed."""
     choose = random.Random(f"{kind} {number}")
-    about = KINDS[kind]
-    files = sorted(file for file in seeds.rglob(about.spoiled) if file.is_file() and not file.name.startswith("table"))
+    pattern, changes = KINDS[kind].pattern, KINDS[kind].changes
+    files = sorted(file for file in seeds.rglob(pattern) if file.is_file() and not file.name.startswith("table"))
     file = choose.choice(files)
     variant = seeds / file.relative_to(seeds).parts[0]
     shutil.copytree(variant, folder, copy_function=lambda source, target: Path(target).hardlink_to(source))
-    spoiled = folder / file.relative_to(variant)
-    spoiled.unlink()
-    spoiled.write_bytes(choose.choice(about.changes)(file.read_bytes(), choose))
-    return spoiled
+    corrupted = folder / file.relative_to(variant)
+    corrupted.unlink()
+    corrupted.write_bytes(choose.choice(changes)(file.read_bytes(), choose))
+    return corrupted
 
 
 def run_case(seeds, kind, number, scratch):

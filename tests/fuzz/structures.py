@@ -109,10 +109,10 @@ def changed_npy(data, choose):
     length = int.from_bytes(data[8:10], "little")
     text, numbers = data[10 : 10 + length].decode("latin-1"), data[10 + length :]
     header = ast.literal_eval(text.strip())
-    words = {name: repr(value) for name, value in header.items()}
+    fields = {name: repr(value) for name, value in header.items()}
     what = choose.choice(["shape", "shape", "descr", "fortran_order", "stranger"])
-    words[what] = choose.choice({"shape": _SHAPES, "descr": _DTYPES}.get(what, ["True", "1", "'x'", "[" * 200]))
-    text = "{" + ", ".join(f"'{name}': {value}" for name, value in words.items()) + "}\n"
+    fields[what] = choose.choice({"shape": _SHAPES, "descr": _DTYPES}.get(what, ["True", "1", "'x'", "[" * 200]))
+    text = "{" + ", ".join(f"'{name}': {value}" for name, value in fields.items()) + "}\n"
     numbers = changed_bytes(numbers, choose) if choose.random() < 0.3 and numbers else numbers
     return data[:8] + struct.pack("<H", len(text)) + text.encode("latin-1") + numbers
 
@@ -200,21 +200,21 @@ def changed_tar(data, choose):
 
 
 def changed_safetensors(data, choose):
-    """A value of the header or of what is kept in its metadata replaced; the header's length fits again."""
+    """A value of the header or of what its metadata holds replaced; the header's length fits again."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     if choose.random() < 0.5 and "__metadata__" in header:
-        kept = json.loads(header["__metadata__"]["greedyhash"])
-        if choose.random() < 0.6 and "recipe" in kept:
-            kept["recipe"] = changed_json(json.loads(kept["recipe"]), choose)
-            text = json.dumps(kept)
+        metadata = json.loads(header["__metadata__"]["greedyhash"])
+        if choose.random() < 0.6 and "recipe" in metadata:
+            metadata["recipe"] = changed_json(json.loads(metadata["recipe"]), choose)
+            changed = json.dumps(metadata)
         else:
-            text = changed_json(kept, choose)
-        header["__metadata__"]["greedyhash"] = text
-        words = json.dumps(header)
+            changed = changed_json(metadata, choose)
+        header["__metadata__"]["greedyhash"] = changed
+        text = json.dumps(header)
     else:
-        words = changed_json(header, choose)
-    encoded = words.encode()
+        text = changed_json(header, choose)
+    encoded = text.encode()
     return struct.pack("<Q", len(encoded)) + encoded + data[8 + length :]
 
 

@@ -22,8 +22,8 @@ from tests.rows import EPOCH, finish, plan
 RECIPE = dataclasses.replace(PRESETS["demo"], bits=12, epochs=2)
 
 
-def write_sound_suite(out):
-    """Two seeds in both frameworks, a control of one, a ladder, throughput and kept facts: every file there is."""
+def write_valid_suite(out):
+    """Two seeds in both frameworks, a control, a ladder, throughput and metrics of codes: every file there is."""
     plan(out, seeds=[1, 2], unavailable={}, label="a label", threads=(2,))
     for framework in ("torch", "paddle"):
         for seed in (1, 2):
@@ -37,8 +37,8 @@ def write_sound_suite(out):
     write_json(out / "align.json", _ladder())
     write_json(out / "throughput.json", {"table": [{"phase": "step", "s": "1"}], "notes": ["a note"]})
     of = {name: metrics_as_json(code_metrics(some_codes())) for name in ("torch", "paddle")}
-    kept = {"seed": 1, "agreement": 0.5, "checkpoints": {"torch": "c", "paddle": "c"}, "of": of}
-    write_json(out / "codes.json", {"12": kept})
+    saved = {"seed": 1, "agreement": 0.5, "checkpoints": {"torch": "c", "paddle": "c"}, "of": of}
+    write_json(out / "codes.json", {"12": saved})
 
 
 def _ladder():
@@ -52,8 +52,8 @@ def _ladder():
 def some_codes():
     generator = np.random.RandomState(0)
     bits, labels = generator.rand(60, 12) > 0.5, np.arange(60) % 10
-    margin = np.ones((60, 12), np.float32)
-    return Codes(np.arange(60), labels, pack_codes(bits), margin, labels, 10)
+    bit_margin = np.ones((60, 12), np.float32)
+    return Codes(np.arange(60), labels, pack_codes(bits), bit_margin, labels, 10)
 
 
 def read_everything(out, drawn):
@@ -64,9 +64,9 @@ def read_everything(out, drawn):
         if drawn:
             content(suite_data)
         metrics_by_length(suite_data)
-        for member in suite_data.runs:
-            if member.recipe:
-                rerun_command(member.recipe, member.cell.framework, member.environment or {})
+        for run_data in suite_data.runs:
+            if run_data.recipe:
+                rerun_command(run_data.recipe, run_data.cell.framework, run_data.environment or {})
         return f"{verdict(gather_evidence(suite_data))} {suite_data.problems}"
     except UserError as error:
         return str(error)

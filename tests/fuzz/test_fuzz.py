@@ -11,14 +11,14 @@ from tests.fuzz.driver import make_seeds, run_case
 from tests.fuzz.kinds import KINDS, NEEDS_TORCH
 
 SAMPLE, WHOLE_RUN = 25, 10_000
-DEAR = ("suite",)  # of these fewer
+COSTLY = ("suite",)  # of these fewer
 # 180 MB of pixels each
 LARGE = [pytest.param(kind, marks=[pytest.mark.slow] if kind == "batches" else []) for kind in KINDS]
 
 
 @pytest.fixture(scope="session")
 def seeds_of(request, tmp_path_factory):
-    """kind -> folder of sound files."""
+    """kind -> folder of valid files."""
     made = {}
 
     def of(kind):
@@ -31,16 +31,16 @@ def seeds_of(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_sound_files_are_read(kind, seeds_of):
+def test_valid_files_are_read(kind, seeds_of):
     for folder in seeds_of(kind).iterdir():
         assert KINDS[kind].read(folder), folder
 
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_sample(kind, seeds_of, tmp_path):
-    count = 3 if kind in DEAR else SAMPLE
+    count = 3 if kind in COSTLY else SAMPLE
     was_read = [run_case(seeds_of(kind), kind, number, tmp_path) for number in range(count)]
-    assert kind in DEAR or not all(was_read)
+    assert kind in COSTLY or not all(was_read)
 
 
 def test_whole_run_is_large_enough():
@@ -52,9 +52,9 @@ def test_whole_run_is_large_enough():
 def test_every_case_within_limits(kind, seeds_of):
     """In a process of its own, which no case can take with it unnoticed."""
     cases = KINDS[kind].cases
-    words = ["-m", "tests.fuzz", kind, "0", "--count", str(cases), "--seeds", str(seeds_of(kind))]
+    arguments = ["-m", "tests.fuzz", kind, "0", "--count", str(cases), "--seeds", str(seeds_of(kind))]
     done = subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
         env=helpers.ENVIRONMENT,
