@@ -47,10 +47,10 @@ def children_of(pid):
 
 def start_parent(how, folder):
     """The parent, and the numbers of its workers once they are asleep."""
-    words = [sys.executable, "-m", "tests.children.parent", how, folder / "log"]
+    command = [sys.executable, "-m", "tests.children.parent", how, folder / "log"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     environment = helpers.ENVIRONMENT | {"SLEEPERS": str(folder)}
-    process = subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=environment, **pipes)
+    process = subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=environment, **pipes)
 
     def sleepers():
         return {int(name) for name in os.listdir(folder) if name.isdecimal()}
@@ -92,9 +92,9 @@ def test_convert_leaves_neither_worker_nor_scratch(number, tmp_path, files):
     """Killed at once, it leaves a folder that the next start removes."""
     python = interpreter(tmp_path, "exec cat")  # which ends with its standard input
     target = tmp_path / "out" / "model.ckpt"
-    words = ["compare/convert.py", str(files["neutral"]), str(target), "--torch-python", str(python)]
+    command = ["compare/convert.py", str(files["neutral"]), str(target), "--torch-python", str(python)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": helpers.PROJECT_ROOT}
-    process = subprocess.Popen([sys.executable, *words], env=helpers.ENVIRONMENT, **quiet)
+    process = subprocess.Popen([sys.executable, *command], env=helpers.ENVIRONMENT, **quiet)
     wait_until(lambda: children_of(process.pid))
     (worker,) = children_of(process.pid)
     process.send_signal(number)
@@ -105,7 +105,7 @@ def test_convert_leaves_neither_worker_nor_scratch(number, tmp_path, files):
     else:
         assert [name.startswith(".model.ckpt.") for name in os.listdir(target.parent)] == [True]
         interpreter(tmp_path, "exit 7")
-        helpers.run(*words, status=3)
+        helpers.run(*command, status=3)
     assert not os.listdir(target.parent)
 
 
@@ -115,8 +115,8 @@ def test_the_entry_finds_this_clone_alone(option, hostile):
     if option == "-P" and sys.version_info < (3, 11):
         pytest.skip("an option of Python 3.11")
     done = helpers.run(option, ENTRY, "tests.children.paths", "word", cwd=hostile)
-    found, arguments = done.stdout.splitlines()
-    paths = found.split(os.pathsep)
+    path, arguments = done.stdout.splitlines()
+    paths = path.split(os.pathsep)
     assert paths[0] == str(helpers.PROJECT_ROOT)
     assert not {"", str(hostile), str(ENTRY.parent)} & set(paths)
     assert arguments == "word"

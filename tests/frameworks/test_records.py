@@ -37,8 +37,8 @@ def spelled(text):
 
 def files():
     folder = helpers.PROJECT_ROOT / "compare"
-    found = [file for file in folder.rglob("*") if file.suffix in {".py", ".j2", ".js", ".css", ".html"}]
-    return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in found}
+    paths = [file for file in folder.rglob("*") if file.suffix in {".py", ".j2", ".js", ".css", ".html"}]
+    return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in paths}
 
 
 def test_frameworks_are_named_in_their_records_alone():

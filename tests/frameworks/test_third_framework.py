@@ -82,9 +82,9 @@ def test_it_stands_in_the_report(suite):
         alt = page.split(f'id="figure-{name}"')[1].split("</figure>")[0]
         assert all(title in alt.split("</svg>")[1] for title in TITLES), name
     assert "var(--green)" in page.split('id="figure-throughput"')[1].split("</svg>")[0]
-    told = verdict(gather_evidence(read_suite(suite)))
-    assert "; NumPy - PyTorch in mAP after training: " in told
-    assert told.endswith("one seed gives no verdict on whether they are equivalent on average.")
+    sentence = verdict(gather_evidence(read_suite(suite)))
+    assert "; NumPy - PyTorch in mAP after training: " in sentence
+    assert sentence.endswith("one seed gives no verdict on whether they are equivalent on average.")
 
 
 def test_it_is_served(suite, tmp_path):
@@ -106,10 +106,10 @@ def test_it_is_served(suite, tmp_path):
         assert "PaddlePaddle is left out: no finished run with 12 bits, seed 2000." in home
         assert 'article[data-framework="numpy"] { border-top: .3rem solid var(--green); }' in style.splitlines()
         number = int(lookup.queries[0])
-        found = json.loads(ask(f"/search/{number}"))["frameworks"]["numpy"]
-    assert found["name"] == "NumPy"
-    assert len(found["bits"]) == 12
-    assert len(found["nearest"]) == 10
+        answer = json.loads(ask(f"/search/{number}"))["frameworks"]["numpy"]
+    assert answer["name"] == "NumPy"
+    assert len(answer["bits"]) == 12
+    assert len(answer["nearest"]) == 10
 
 
 def test_pages_of_three_say_what_all_have_in_common():
@@ -145,9 +145,9 @@ def test_each_pair_has_its_verdict(tmp_path):
     pictures = [differences(suite_data, pair) for pair in pairs()]
     assert [picture.name for picture in pictures] == ["differences-paddle", "differences-numpy"]
     assert "12 bits: different" in pictures[1].alt
-    told = verdict(gather_evidence(suite_data))
-    assert "; Paddle - PyTorch: equivalent within 0.020" in told
-    assert "; NumPy - PyTorch: different (by more than 0.020)" in told
+    sentence = verdict(gather_evidence(suite_data))
+    assert "; Paddle - PyTorch: equivalent within 0.020" in sentence
+    assert "; NumPy - PyTorch: different (by more than 0.020)" in sentence
 
 
 def test_the_ladder_speaks_of_its_two_sides_alone(tmp_path):
@@ -155,9 +155,9 @@ def test_the_ladder_speaks_of_its_two_sides_alone(tmp_path):
     for name in FRAMEWORKS:
         finish(tmp_path, dataclasses.replace(SUITE, seed=1), name, 0.5)
     evidence = dataclasses.replace(gather_evidence(read_suite(tmp_path)), aligned=True)
-    told = verdict(evidence)
-    assert told.startswith("PaddlePaddle and PyTorch Lightning compute the same thing as far as every rung")
-    assert "the alignment ladder can tell, which does not compare NumPy; " in told
+    sentence = verdict(evidence)
+    assert sentence.startswith("PaddlePaddle and PyTorch Lightning compute the same thing as far as every rung")
+    assert "the alignment ladder can tell, which does not compare NumPy; " in sentence
 
 
 def test_speed_is_compared_with_the_reference():

@@ -240,9 +240,9 @@ def test_worst_place_and_scale_are_reported():
 
 def test_every_limit_leaves_room_above_what_was_measured():
     measured = {name: re.search(r"measured up to ([\d.e-]+\d)", limit.reason) for name, limit in LIMITS.items()}
-    assert {name for name, found in measured.items() if not found} == {"exact", "code margin"}
-    for name, found in measured.items():
-        assert found is None or 0 < float(found[1]) < LIMITS[name].value / 2
+    assert {name for name, measurement in measured.items() if not measurement} == {"exact", "code margin"}
+    for name, measurement in measured.items():
+        assert measurement is None or 0 < float(measurement[1]) < LIMITS[name].value / 2
 
 
 def test_the_report_finds_the_growth_of_the_difference(baseline):

@@ -8,4 +8,4 @@ def lines(picture, label):
 
 def legend(picture):
     legends = [*picture.figure.legends, *filter(None, (axes.get_legend() for axes in picture.figure.axes))]
-    return {text.get_text() for one in legends for text in one.get_texts()}
+    return {text.get_text() for legend in legends for text in legend.get_texts()}

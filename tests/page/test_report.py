@@ -164,8 +164,10 @@ def test_report_says_what_was_measured(browser, suite):
         at_ten = {
             n: run_of(suite, n, 12, 2000).result()["retrieval"]["precision_at"]["10"] for n in ("torch", "paddle")
         }
-        told = f"over all 500 queries: PyTorch Lightning {at_ten['torch']:.4f}; PaddlePaddle {at_ten['paddle']:.4f}."
-        assert told in page.inner_text("#figure-retrieval_grid")
+        precision = (
+            f"over all 500 queries: PyTorch Lightning {at_ten['torch']:.4f}; PaddlePaddle {at_ten['paddle']:.4f}."
+        )
+        assert precision in page.inner_text("#figure-retrieval_grid")
     assert (suite / "report.html").stat().st_size < 5e6
     for name in PICTURES:
         assert Image.open(suite / "figures" / f"{name}.png").size[0] > 300
@@ -256,7 +258,7 @@ EVIDENCE = Evidence(8, 8, ("paddle", "torch"), {PAIR: {12: [0.01], 48: [-0.02]}}
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "expected"),
     [
         ({}, ["\u22120.0200 (48 bits) to +0.0100 (12 bits)", "one seed gives no verdict"]),
         ({"aligned": None}, ["The alignment ladder was not run"]),
@@ -271,6 +273,6 @@ EVIDENCE = Evidence(8, 8, ("paddle", "torch"), {PAIR: {12: [0.01], 48: [-0.02]}}
     ],
     ids=["one seed", "no ladder", "ladder failed", "half-finished", "two seeds", "statistics", "two recipes"],
 )
-def test_verdict(changes, words):
+def test_verdict(changes, expected):
     text = verdict(dataclasses.replace(EVIDENCE, **changes))
-    assert all(word in text for word in words), text
+    assert all(phrase in text for phrase in expected), text

@@ -144,8 +144,8 @@ def test_published_curves_end_with_the_runs_last_epoch(tmp_path):
         (line,) = lines(picture, label)
         assert line.get_xdata().tolist() == [1, 2, 3]
     assert line.get_ydata().tolist() == [1.894, 1.558, 1.320]
-    (own,) = lines(picture, "PyTorch Lightning")
-    assert own.get_xdata().tolist() == [1, 2]
+    (curve,) = lines(picture, "PyTorch Lightning")
+    assert curve.get_xdata().tolist() == [1, 2]
 
 
 def test_published_curves_do_not_stand_beside_digits(small_suite):

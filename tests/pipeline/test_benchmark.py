@@ -111,8 +111,8 @@ def test_missing_framework_leaves_the_other_running(real_processes, tmp_path):
 def test_interpreter_that_was_named_must_work(python, how, tmp_path):
     python = helpers.python_without("paddle", tmp_path / "venv") if python == "WITHOUT" else python
     named, environment = (("--paddle-python", python), {}) if how == "option" else ((), {PADDLE_PYTHON: python})
-    words = ("--preset", "demo", "--frameworks", "paddle", "--out", tmp_path / "out", *named)
-    done = helpers.benchmark(*words, status=2, environment=environment)
+    arguments = ("--preset", "demo", "--frameworks", "paddle", "--out", tmp_path / "out", *named)
+    done = helpers.benchmark(*arguments, status=2, environment=environment)
     assert len(done.stderr.splitlines()) == 1
     assert f"--paddle-python {python} cannot be used: " in done.stderr
     assert not (tmp_path / "out").exists()
@@ -151,11 +151,11 @@ def a_file(folder):
     ids=lambda value: " ".join(getattr(w, "__name__", w) for w in value) if isinstance(value, list) else "",
 )
 def test_bad_input_is_refused_before_training(options, message, tmp_path):
-    words = [option(tmp_path) if callable(option) else option for option in options]
-    if "--out" not in words:
-        words += ["--out", tmp_path / "out"]
+    arguments = [option(tmp_path) if callable(option) else option for option in options]
+    if "--out" not in arguments:
+        arguments += ["--out", tmp_path / "out"]
     environment = helpers.OFFLINE | {"GREEDYHASH_CACHE": tmp_path / "cache"}
-    done = helpers.benchmark("--frameworks", "paddle", *words, status=2, environment=environment)
+    done = helpers.benchmark("--frameworks", "paddle", *arguments, status=2, environment=environment)
     assert re.search(message, done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("out/*/*/log.jsonl"))
@@ -214,9 +214,9 @@ def test_killed_suite_goes_on_to_the_same_numbers(small_suite, tmp_path):
 
 
 def test_dead_worker_is_reported_and_finished_runs_are_kept(tmp_path):
-    words = [sys.executable, "compare/benchmark.py", "--skip-align", "--out", str(tmp_path), *TWO_CELLS]
+    arguments = [sys.executable, "compare/benchmark.py", "--skip-align", "--out", str(tmp_path), *TWO_CELLS]
     process = subprocess.Popen(
-        words,
+        arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

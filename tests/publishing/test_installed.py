@@ -46,7 +46,7 @@ def test_installed_packages_have_the_published_numbers(site):
 
 
 def test_installed_packages_publish_nothing(site):
-    told = helpers.run(site / "compare" / "publish.py", environment={"PYTHONPATH": site}, cwd=site, status=2).stderr
-    assert told.startswith("error: expected a checkout of this project")
-    assert told.count("\n") == 1
+    error = helpers.run(site / "compare" / "publish.py", environment={"PYTHONPATH": site}, cwd=site, status=2).stderr
+    assert error.startswith("error: expected a checkout of this project")
+    assert error.count("\n") == 1
     assert not (site / "results").exists()

@@ -155,8 +155,8 @@ def test_summary_claims_nothing_from_single_seeds(published):
 
 def test_the_printed_command_makes_the_row_again(small_suite, tmp_path):
     run = run_of(small_suite, "paddle", 12, 2000)
-    words = shlex.split(rerun_command(run.recipe(), "paddle", read_json(run.environment_file)))
-    helpers.run(*words[1:], "--out", tmp_path)
+    command = shlex.split(rerun_command(run.recipe(), "paddle", read_json(run.environment_file)))
+    helpers.run(*command[1:], "--out", tmp_path)
     again = run_of(tmp_path, "paddle", 12, 2000)
     assert again.recipe() == run.recipe()
     assert again.result()["checkpoint_sha256"] == run.result()["checkpoint_sha256"]
@@ -213,8 +213,8 @@ def test_committed_results_stay_small_and_name_no_machine():
     assert not [file for file in files if file.suffix in {".safetensors", ".npz", ".pdparams", ".ckpt", ".faiss"}]
     for file in files:
         if file.name == "environment.json":
-            words = Run(file.parent).environment_file.read_text(encoding="utf-8")
-            assert not re.search(r'"/[a-z]+/', words), file
+            text = Run(file.parent).environment_file.read_text(encoding="utf-8")
+            assert not re.search(r'"/[a-z]+/', text), file
 
 
 def test_publishing_needs_a_name(small_suite):

@@ -76,8 +76,8 @@ def test_both_sides_in_one_file(folder, named, form, hot):
 
 
 def test_a_bit_count_for_both_sides(folder):
-    words = {"query_codes": pack_codes(QUERIES), "database_codes": pack_codes(ITEMS), "bits": 20}
-    np.savez("both.npz", **words, query_labels=QUERY_LABELS, database_labels=LABELS)
+    arrays = {"query_codes": pack_codes(QUERIES), "database_codes": pack_codes(ITEMS), "bits": 20}
+    np.savez("both.npz", **arrays, query_labels=QUERY_LABELS, database_labels=LABELS)
     sides = [read_codes(folder / "both.npz", role) for role in ("query", "database")]
     assert [side.bits for side in sides] == [20, 20]
     assert scored(folder / "both.npz") == evaluate(*EXAMPLE).ap_expected.tolist()
@@ -192,8 +192,8 @@ def test_labels_from_elsewhere(folder, monkeypatch, capsys):
     np.savez("bare.npz", codes=QUERIES)
     np.savez("both.npz", codes=QUERIES, labels=QUERY_LABELS)
     np.save("labels.npy", QUERY_LABELS)
-    words = ("--database", "d.npz", "--query")
-    status, out, _ = command(monkeypatch, capsys, *words, "bare.npz", "--query-labels", "labels.npy")
+    arguments = ("--database", "d.npz", "--query")
+    status, out, _ = command(monkeypatch, capsys, *arguments, "bare.npz", "--query-labels", "labels.npy")
     assert status == 0
     assert f"{evaluate(*EXAMPLE).map_expected:.4f}" in out
     for more, message in {
@@ -202,7 +202,7 @@ def test_labels_from_elsewhere(folder, monkeypatch, capsys):
         ("bare.npz", "--query-labels", "gone.npy"): "gone.npy: expected a file of arrays, received none",
         ("both.npz", "--query-labels", "labels.npy"): "--query-labels: expected none, since both.npz holds its labels",
     }.items():
-        status, _, err = command(monkeypatch, capsys, *words, *more)
+        status, _, err = command(monkeypatch, capsys, *arguments, *more)
         assert (status, err.count("\n")) == (2, 1)
         assert message in err
     status, _, err = command(monkeypatch, capsys, "--query", "both.npz", "--database-labels", "labels.npy")
@@ -210,11 +210,11 @@ def test_labels_from_elsewhere(folder, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("module", [evaluate_command, retrieve])
-@pytest.mark.parametrize("words", [("--query", "a.npz"), ("--zeros", "negative"), ("--bits", "20")])
-def test_an_option_given_twice_is_refused(folder, monkeypatch, capsys, module, words):
+@pytest.mark.parametrize("arguments", [("--query", "a.npz"), ("--zeros", "negative"), ("--bits", "20")])
+def test_an_option_given_twice_is_refused(folder, monkeypatch, capsys, module, arguments):
     given = ("--query", "q.npz", "--database", "d.npz", "--zeros", "refuse", "--bits", "20")
-    status, _, err = command(monkeypatch, capsys, *given, *words, module=module)
-    assert (status, err) == (2, f"error: {words[0]}: expected once, received again with {words[1]}\n")
+    status, _, err = command(monkeypatch, capsys, *given, *arguments, module=module)
+    assert (status, err) == (2, f"error: {arguments[0]}: expected once, received again with {arguments[1]}\n")
 
 
 @pytest.mark.parametrize("bits", [np.array([1, 2]), 20.5, np.nan, np.inf, "20"])

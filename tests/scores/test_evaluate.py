@@ -107,11 +107,11 @@ def test_items_scored_against_themselves(tmp_path):
 def test_arrays_are_memory_mapped(tmp_path):
     np.save(tmp_path / "base_codes.npy", pack_codes(EXAMPLE[2]))
     np.save(tmp_path / "base_labels.npy", EXAMPLE[3])
-    found = read_codes(tmp_path / "base_codes.npy", "database")
-    assert isinstance(found.codes, np.memmap)
-    assert isinstance(found.labels, np.memmap)
-    result = evaluate(pack_codes(EXAMPLE[0]), EXAMPLE[1], found.codes, found.labels, bits=20)
-    assert found.bits is None
+    code_set = read_codes(tmp_path / "base_codes.npy", "database")
+    assert isinstance(code_set.codes, np.memmap)
+    assert isinstance(code_set.labels, np.memmap)
+    result = evaluate(pack_codes(EXAMPLE[0]), EXAMPLE[1], code_set.codes, code_set.labels, bits=20)
+    assert code_set.bits is None
     assert result.ap_expected.tolist() == evaluate(*EXAMPLE).ap_expected.tolist()
 
 

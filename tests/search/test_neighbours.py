@@ -50,9 +50,9 @@ def test_answers_are_those_of_a_stable_sort(seed, bits, sizes, k, ones):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapped, "_ROWS_AT_ONCE", 7)  # several blocks of the database
         index = build_index(pack_codes(database), bits)
-        found = index.nearest(pack_codes(queries), k)
-        assert (found.position.tolist(), found.distance.tolist()) == plain(queries, database, k)
-    assert found.position.dtype == found.distance.dtype == np.int64
+        neighbours = index.nearest(pack_codes(queries), k)
+        assert (neighbours.position.tolist(), neighbours.distance.tolist()) == plain(queries, database, k)
+    assert neighbours.position.dtype == neighbours.distance.dtype == np.int64
     assert (len(index), index.bits) == (len(database), bits)
 
 
@@ -152,9 +152,9 @@ def test_a_place_that_cannot_be_written(tmp_path, capsys):
     file.mkdir()
     index = open_index(pack_codes(database), BITS, file)
     assert answers(index, database[:9], 5) == plain(database[:9], database, 5)
-    told = capsys.readouterr().err
-    assert told.startswith(f"note: cannot write {file}: ")
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"note: cannot write {file}: ")
+    assert error.count("\n") == 1
     assert os.listdir(tmp_path) == ["codes.faiss"]
 
 

@@ -24,7 +24,7 @@ WRONG = (200, 20, 60)
 NO_WORKER = ("--torch-python", "none", "--paddle-python", "none")
 
 
-class Told(NamedTuple):
+class Output(NamedTuple):
     stdout: str
     stderr: str
 
@@ -36,7 +36,7 @@ def command(monkeypatch, capsys):
     def call(*arguments, status=0):
         monkeypatch.setattr(sys, "argv", ["retrieve.py", *map(str, arguments)])
         assert exit_status(retrieve.main) == status
-        return Told(*capsys.readouterr())
+        return Output(*capsys.readouterr())
 
     return call
 
@@ -87,34 +87,33 @@ def expected_of(codes, number, k):
 def test_images_of_the_data_need_no_worker(command, run):
     codes = Codes.load(run.codes_file)
     numbers = [int(codes.index[3]), int(codes.index[-3])]  # a query and an item
-    found = records(process("--run", run.folder, "--index", *numbers, "-k", "25", "--json", *NO_WORKER))
-    for number, at, one in zip(numbers, (3, -3), found, strict=True):
-        assert one["query"] == f"digits[{number}]"
-        assert one["class"] == f"digit {codes.predicted[at]}"
-        assert one["true"] == f"digit {codes.labels[at]}"
-        assert one["hex"] == code_hex(codes.codes[at], 12)
-        assert one["nearest"] == expected_of(codes, number, 25)
+    answers = records(process("--run", run.folder, "--index", *numbers, "-k", "25", "--json", *NO_WORKER))
+    for number, at, answer in zip(numbers, (3, -3), answers, strict=True):
+        assert answer["query"] == f"digits[{number}]"
+        assert answer["class"] == f"digit {codes.predicted[at]}"
+        assert answer["true"] == f"digit {codes.labels[at]}"
+        assert answer["hex"] == code_hex(codes.codes[at], 12)
+        assert answer["nearest"] == expected_of(codes, number, 25)
     stored = (run.folder / "codes.faiss").stat().st_mtime_ns
     done = command("--run", run.folder, "--index", *numbers, "-k", "25", *NO_WORKER)
     assert (run.folder / "codes.faiss").stat().st_mtime_ns == stored
-    for one, text in zip(found, done.stdout.split("\n\n"), strict=True):
+    for answer, text in zip(answers, done.stdout.split("\n\n"), strict=True):
         head, columns, *rows = text.strip().splitlines()
-        right = sum(not hit["wrong"] for hit in one["nearest"])
-        assert head == (
-            f"{one['query']}: {one['class']}, code {one['hex']} (in the data: {one['true']}), {right} of 25 right"
-        )
+        right = sum(not hit["wrong"] for hit in answer["nearest"])
+        name, known = f"{answer['query']}: {answer['class']}", f"(in the data: {answer['true']})"
+        assert head == f"{name}, code {answer['hex']} {known}, {right} of 25 right"
         assert columns.split() == ["rank", "distance", "index", "class"]
         assert len({row.index("digit") for row in rows} | {columns.index("class")}) == 1
-        for rank, (row, hit) in enumerate(zip(rows, one["nearest"], strict=True), 1):
-            words = [str(rank), str(hit["distance"]), str(hit["index"]), "digit", str(hit["label"])]
-            assert row.split() == words + ["wrong"] * hit["wrong"]
+        for rank, (row, hit) in enumerate(zip(rows, answer["nearest"], strict=True), 1):
+            cells = [str(rank), str(hit["distance"]), str(hit["index"]), "digit", str(hit["label"])]
+            assert row.split() == cells + ["wrong"] * hit["wrong"]
 
 
 def test_an_item_may_be_left_out_of_its_own_ranking(command, run):
     codes = Codes.load(run.codes_file)
     number, k = int(codes.index[-1]), len(codes.index) - codes.num_queries
-    words = ("--run", run.folder, "--index", number, "-k", k, "--json")
-    whole, others = (records(command(*words, *more))[0]["nearest"] for more in ((), ("--exclude-self",)))
+    arguments = ("--run", run.folder, "--index", number, "-k", k, "--json")
+    whole, others = (records(command(*arguments, *more))[0]["nearest"] for more in ((), ("--exclude-self",)))
     assert whole == expected_of(codes, number, k)
     assert others == [hit for hit in whole if hit["index"] != number]
 
@@ -127,10 +126,10 @@ def test_pictures_find_what_their_own_codes_find(command, framework, small_suite
     assert done.stderr.splitlines() == [
         f"error: {pictures[3]}: expected an image file (PNG, JPEG, WEBP, GIF, BMP, TIFF, PPM), received something else"
     ]
-    found = records(done)
-    assert [one["query"] for one in found] == list(map(str, pictures[:3]))
-    own = records(command("--run", run.folder, "--index", 0, 1, 2, "-k", "7", "--json", *NO_WORKER))
-    for picture, image in zip(found, own, strict=True):
+    answers = records(done)
+    assert [answer["query"] for answer in answers] == list(map(str, pictures[:3]))
+    encoded = records(command("--run", run.folder, "--index", 0, 1, 2, "-k", "7", "--json", *NO_WORKER))
+    for picture, image in zip(answers, encoded, strict=True):
         assert picture["true"] is None
         assert {key: picture[key] for key in ("class", "hex")} == {key: image[key] for key in ("class", "hex")}
         assert [hit | {"wrong": None} for hit in image["nearest"]] == picture["nearest"]
@@ -147,8 +146,8 @@ def test_images_that_the_run_did_not_encode_are_encoded(command, run):
     codes = Codes.load(run.codes_file)
     number = int(codes.index[0])
     before = records(command("--run", run.folder, "--index", number, "-k", "5", "--json", *NO_WORKER))
-    kept = {name: array[1:] for name, array in vars(codes).items() if isinstance(array, np.ndarray)}
-    Codes(**kept, num_queries=codes.num_queries - 1).save(run.codes_file)
+    arrays = {name: array[1:] for name, array in vars(codes).items() if isinstance(array, np.ndarray)}
+    Codes(**arrays, num_queries=codes.num_queries - 1).save(run.codes_file)
     command("--run", run.folder, "--index", number, *NO_WORKER, status=2)
     assert records(command("--run", run.folder, "--index", number, "-k", "5", "--json")) == before
 
@@ -172,15 +171,15 @@ def test_the_picture_marks_what_is_wrong(command, run, tmp_path):
 def test_without_the_images_there_is_text_but_no_picture(command, run, tmp_path):
     environment = json.loads(run.environment_file.read_text())
     run.environment_file.write_text(json.dumps(environment | {"command": [], "data": None}))
-    words = ("--run", run.folder, "--index", "5", "--out", tmp_path / "x.png", *NO_WORKER)
-    done = command(*words, status=2)
+    arguments = ("--run", run.folder, "--index", "5", "--out", tmp_path / "x.png", *NO_WORKER)
+    done = command(*arguments, status=2)
     assert len(done.stdout.splitlines()) == 12
     assert done.stderr == (
         f"error: {tmp_path}/x.png is not drawn: {run.environment_file} does not say where the images of the run are; "
         "pass --data\n"
     )
     assert not (tmp_path / "x.png").exists()
-    command(*words, "--data", "digits")
+    command(*arguments, "--data", "digits")
     assert (tmp_path / "x.png").exists()
 
 
@@ -196,17 +195,17 @@ def test_codes_of_any_model(command, tmp_path):
     codes, labels = write_codes(tmp_path)
     queries = random_codes(3, 6, 70)
     np.savez(tmp_path / "q.npz", codes=pack_codes(queries), labels=np.arange(6) % 4, bits=70)
-    words = ("--query", tmp_path / "q.npz", "--database", tmp_path / "base_codes.npy", "-k", "9")
-    found = records(command(*words, "--json"))
+    arguments = ("--query", tmp_path / "q.npz", "--database", tmp_path / "base_codes.npy", "-k", "9")
+    answers = records(command(*arguments, "--json"))
     positions, distances = plain(queries, codes, 9)
-    assert [one["query"] for one in found] == [f"query {i}" for i in range(6)]
-    for i, one in enumerate(found):
-        assert [hit["position"] for hit in one["nearest"]] == positions[i]
-        assert [hit["distance"] for hit in one["nearest"]] == distances[i]
-        assert [hit["label"] for hit in one["nearest"]] == labels[positions[i]].tolist()
-        assert [hit["wrong"] for hit in one["nearest"]] == (labels[positions[i]] != i % 4).tolist()
+    assert [answer["query"] for answer in answers] == [f"query {i}" for i in range(6)]
+    for i, answer in enumerate(answers):
+        assert [hit["position"] for hit in answer["nearest"]] == positions[i]
+        assert [hit["distance"] for hit in answer["nearest"]] == distances[i]
+        assert [hit["label"] for hit in answer["nearest"]] == labels[positions[i]].tolist()
+        assert [hit["wrong"] for hit in answer["nearest"]] == (labels[positions[i]] != i % 4).tolist()
     assert (tmp_path / "base_codes.faiss").exists()
-    text = command(*words, "--index", "5", "--index", "2").stdout.split("\n\n")
+    text = command(*arguments, "--index", "5", "--index", "2").stdout.split("\n\n")
     assert [part.split(":")[0] for part in text] == ["query 5", "query 2"]
     assert "(in the data: label 1)" in text[0]
     assert text[0].splitlines()[1].split() == ["rank", "distance", "position", "class"]
@@ -227,9 +226,9 @@ def test_multi_hot_labels_are_right_where_they_share_a_class(command, tmp_path):
 
 
 def test_a_reader_that_stops_early(run):
-    words = [sys.executable, "compare/retrieve.py", "--query", run.folder, "-k", "1000"]
+    command_line = [sys.executable, "compare/retrieve.py", "--query", run.folder, "-k", "1000"]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT
+        command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT
     ) as process:
         process.stdout.readline()
         process.stdout.close()
@@ -256,18 +255,18 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_requests(command, run, small_suite, pictures, words, message):
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_requests(command, run, small_suite, pictures, arguments, message):
     for name, path in {"RUN": run.folder, "SUITE": small_suite, "PICTURE": pictures[0]}.items():
-        words = [word.replace(name, str(path)) for word in words]
-    told = command(*words, status=2).stderr
-    assert told.startswith("error: ")
-    assert message in told
-    assert told.count("\n") == 1
+        arguments = [argument.replace(name, str(path)) for argument in arguments]
+    error = command(*arguments, status=2).stderr
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_a_damaged_run(command, run):
     run.codes_file.write_bytes(b"PK and nothing")
-    told = command("--run", run.folder, "--index", "1", status=2).stderr
-    assert "expected the codes of a finished run" in told
-    assert told.count("\n") == 1
+    error = command("--run", run.folder, "--index", "1", status=2).stderr
+    assert "expected the codes of a finished run" in error
+    assert error.count("\n") == 1

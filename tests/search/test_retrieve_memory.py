@@ -29,9 +29,9 @@ def test_ten_million_items_in_half_a_gigabyte(tmp_path):
         block[:] = generator.integers(0, 2**64, block.shape, np.uint64)
     np.save(tmp_path / "labels.npy", np.zeros(items, np.uint8))
     np.savez(tmp_path / "q.npz", codes=codes[-1:], labels=[1], bits=64)
-    words = ("--query", tmp_path / "q.npz", "--database", tmp_path / "codes.npy", "--json")
+    arguments = ("--query", tmp_path / "q.npz", "--database", tmp_path / "codes.npy", "--json")
     for _ in range(2):  # with a new index and with the stored one
-        done = helpers.run("-c", MEASURED, "compare/retrieve.py", *words)
+        done = helpers.run("-c", MEASURED, "compare/retrieve.py", *arguments)
         assert json.loads(done.stdout.splitlines()[0])["nearest"][0]["position"] == items - 1
         assert 50 < float(done.stderr) < 500
 

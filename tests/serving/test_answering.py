@@ -94,11 +94,11 @@ def test_worker_that_never_starts(tmp_path, status, kind):
 
 def test_closing_does_not_wait_for_an_answer(program):
     answerer = Answerer(Worker("torch", str(program)), [], seconds=1000.0)
-    asked = answerer.submit("hang", PIXELS)
+    answer = answerer.submit("hang", PIXELS)
     helpers.wait_until(lambda: "hang" in (program.parent / "happened").read_text())
     answerer.close()
     with pytest.raises(Unavailable):  # an answer would have come at last
-        asked.result(0)
+        answer.result(0)
 
 
 @pytest.mark.parametrize(

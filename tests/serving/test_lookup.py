@@ -18,9 +18,9 @@ class Worker:
     """Says of every image that its code has no bit set."""
 
     def submit(self, name, pixels):
-        said = Future()
-        said.set_result({"image": name, "class": "class 1", "bits": BITS * "0"})
-        return said
+        record = Future()
+        record.set_result({"image": name, "class": "class 1", "bits": BITS * "0"})
+        return record
 
 
 def side(framework, items):
@@ -37,7 +37,7 @@ def answer(*sides):
 
 
 @pytest.mark.parametrize(
-    ("torch", "paddle", "told"),
+    ("torch", "paddle", "expected"),
     [
         ({0: 67, 2: 5}, {0: 17}, "apart. Ties decide 10 and 10 of the 10 nearest: 67 and 17 items at distance 0."),
         ({0: 67}, {3: 17}, "10 and 10 of the 10 nearest: 67 items at distance 0 and 17 at distance 3."),
@@ -49,16 +49,16 @@ def answer(*sides):
     ],
     ids=["all tied", "at two distances", "more than half", "in one alone", "no ties", "the last", "fewer than ten"],
 )
-def test_summary_says_where_ties_decide(torch, paddle, told):
-    found = answer(side("torch", torch), side("paddle", paddle))
-    assert found["summary"].endswith(told)
+def test_summary_says_where_ties_decide(torch, paddle, expected):
+    response = answer(side("torch", torch), side("paddle", paddle))
+    assert response["summary"].endswith(expected)
     for name, items in (("torch", torch), ("paddle", paddle)):
-        last = found["frameworks"][name]["nearest"][-1]["distance"]
+        last = response["frameworks"][name]["nearest"][-1]["distance"]
         before = sum(many for distance, many in items.items() if distance <= last)
-        assert found["frameworks"][name]["tied"] == (items[last] if before > 10 else 0)
+        assert response["frameworks"][name]["tied"] == (items[last] if before > 10 else 0)
 
 
 def test_summary_of_one_framework():
     assert answer(side("torch", {0: 10, 1: 5}))["summary"] == "It says class 1."
-    told = "It says class 1. Ties decide 10 of the 10 nearest: 12 items at distance 1."
-    assert answer(side("torch", {1: 12}))["summary"] == told
+    expected = "It says class 1. Ties decide 10 of the 10 nearest: 12 items at distance 1."
+    assert answer(side("torch", {1: 12}))["summary"] == expected

@@ -56,18 +56,18 @@ def nearest_by_counting(codes, bits):
     return nearest, int((distance == last).sum()) if (distance <= last).sum() > 10 else 0
 
 
-def check_same(found, expected):
+def check_same(record, expected):
     """In a batch of another size, the last digits may be others."""
     for key, value in expected.items():
-        assert found[key] == (pytest.approx(value, rel=1e-3) if isinstance(value, float) else value)
+        assert record[key] == (pytest.approx(value, rel=1e-3) if isinstance(value, float) else value)
 
 
 def check_nearest(answer, codes):
     for name in FRAMEWORKS:
-        said = answer["frameworks"][name]
-        hits = said["nearest"]
-        found = [(hit["index"], hit["distance"]) for hit in hits], said["tied"]
-        assert found == nearest_by_counting(codes[name], said["bits"])
+        record = answer["frameworks"][name]
+        hits = record["nearest"]
+        nearest = [(hit["index"], hit["distance"]) for hit in hits], record["tied"]
+        assert nearest == nearest_by_counting(codes[name], record["bits"])
         labels = load("digits").labels
         assert [hit["label"] for hit in hits] == [labels[hit["index"]] for hit in hits]
         assert [hit["class"] for hit in hits] == [f"digit {hit['label']}" for hit in hits]
@@ -88,8 +88,8 @@ def test_uploads_are_answered_as_predict_does(server, small_suite, codes, tmp_pa
     answers = [server.json(f"/search?name={name}", content) for name, content in files.items()]
     for framework in FRAMEWORKS:
         checkpoint = run_of(small_suite, framework, 12, 2000).checkpoint_file
-        words = ["--checkpoint", checkpoint, "--json", "--image", *(tmp_path / name for name in files)]
-        lines = helpers.worker(framework, "predict", *words).stdout.splitlines()
+        options = ["--checkpoint", checkpoint, "--json", "--image", *(tmp_path / name for name in files)]
+        lines = helpers.worker(framework, "predict", *options).stdout.splitlines()
         for name, line, answer in zip(files, lines, answers, strict=True):
             expected = json.loads(line) | {"image": name}
             check_same(answer["frameworks"][framework], expected)
@@ -129,7 +129,7 @@ def bomb():
 
 
 @pytest.mark.parametrize(
-    ("content", "status", "told"),
+    ("content", "status", "message"),
     [
         (lambda: b"hello", 415, "x.png: expected an image file (PNG, "),
         (cut_png, 415, "x.png: expected an image file (PNG, "),
@@ -143,8 +143,8 @@ def bomb():
     ],
     ids=["text", "truncated", "html", "svg", "bomb", "empty", "largest", "too large"],
 )
-def test_wrong_files_are_refused_and_the_server_lives_on(server, content, status, told):
-    assert told in server.json("/search?name=x.png", content(), status)["error"]
+def test_wrong_files_are_refused_and_the_server_lives_on(server, content, status, message):
+    assert message in server.json("/search?name=x.png", content(), status)["error"]
     assert server.json("/health")["status"] == "ok"
 
 

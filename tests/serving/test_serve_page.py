@@ -12,7 +12,7 @@ def choose(page, name, content):
     page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": content})
 
 
-def found(page):
+def shown_answer(page):
     page.wait_for_selector("#found:not([hidden]):not(.old)")
     return page.inner_text("#found")
 
@@ -42,19 +42,19 @@ def test_page_shows_what_the_server_says(browser, server, width, scheme):
         number = int(page.get_attribute("[data-number] >> nth=4", "data-number"))
         answer = server.json(f"/search/{number}")
         page.locator("[data-number]").nth(4).click()
-        text = found(page)
+        text = shown_answer(page)
         assert answer["summary"] in text
         for name in FRAMEWORKS:
-            side, said = page.locator(f"article[data-framework={name}]"), answer["frameworks"][name]
-            assert side.locator(".bits").inner_text().replace(" ", "") == said["bits"]
+            side, record = page.locator(f"article[data-framework={name}]"), answer["frameworks"][name]
+            assert side.locator(".bits").inner_text().replace(" ", "") == record["bits"]
             assert side.locator("mark").count() == len(answer["differing"])
-            assert said["hex"] in side.inner_text()
+            assert record["hex"] in side.inner_text()
             shown = [line.removeprefix("\u2717 ") for line in side.locator("li .class").all_inner_texts()]
-            assert shown == [hit["class"] for hit in said["nearest"]]
-            wrong = [hit["class"] != answer["true"] for hit in said["nearest"]]
+            assert shown == [hit["class"] for hit in record["nearest"]]
+            wrong = [hit["class"] != answer["true"] for hit in record["nearest"]]
             marked = side.locator("li").evaluate_all("all => all.map(node => node.classList.contains('wrong'))")
             assert marked == wrong
-            assert side.locator("dd.class").inner_text().startswith("\u2717") == (said["class"] != answer["true"])
+            assert side.locator("dd.class").inner_text().startswith("\u2717") == (record["class"] != answer["true"])
         page.wait_for_load_state("networkidle")
         assert page.locator("img").evaluate_all("all => all.every(node => node.complete && node.naturalWidth === 8)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -68,11 +68,11 @@ def test_pictures_by_picker_drop_and_paste(browser, server):
         summary = server.json("/search", content)["summary"]
         choose(page, "<b>chosen</b>.png", content)
         page.get_by_text("<b>chosen</b>.png").first.wait_for()
-        assert summary in found(page)
+        assert summary in shown_answer(page)
         for event, name in (("drop", "dropped.png"), ("paste", "pasted picture")):
             pass_file(page, event, "dropped.png", list(content))
             page.get_by_text(name).first.wait_for()
-            assert summary in found(page)
+            assert summary in shown_answer(page)
             assert page.locator(".wrong, .bad").count() == 0
         assert complaints == []
 
@@ -85,7 +85,7 @@ def test_page_says_what_is_wrong_and_goes_on(browser, server):
         pass_file(page, "drop", "huge.png", MAX_BYTES + 1)
         page.get_by_text("huge.png: expected at most 10.0 MB, received 10.0 MB").wait_for()
         choose(page, "good.png", stored(picture(0)).read())
-        assert "good.png" in found(page)
+        assert "good.png" in shown_answer(page)
         assert page.locator("#error").is_hidden()
 
 
@@ -97,7 +97,7 @@ def test_page_by_keyboard(browser, server):
             order.append(page.evaluate("document.activeElement.className || document.activeElement.id"))
         assert order == ["skip", "file", ""]
         page.keyboard.press("Enter")
-        assert "in the data: digit 0" in found(page)
+        assert "in the data: digit 0" in shown_answer(page)
         assert page.get_attribute("[data-number] >> nth=0", "aria-pressed") == "true"
         assert "Both say" in page.inner_text("[role=status]") or "disagree" in page.inner_text("[role=status]")
         assert page.locator("img:not([alt])").count() == 0

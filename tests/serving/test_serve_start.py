@@ -57,20 +57,20 @@ def test_ended_while_it_starts(half_suite):
 
 def test_mistakes_are_one_line(half_suite):
     done = helpers.run("compare/serve.py", half_suite, "--port", "0", "--bits", "48", status=2)
-    told = "expected a finished run --bits 48, found 12 bits with seed 2000; see benchmark.py --out"
-    assert done.stderr == f"error: {half_suite}: {told}\n"
+    message = "expected a finished run --bits 48, found 12 bits with seed 2000; see benchmark.py --out"
+    assert done.stderr == f"error: {half_suite}: {message}\n"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("options", "message"),
     [
         (["--data", "/no/such/images"], "no such data: /no/such/images"),
         ([f"--{FRAMEWORKS[-1]}-python", "/no/such/python"], "cannot start /no/such/python"),
     ],
 )
-def test_what_cannot_be_served(half_suite, words, told):
-    arguments = build_parser().parse_args([str(half_suite), *words])
-    with pytest.raises(UserError, match=told), ExitStack() as stack:
+def test_what_cannot_be_served(half_suite, options, message):
+    arguments = build_parser().parse_args([str(half_suite), *options])
+    with pytest.raises(UserError, match=message), ExitStack() as stack:
         open_lookup(arguments, stack)
 
 
@@ -89,8 +89,8 @@ def test_missing_package_names_the_extra(half_suite, tmp_path):
         "import importlib.util as u\nfind = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'starlette' else find(name, *rest)\n"
     )
-    words = ["compare/serve.py", half_suite]
-    assert "pip install -e '.[serve]'" in helpers.run(*words, status=2, environment={"PYTHONPATH": tmp_path}).stderr
+    command = ["compare/serve.py", half_suite]
+    assert "pip install -e '.[serve]'" in helpers.run(*command, status=2, environment={"PYTHONPATH": tmp_path}).stderr
 
 
 def test_default_is_the_longest_that_both_have(tmp_path):

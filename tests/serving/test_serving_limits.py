@@ -149,8 +149,8 @@ def test_bodies_wait_for_room_and_none_is_lost():
             return PlainTextResponse(str(len(body)))
 
     with serving(receive) as address, ThreadPoolExecutor(20) as pool:
-        found = list(pool.map(lambda _: answer(address, POST % 300_000 + bytes(300_000)), range(20)))
-    assert found == 20 * [200]
+        statuses = list(pool.map(lambda _: answer(address, POST % 300_000 + bytes(300_000)), range(20)))
+    assert statuses == 20 * [200]
     assert max(most) == 3
 
 

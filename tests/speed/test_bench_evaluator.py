@@ -11,12 +11,12 @@ from shared.scoring.argsort_map import map_numpy_argsort
 
 def rows(text):
     """Name -> numbers, of the lines that hold a name of a measurement and numbers."""
-    found = {}
+    by_name = {}
     for line in text.splitlines():
-        words = line.replace(",", "").split()
-        numbers = [word for word in words if word.replace(".", "").isdigit()]
-        found[line[:22].strip()] = [float(number) for number in numbers]
-    return found
+        columns = line.replace(",", "").split()
+        numbers = [column for column in columns if column.replace(".", "").isdigit()]
+        by_name[line[:22].strip()] = [float(number) for number in numbers]
+    return by_name
 
 
 def near(value, rounding):
@@ -29,10 +29,11 @@ def test_trained_like_codes_repeat_and_random_ones_do_not():
         assert codes.shape == (20_000, bits)
         assert (np.bincount(labels) == 2000).all()
         assert (np.bincount(query_labels) == 100).all()
-        words, counts = np.unique(pack_codes(codes), return_counts=True)
-        assert least < len(words) < most
-        assert np.isin(pack_codes(queries), words).mean() > 0.95
-        assert np.sort(counts)[-len(words) // 10 :].sum() > 20_000 / 2  # a tenth of the codes: more than half the items
+        distinct, counts = np.unique(pack_codes(codes), return_counts=True)
+        assert least < len(distinct) < most
+        assert np.isin(pack_codes(queries), distinct).mean() > 0.95
+        most_frequent = np.sort(counts)[-len(distinct) // 10 :]
+        assert most_frequent.sum() > 20_000 / 2  # a tenth of the codes: more than half the items
         of_class = np.array([codes[labels == label].mean(axis=0) > 0.5 for label in range(10)])
         nearest = (codes[:, None] != of_class).sum(axis=2).argmin(axis=1)
         assert 0.8 < (nearest == labels).mean() < 0.95
@@ -50,8 +51,8 @@ def test_files_of_codes_in_no_order(monkeypatch, tmp_path, write, different):
     assert (np.bincount(labels, minlength=10) > 400).all()
     assert (labels[1:] != labels[:-1]).mean() > 0.8
     if write == "write_trained_like":
-        asked = pack_codes(code_samples.trained_like(10, 64)[0])
-        assert np.isin(asked, words).mean() > 0.8
+        queries = pack_codes(code_samples.trained_like(10, 64)[0])
+        assert np.isin(queries, words).mean() > 0.8
 
 
 def test_the_published_loop_is_that_of_the_published_codes():
@@ -82,14 +83,15 @@ def test_the_whole_table(monkeypatch, capsys):
     measured = [float(table[name][0]) for name in names]
     bare = float(table["bare XOR, popcount, histogram"][0])
     for name, value in zip(names, measured, strict=True):
-        ratios = [float(word) for word in table[name][2:]]
+        ratios = [float(column) for column in table[name][2:]]
         assert ratios == near([measured[0] / value, measured[1] / value, value / bare], 0.06)
     assert min(measured[:2]) > max(measured[2:])
     large = [line.split() for line in lines if "pairs/s" in line]
-    assert [(words[0], words[1]) for words in large] == [
+    assert [(columns[0], columns[1]) for columns in large] == [
         (name, items) for name in ("random", "trained-like") for items in ("20,000", "100,000")
     ]
-    for words in large:
-        at = words.index("s")
-        items, taken, pairs = (float(word.replace(",", "")) for word in (words[1], words[at - 1], words[at + 1]))
+    for columns in large:
+        at = columns.index("s")
+        numbers = [column.replace(",", "") for column in (columns[1], columns[at - 1], columns[at + 1])]
+        items, taken, pairs = map(float, numbers)
         assert pairs == near(1000 * items / taken / 1e9, 0.006)

@@ -41,47 +41,49 @@ def measured(tmp_path_factory):
 
 
 def test_every_phase_is_measured_in_both_frameworks(measured):
-    _, _, found = measured
+    _, _, report = measured
     for name in FRAMEWORKS.values():
-        seconds = found["seconds"][name]
+        seconds = report["seconds"][name]
         assert seconds.keys() == PHASES
         assert all(value > 0 for values in seconds.values() for value in values)
         assert {len(seconds[phase]) for phase in ("step", "forward", "encode", "write")} == {2}
         assert {len(seconds[phase]) for phase in ("convert", "score")} == {3}
-        plain = found["seconds"][f"{name}, default settings"]
+        plain = report["seconds"][f"{name}, default settings"]
         assert len(plain["step"]) == len(plain["encode"]) == 2
-        untuned = found["environments"][f"{name}, default settings"]
+        untuned = report["environments"][f"{name}, default settings"]
         assert untuned["variables"]["GREEDYHASH_UNTUNED"] == "1"
-        assert untuned["framework_threads"] == found["environments"][name]["framework_threads"] == 1
+        assert untuned["framework_threads"] == report["environments"][name]["framework_threads"] == 1
 
 
 def test_the_table_says_what_was_measured(measured):
-    out, text, found = measured
-    rows = {row["phase"].rsplit(",", 1)[0].removeprefix("- "): row for row in found["table"]}
-    seconds = found["seconds"]
+    out, text, report = measured
+    rows = {row["phase"].rsplit(",", 1)[0].removeprefix("- "): row for row in report["table"]}
+    seconds = report["seconds"]
     for phase, label, batch in (("step", "training step", 32), ("encode", "encoding", 128)):
         rates = {name: batch / median(seconds[name][phase]) for name in FRAMEWORKS.values()}
-        for name, rate in rates.items():
-            assert float(rows[label][name].split(" [")[0].replace(",", "")) == pytest.approx(rate, rel=6e-3)
+        for name, images_per_second in rates.items():
+            assert float(rows[label][name].split(" [")[0].replace(",", "")) == pytest.approx(
+                images_per_second, rel=6e-3
+            )
         ratio = rates["PaddlePaddle"] / rates["PyTorch Lightning"]
         assert float(rows[label]["Paddle / PyTorch"]) == pytest.approx(ratio, abs=6e-3)
         plain = median(seconds["PaddlePaddle, default settings"][phase]) / median(seconds["PaddlePaddle"][phase])
         assert float(rows[label]["Paddle / defaults"]) == pytest.approx(plain, abs=6e-3)
     assert (out / "throughput.md").read_text().strip() in text
-    assert f"load average before: {found['load_before']:.1f}." in text.split("| phase")[0]
-    assert all(note in text for note in found["notes"])
+    assert f"load average before: {report['load_before']:.1f}." in text.split("| phase")[0]
+    assert all(note in text for note in report["notes"])
     for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
         assert (out / f"throughput{suffix}").read_bytes().startswith(start)
 
 
 def test_share_of_the_ceiling_comes_from_counted_operations(measured):
-    _, _, found = measured
+    _, _, report = measured
     recipe = Recipe(preset="demo", bits=48, input_px=64, width=1 / 8)
-    best = min(median(found["seconds"][name]["product"]) for name in FRAMEWORKS.values())
-    assert found["ceiling_flops"] == pytest.approx(2 * 4096**3 / best)
-    row = next(row for row in found["table"] if row["phase"].startswith("encoding"))
-    rate = 128 * encoding_flops(recipe) / median(found["seconds"]["PaddlePaddle"]["encode"])
-    assert row["Paddle / ceiling"] == f"{rate / found['ceiling_flops']:.0%}"
+    best = min(median(report["seconds"][name]["product"]) for name in FRAMEWORKS.values())
+    assert report["ceiling_flops"] == pytest.approx(2 * 4096**3 / best)
+    row = next(row for row in report["table"] if row["phase"].startswith("encoding"))
+    flops_per_second = 128 * encoding_flops(recipe) / median(report["seconds"]["PaddlePaddle"]["encode"])
+    assert row["Paddle / ceiling"] == f"{flops_per_second / report['ceiling_flops']:.0%}"
 
 
 def test_a_missing_framework_is_left_out(real_processes, tmp_path):
@@ -96,23 +98,23 @@ def test_a_missing_framework_is_left_out(real_processes, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["--rounds", 0], "--rounds: expected a whole number from 1, received '0'"),
         (["--precision", "bf16"], "precision bf16: expected a GPU"),
         (["--data", "nowhere"], "nowhere"),
     ],
 )
-def test_bad_input_is_one_line(arguments, words, tmp_path):
+def test_bad_input_is_one_line(arguments, message, tmp_path):
     done = throughput("--out", tmp_path, *arguments, "--device", "cpu", status=2)
-    assert words in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 
 def test_a_worker_refuses_an_unknown_phase(small_suite):
     run = small_suite / "paddle" / "bits12-seed2000"
-    words = ["--run", run, "--initial-weights", small_suite / "init" / "bits12-seed2000.safetensors"]
-    done = helpers.worker("paddle", "bench", *words, "--data", "digits", status=2, stdin="warp\n")
+    options = ["--run", run, "--initial-weights", small_suite / "init" / "bits12-seed2000.safetensors"]
+    done = helpers.worker("paddle", "bench", *options, "--data", "digits", status=2, stdin="warp\n")
     assert "expected a phase among product, upsample, step, parts, encode, checkpoint, received 'warp'" in done.stderr
 
 
@@ -120,9 +122,9 @@ def test_a_worker_refuses_an_unknown_phase(small_suite):
 def test_operations_are_those_that_pytorch_counts(input_px, width):
     if not helpers.is_installed("torch"):
         pytest.skip("torch is not installed")
-    found = json.loads(helpers.child("torch", "torch_flops", input_px, width).stdout)
+    counted = json.loads(helpers.child("torch", "torch_flops", input_px, width).stdout)
     recipe = Recipe(preset="demo", bits=48, input_px=input_px, width=width)
-    assert found == {"forward": encoding_flops(recipe), "both": training_flops(recipe)}
+    assert counted == {"forward": encoding_flops(recipe), "both": training_flops(recipe)}
 
 
 def test_bytes_of_a_step():

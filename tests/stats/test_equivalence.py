@@ -25,13 +25,13 @@ def numbers(mean, sd, n):
 
 
 def test_sleep_data():
-    found = stats.paired(SLEEP, equivalence_margin=0.02)
-    assert (found.mean, found.sd) == pytest.approx((0.0158, 0.0123), abs=5e-6)
-    assert found.p_different == pytest.approx(0.00283, abs=5e-6)
-    assert found.interval95 == pytest.approx((0.0070, 0.0246), abs=5e-5)
+    result = stats.paired(SLEEP, equivalence_margin=0.02)
+    assert (result.mean, result.sd) == pytest.approx((0.0158, 0.0123), abs=5e-6)
+    assert result.p_different == pytest.approx(0.00283, abs=5e-6)
+    assert result.interval95 == pytest.approx((0.0070, 0.0246), abs=5e-5)
     # (0.02 - 0.0158) / (0.0123 / sqrt(10)) = 1.08 with 9 degrees of freedom
-    assert found.p_equivalent == pytest.approx(0.1541, abs=5e-4)
-    assert (found.n, found.verdict, found.beyond) == (10, "different", False)
+    assert result.p_equivalent == pytest.approx(0.1541, abs=5e-4)
+    assert (result.n, result.verdict, result.beyond) == (10, "different", False)
 
 
 @pytest.mark.parametrize("n", T95)
@@ -43,13 +43,13 @@ def test_90_interval_is_the_t_tables(n):
 
 def test_as_scipy_says():
     paddle, torch = np.random.RandomState(3).normal(0.97, 0.004, (2, 7))
-    found, theirs = stats.paired(paddle - torch), ttest_rel(paddle, torch)
-    assert found.p_different == pytest.approx(theirs.pvalue)
-    assert found.interval90 == pytest.approx(tuple(theirs.confidence_interval(0.90)))
-    assert found.interval95 == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    result, theirs = stats.paired(paddle - torch), ttest_rel(paddle, torch)
+    assert result.p_different == pytest.approx(theirs.pvalue)
+    assert result.interval90 == pytest.approx(tuple(theirs.confidence_interval(0.90)))
+    assert result.interval95 == pytest.approx(tuple(theirs.confidence_interval(0.95)))
     above = ttest_1samp(paddle - torch, -0.01, alternative="greater").pvalue
     below = ttest_1samp(paddle - torch, 0.01, alternative="less").pvalue
-    assert found.p_equivalent == pytest.approx(max(above, below))
+    assert result.p_equivalent == pytest.approx(max(above, below))
 
 
 # margin 0.010, n = 5, so half the 90 % interval is 0.953 sd and half the 95 % interval 1.242 sd
@@ -71,9 +71,9 @@ def test_as_scipy_says():
 )
 def test_every_region(mean, sd, verdict, within, beyond):
     for sign in (1, -1):
-        found = stats.paired(numbers(sign * mean, sd, 5))
-        assert (found.verdict, found.within, found.beyond) == (verdict, within, beyond)
-        assert (found.more_seeds is not None) == (verdict == "undecided")
+        result = stats.paired(numbers(sign * mean, sd, 5))
+        assert (result.verdict, result.within, result.beyond) == (verdict, within, beyond)
+        assert (result.more_seeds is not None) == (verdict == "undecided")
 
 
 SENTENCES = [
@@ -130,9 +130,9 @@ def test_margin_is_printed_as_it_was_given():
     [(0.0, "equivalent"), (0.1 * 0.03, "different but within"), (-0.01, "different"), (0.02, "different")],
 )
 def test_no_spread(value, verdict):
-    found = stats.paired([value] * 3)
-    assert (found.verdict, found.sd, found.interval90) == (verdict, 0.0, (value, value))
-    assert found.beyond == (abs(value) > 0.01)
+    result = stats.paired([value] * 3)
+    assert (result.verdict, result.sd, result.interval90) == (verdict, 0.0, (value, value))
+    assert result.beyond == (abs(value) > 0.01)
     # the rounding of a mAP is no spread
     assert stats.paired([value, value * (1 + 3e-16), value]).sd == 0.0
 
@@ -143,9 +143,9 @@ def test_fewer_than_two_give_no_verdict():
 
 
 def test_result_is_json():
-    found = dataclasses.asdict(stats.paired([0.001, 0.01, -0.02]))
-    assert json.loads(json.dumps(found))["more_seeds"] == list(found["more_seeds"])
-    assert {type(value) for value in (*found["interval90"], found["mean"], found["p_different"])} == {float}
+    result = dataclasses.asdict(stats.paired([0.001, 0.01, -0.02]))
+    assert json.loads(json.dumps(result))["more_seeds"] == list(result["more_seeds"])
+    assert {type(value) for value in (*result["interval90"], result["mean"], result["p_different"])} == {float}
 
 
 @pytest.mark.parametrize("margin", [0, -0.01, 1, float("nan")])
@@ -168,41 +168,41 @@ margins = st.sampled_from([0.001, 0.004, 0.01, 0.03])
 @settings(max_examples=40, deadline=None)
 @given(differences, margins)
 def test_exactly_one_verdict_and_it_agrees_with_the_intervals(values, margin):
-    found = stats.paired(values, margin)
-    ends = np.abs([*found.interval90, *found.interval95])
+    result = stats.paired(values, margin)
+    ends = np.abs([*result.interval90, *result.interval95])
     assume(np.abs(ends - margin).min() > 1e-9)
-    assume(ends[2:].min() > 1e-9 or found.sd == 0)
-    inside = -margin < found.interval90.low and found.interval90.high < margin
-    excludes_zero = found.interval95.low > 0 or found.interval95.high < 0
+    assume(ends[2:].min() > 1e-9 or result.sd == 0)
+    inside = -margin < result.interval90.low and result.interval90.high < margin
+    excludes_zero = result.interval95.low > 0 or result.interval95.high < 0
     holds = {
         "equivalent": inside and not excludes_zero,
         "different but within": inside and excludes_zero,
         "different": excludes_zero and not inside,
         "undecided": not inside and not excludes_zero,
     }
-    assert [verdict for verdict, true in holds.items() if true] == [found.verdict]
-    assert not (found.beyond and found.verdict != "different")
+    assert [verdict for verdict, true in holds.items() if true] == [result.verdict]
+    assert not (result.beyond and result.verdict != "different")
 
 
 @settings(max_examples=20, deadline=None)
 @given(differences, margins)
 def test_swapped_frameworks_and_other_units(values, margin):
-    found, swapped = stats.paired(values, margin), stats.paired([-value for value in values], margin)
+    result, swapped = stats.paired(values, margin), stats.paired([-value for value in values], margin)
     mirrored = (-swapped.interval95.high, -swapped.interval95.low)
-    assert mirrored == pytest.approx(tuple(found.interval95), abs=1e-12)
+    assert mirrored == pytest.approx(tuple(result.interval95), abs=1e-12)
     scaled = stats.paired([value / 8 for value in values], margin / 8)  # a power of two: no rounding
     for other in (swapped, scaled):
-        assert (other.verdict, other.beyond) == (found.verdict, found.beyond)
-        assert other.p_equivalent == pytest.approx(found.p_equivalent, abs=1e-12)
-        assert other.more_seeds == found.more_seeds
+        assert (other.verdict, other.beyond) == (result.verdict, result.beyond)
+        assert other.p_equivalent == pytest.approx(result.p_equivalent, abs=1e-12)
+        assert other.more_seeds == result.more_seeds
 
 
 @settings(max_examples=20, deadline=None)
 @given(differences)
 def test_wider_margin_is_easier_to_meet(values):
-    found = [stats.paired(values, margin) for margin in (0.001, 0.004, 0.01, 0.03, 0.9)]
-    assert (np.diff([one.p_equivalent for one in found]) <= 0).all()
-    for flags in ([one.within for one in found], [not one.beyond for one in found]):
+    results = [stats.paired(values, margin) for margin in (0.001, 0.004, 0.01, 0.03, 0.9)]
+    assert (np.diff([result.p_equivalent for result in results]) <= 0).all()
+    for flags in ([result.within for result in results], [not result.beyond for result in results]):
         assert flags == sorted(flags)
 
 
@@ -210,40 +210,40 @@ BY_BITS = {48: {1: 0.001, 2: 0.002, 3: 0.0015}, 12: {3: 0.0015, 1: 0.001, 2: -0.
 
 
 def test_every_length_and_their_average():
-    found = stats.overall(BY_BITS)
-    assert list(found.by_bits) == [12, 48]
-    assert found.by_bits[12] == stats.paired([0.001, -0.002, 0.0015])
-    assert found.averaged == stats.paired([0.001, 0.0, 0.0015])
+    result = stats.overall(BY_BITS)
+    assert list(result.by_bits) == [12, 48]
+    assert result.by_bits[12] == stats.paired([0.001, -0.002, 0.0015])
+    assert result.averaged == stats.paired([0.001, 0.0, 0.0015])
     # intersection-union: the largest p-value, and no correction
-    assert found.p_equivalent == found.by_bits[12].p_equivalent > found.by_bits[48].p_equivalent
-    assert found.p_different == 2 * found.by_bits[48].p_different
-    assert found.within
-    assert found.sentence() == (
+    assert result.p_equivalent == result.by_bits[12].p_equivalent > result.by_bits[48].p_equivalent
+    assert result.p_different == 2 * result.by_bits[48].p_different
+    assert result.within
+    assert result.sentence() == (
         "shown to be within 0.010 at every length (equivalent: 12 bits; different but within: 48 bits); a difference "
-        f"at one of 2 lengths may be chance (Holm's p = 0.07). Average over lengths: {found.averaged.sentence()}"
+        f"at one of 2 lengths may be chance (Holm's p = 0.07). Average over lengths: {result.averaged.sentence()}"
     )
 
 
 def test_one_length_that_fails_is_enough():
-    found = stats.overall(BY_BITS | {24: {1: 0.02, 2: 0.021, 3: 0.022}, 32: {1: 0.03, 2: 0.0, 3: -0.03}})
-    assert not found.within
-    assert found.p_equivalent > 0.5
-    assert found.sentence().startswith(
+    result = stats.overall(BY_BITS | {24: {1: 0.02, 2: 0.021, 3: 0.022}, 32: {1: 0.03, 2: 0.0, 3: -0.03}})
+    assert not result.within
+    assert result.p_equivalent > 0.5
+    assert result.sentence().startswith(
         "not shown to be within 0.010 at every length (equivalent: 12 bits; different: 24 bits; undecided: 32 bits; "
         "different but within: 48 bits). Average"  # at 24 bits the difference stands Holm's correction
     )
 
 
 def test_length_without_a_pair_leaves_the_whole_open():
-    found = stats.overall(BY_BITS | {24: {}, 32: {7: 0.0}})
-    assert (found.within, found.p_equivalent, found.p_different) == (False, None, None)
-    assert found.averaged.n == 0
-    assert "no verdict: 24, 32 bits" in found.sentence()
+    result = stats.overall(BY_BITS | {24: {}, 32: {7: 0.0}})
+    assert (result.within, result.p_equivalent, result.p_different) == (False, None, None)
+    assert result.averaged.n == 0
+    assert "no verdict: 24, 32 bits" in result.sentence()
     with pytest.raises(UserError, match="at least one code length, received none"):
         stats.overall({})
 
 
 def test_average_takes_the_seeds_that_all_lengths_have():
-    found = stats.overall({12: {1: 0.001, 2: 0.003, 9: 0.5}, 24: {2: 0.001, 1: 0.001}})
-    assert found.averaged == stats.paired([0.001, 0.002])
-    assert found.by_bits[12].n == 3
+    result = stats.overall({12: {1: 0.001, 2: 0.003, 9: 0.5}, 24: {2: 0.001, 1: 0.001}})
+    assert result.averaged == stats.paired([0.001, 0.002])
+    assert result.by_bits[12].n == 3

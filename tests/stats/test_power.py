@@ -119,8 +119,8 @@ def test_second_look_at_an_undecided_suite_errs_a_little_more_often():
     generator, wrong = np.random.RandomState(0), 0
     for _ in range(4000):
         values = generator.normal(0.01, 0.005, 3)
-        found = stats.paired(values)
-        if found.verdict == "undecided" and found.more_seeds.equivalence:
-            found = stats.paired([*values, *generator.normal(0.01, 0.005, found.more_seeds.equivalence)])
-        wrong += found.within
+        verdict = stats.paired(values)
+        if verdict.verdict == "undecided" and verdict.more_seeds.equivalence:
+            verdict = stats.paired([*values, *generator.normal(0.01, 0.005, verdict.more_seeds.equivalence)])
+        wrong += verdict.within
     assert wrong / 4000 == pytest.approx(0.07, abs=0.015)

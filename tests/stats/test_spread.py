@@ -16,26 +16,26 @@ CONTROL = np.array([1.0, -2.0, 0.0, 2.0, -1.0, 3.0]) / 1000  # mean 0.5, squares
 
 
 def test_noise_floor_by_hand():
-    found = spread.noise_floor(CONTROL)
+    result = spread.noise_floor(CONTROL)
     sd = np.sqrt(17.5 / 5) / 1000
     low, high = CHI2[5]
-    assert (found.n, found.sd) == (6, pytest.approx(sd))
-    assert found.sd_interval == pytest.approx((sd * np.sqrt(5 / high), sd * np.sqrt(5 / low)), rel=1e-4)
-    assert found.mean_absolute == pytest.approx(0.0015)
+    assert (result.n, result.sd) == (6, pytest.approx(sd))
+    assert result.sd_interval == pytest.approx((sd * np.sqrt(5 / high), sd * np.sqrt(5 / low)), rel=1e-4)
+    assert result.mean_absolute == pytest.approx(0.0015)
     low, high = CHI2[6]
     ends = np.sqrt(2 / np.pi) * np.sqrt(19 / np.array([high, low])) / 1000
-    assert found.mean_absolute_interval == pytest.approx(tuple(ends), rel=1e-4)
-    assert (found.framework_n, found.ratio) == (0, None)
-    assert found.sentence() == (
+    assert result.mean_absolute_interval == pytest.approx(tuple(ends), rel=1e-4)
+    assert (result.framework_n, result.ratio) == (0, None)
+    assert result.sentence() == (
         "a framework with itself: sd 0.0019, 95 % interval [0.0012, 0.0046], mean |d| 0.0015 [0.0009, 0.0031], n = 6"
     )
 
 
 def test_ratio_to_the_floor_by_hand():
-    found = spread.noise_floor(CONTROL, 3 * CONTROL + 0.01)
-    assert found.ratio == pytest.approx(3)
-    assert found.ratio_interval == pytest.approx((3 / np.sqrt(F55), 3 * np.sqrt(F55)), rel=1e-4)
-    assert found.sentence().endswith(
+    result = spread.noise_floor(CONTROL, 3 * CONTROL + 0.01)
+    assert result.ratio == pytest.approx(3)
+    assert result.ratio_interval == pytest.approx((3 / np.sqrt(F55), 3 * np.sqrt(F55)), rel=1e-4)
+    assert result.sentence().endswith(
         "; the frameworks' differences (n = 6) scatter 3.00 times as widely, 95 % interval [1.12, 8.02]"
     )
 
@@ -48,18 +48,18 @@ def test_unequal_numbers_use_their_own_degrees_of_freedom():
 
 
 def test_floor_without_spread_has_no_ratio():
-    found = spread.noise_floor([0.0, 0.0, 0.0], CONTROL)
-    assert (found.sd, found.sd_interval, found.ratio) == (0.0, (0.0, 0.0), None)
-    assert found.sentence().endswith("no ratio to a floor that does not scatter")
+    result = spread.noise_floor([0.0, 0.0, 0.0], CONTROL)
+    assert (result.sd, result.sd_interval, result.ratio) == (0.0, (0.0, 0.0), None)
+    assert result.sentence().endswith("no ratio to a floor that does not scatter")
 
 
 def test_coverage_of_the_floor():
-    found, squares = spread.noise_floor(CONTROL), np.sqrt(np.mean(CONTROL**2))
+    result, squares = spread.noise_floor(CONTROL), np.sqrt(np.mean(CONTROL**2))
     drawn = np.random.RandomState(0).normal(0, 1, (40_000, 6))
     sds, roots = drawn.std(axis=1, ddof=1), np.sqrt((drawn**2).mean(axis=1))
-    low, high = np.array(found.sd_interval) / found.sd
+    low, high = np.array(result.sd_interval) / result.sd
     assert ((low * sds < 1) & (high * sds > 1)).mean() == pytest.approx(0.95, abs=0.0045)
-    low, high = np.array(found.mean_absolute_interval) / squares / np.abs(drawn).mean()
+    low, high = np.array(result.mean_absolute_interval) / squares / np.abs(drawn).mean()
     assert ((low * roots < 1) & (high * roots > 1)).mean() == pytest.approx(0.95, abs=0.0045)
 
 
@@ -67,15 +67,15 @@ def test_bootstrap_is_paired_and_seeded():
     generator = np.random.RandomState(0)
     torch = generator.beta(8, 2, 1000)
     paddle = torch + generator.normal(0.002, 0.02, 1000)
-    found = spread.bootstrap_queries(paddle, torch, seed=1)
+    result = spread.bootstrap_queries(paddle, torch, seed=1)
     standard_error = (paddle - torch).std(ddof=1) / np.sqrt(1000)
-    assert found.mean == pytest.approx((paddle - torch).mean())
+    assert result.mean == pytest.approx((paddle - torch).mean())
     # queries differ by 0.12 from one another; the pairs by 0.02
-    assert np.subtract(found.interval, found.mean) == pytest.approx(
+    assert np.subtract(result.interval, result.mean) == pytest.approx(
         (-1.96 * standard_error, 1.96 * standard_error), rel=0.06
     )
-    assert spread.bootstrap_queries(paddle, torch, seed=1) == found != spread.bootstrap_queries(paddle, torch, seed=2)
-    assert found.text() == f"{found.mean:+.4f} [{found.interval.low:+.4f}, {found.interval.high:+.4f}]"
+    assert spread.bootstrap_queries(paddle, torch, seed=1) == result != spread.bootstrap_queries(paddle, torch, seed=2)
+    assert result.text() == f"{result.mean:+.4f} [{result.interval.low:+.4f}, {result.interval.high:+.4f}]"
 
 
 def test_bootstrap_interval_is_skewed_where_queries_are():
@@ -95,25 +95,25 @@ PAIRS = [0.002, -0.002, 0.004]  # squares 24e-6: 2e-6
 
 
 def test_components_by_hand():
-    found = variance.components(FAMILIES, PAIRS, together=[0.96, 0.97, 0.98, 0.97])
-    assert [(row.source, row.n) for row in found.rows] == [("split", 3), ("order", 3), ("framework", 3)]
-    assert [row.sd for row in found.rows] == pytest.approx([0.01, 0.001, np.sqrt(2e-6)])
-    assert [row.share for row in found.rows] == pytest.approx([100 / 103, 1 / 103, 2 / 103])
+    result = variance.components(FAMILIES, PAIRS, together=[0.96, 0.97, 0.98, 0.97])
+    assert [(row.source, row.n) for row in result.rows] == [("split", 3), ("order", 3), ("framework", 3)]
+    assert [row.sd for row in result.rows] == pytest.approx([0.01, 0.001, np.sqrt(2e-6)])
+    assert [row.share for row in result.rows] == pytest.approx([100 / 103, 1 / 103, 2 / 103])
     # printed: chi-square with 2 degrees of freedom 0.0506 and 7.378, with 3 0.2158 and 9.348
-    assert found.rows[0].interval == pytest.approx((0.01 * np.sqrt(2 / 7.378), 0.01 * np.sqrt(2 / 0.0506)), rel=1e-3)
+    assert result.rows[0].interval == pytest.approx((0.01 * np.sqrt(2 / 7.378), 0.01 * np.sqrt(2 / 0.0506)), rel=1e-3)
     ends = np.sqrt(3 * 2e-6 / np.array([9.348, 0.2158]))
-    assert found.rows[2].interval == pytest.approx(tuple(ends), rel=1e-3)
+    assert result.rows[2].interval == pytest.approx(tuple(ends), rel=1e-3)
     # the whole: 2e-4 / 3; the framework is no part of one framework's runs
-    assert found.ratio == pytest.approx(101e-6 / (2e-4 / 3))
-    assert found.cells()[0] == {
+    assert result.ratio == pytest.approx(101e-6 / (2e-4 / 3))
+    assert result.cells()[0] == {
         "source": "split",
         "n": "3",
         "sd of mAP": "0.0100",
         "95 % interval": "[0.0052, 0.0628]",
         "share": "97%",
-        "95 % interval of the share": found.rows[0].share_interval.text(".0%"),
+        "95 % interval of the share": result.rows[0].share_interval.text(".0%"),
     }
-    assert [found.cells()[3][heading] for heading in ("source", "n", "share")] == ["all seeds together", "4", "-"]
+    assert [result.cells()[3][heading] for heading in ("source", "n", "share")] == ["all seeds together", "4", "-"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -129,10 +129,10 @@ def test_framework_component_is_the_variance_between_two_levels(pairs):
 
 def test_two_shares_have_the_f_interval():
     families = {"split": CONTROL, "order": [0.0, 0.001, 0.003, 0.001]}
-    found = variance.components(families).rows[0]
-    odds = found.share / (1 - found.share)
+    result = variance.components(families).rows[0]
+    odds = result.share / (1 - result.share)
     ends = odds / f.ppf((0.975, 0.025), 5, 3)
-    assert found.share_interval == pytest.approx(tuple(ends / (1 + ends)), abs=0.01)
+    assert result.share_interval == pytest.approx(tuple(ends / (1 + ends)), abs=0.01)
 
 
 def test_coverage_of_shares_and_of_the_sum(monkeypatch):
@@ -143,8 +143,8 @@ def test_coverage_of_shares_and_of_the_sum(monkeypatch):
     for _ in range(250):
         # the effects add up, to an sd of 0.005
         families = {source: generator.normal(0.97, sd, n) for (source, sd), n in zip(sds.items(), runs, strict=True)}
-        found = variance.components(families, together=generator.normal(0.97, 0.005, 20))
-        intervals = [*(row.share_interval for row in found.rows), found.ratio_interval]
+        result = variance.components(families, together=generator.normal(0.97, 0.005, 20))
+        intervals = [*(row.share_interval for row in result.rows), result.ratio_interval]
         covered.append([low < true < high for (low, high), true in zip(intervals, [*shares, 1], strict=True)])
     # 250 studies: 95 % comes out within 4.1 points (3 standard errors), the five together within 2
     assert (np.mean(covered, axis=0) > 0.909).all()
@@ -170,10 +170,10 @@ def test_framework_interval_covers_with_and_without_a_shift():
 def test_sum_is_read_against_the_whole(whole, ratio, reading):
     twelve = np.linspace(-1, 1, 12) / np.linspace(-1, 1, 12).std(ddof=1)
     families = dict.fromkeys(("split", "init", "order", "dropout"), 0.97 + 0.004 * twelve)
-    found = variance.components(families, together=0.97 + whole * twelve)
-    assert found.ratio == pytest.approx(ratio)
-    assert f"add up to {ratio:.2f} times the whole" in found.sentence()
-    assert reading in found.sentence()
+    result = variance.components(families, together=0.97 + whole * twelve)
+    assert result.ratio == pytest.approx(ratio)
+    assert f"add up to {ratio:.2f} times the whole" in result.sentence()
+    assert reading in result.sentence()
 
 
 def test_table_is_the_same_every_time():
@@ -181,8 +181,8 @@ def test_table_is_the_same_every_time():
 
 
 def test_components_without_spread():
-    found = variance.components({"order": [0.97, 0.97]}, together=[0.97] * 3)
-    assert (found.rows[0].share, found.ratio, found.cells()[0]["share"]) == (None, None, "-")
+    result = variance.components({"order": [0.97, 0.97]}, together=[0.97] * 3)
+    assert (result.rows[0].share, result.ratio, result.cells()[0]["share"]) == (None, None, "-")
     half = variance.components({"order": [0.97, 0.97], "split": [0.96, 0.97]})
     assert [row.share for row in half.rows] == [0, 1]
     assert half.rows[0].share_interval == (0, 0)

@@ -98,7 +98,7 @@ def test_frameworks_of_two_commands_are_one_suite(tmp_path):
 
 
 def plan_more(out, seeds, frameworks=("paddle", "torch"), **more):
-    Grid({bits: list(own) for bits, own in seeds.items()}, list(frameworks), **more).write(out)
+    Grid({bits: list(planned) for bits, planned in seeds.items()}, list(frameworks), **more).write(out)
 
 
 def test_a_grid_of_another_version_is_refused(tmp_path):
@@ -213,8 +213,8 @@ def test_a_suite_with_its_studies(tmp_path):
 
 def test_a_single_run_with_its_studies(tmp_path):
     """What a batch scheduler starts; seed 2000 is the base of every family and belongs to none."""
-    words = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--out", tmp_path)
-    helpers.run("compare/benchmark.py", *words, "--control", "--variance", "--cell", "torch:12:2000")
+    arguments = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--out", tmp_path)
+    helpers.run("compare/benchmark.py", *arguments, "--control", "--variance", "--cell", "torch:12:2000")
     finished = {str(file.parent.relative_to(tmp_path)) for file in tmp_path.rglob("result.json")}
     cell = "torch/bits12-seed2000"
     assert finished == {cell, f"control/threads/{cell}", f"control/dropout/{cell}"}

@@ -29,9 +29,9 @@ FRAMEWORKS = ("torch", "paddle")
 
 
 def start(*arguments):
-    words = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
+    command = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(words, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
+    return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
 
 
 def descendants(pid):
@@ -85,8 +85,8 @@ def failing(folder, framework, status):
 @pytest.mark.parametrize("executor", ["local", "ray"])
 def test_dead_worker_leaves_the_others_running(executor, tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--frameworks", "torch", "paddle")
-    words = ("--out", tmp_path, *options, "--executor", executor)
-    done = helpers.benchmark(*words, *failing(tmp_path, "torch", 7), status=3)
+    arguments = ("--out", tmp_path, *options, "--executor", executor)
+    done = helpers.benchmark(*arguments, *failing(tmp_path, "torch", 7), status=3)
     assert "the PyTorch Lightning worker died (exit status 7)" in done.stderr
     assert "last word" in done.stderr
     assert [run.result()["framework"] for run in finished_runs(tmp_path)] == ["paddle"]
@@ -102,14 +102,14 @@ def test_a_task_of_ray_takes_as_many_cores_as_its_worker_has_threads(tmp_path):
     going_on = tmp_path / "go on"
     script = f"touch {tmp_path}/begun; while ! test -e '{going_on}'; do sleep 0.1; done; exit 2"
     with closing(RayExecutor(LOCAL, "cpu", cores)) as executor, ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(executor.info, Worker("torch", str(interpreter(tmp_path, script)), threads=cores))
+        info = pool.submit(executor.info, Worker("torch", str(interpreter(tmp_path, script)), threads=cores))
         try:
             wait_until((tmp_path / "begun").exists)
             left = ray.available_resources().get("CPU", 0)
         finally:
             going_on.touch()
         assert ray.cluster_resources()["CPU"] - left == cores
-        assert isinstance(asked.exception(60), UserError)
+        assert isinstance(info.exception(60), UserError)
 
 
 def test_bad_input_on_a_node_is_bad_input_here(tmp_path):
@@ -141,8 +141,8 @@ def test_node_that_shares_no_folder_sends_the_run_home(small_suite, tmp_path, mo
     node.unpack(files, task.run)
     check_same_numbers(task.run, source.run)
     left_by_others = {".lock", "codes.faiss"}  # the index that retrieve.py and serve.py store on first use
-    found = {file.name for file in source.run.folder.iterdir()}
-    assert found - left_by_others == {Path(name).parts[0] for name in files}
+    names = {file.name for file in source.run.folder.iterdir()}
+    assert names - left_by_others == {Path(name).parts[0] for name in files}
 
 
 def test_bad_input_on_a_node_that_shares_no_folder(small_suite, tmp_path, monkeypatch):

@@ -208,8 +208,8 @@ def test_no_verdict_from_one_seed(tmp_path):
     plan(tmp_path)
     for framework, score in (("torch", 0.5), ("paddle", 0.509)):
         finish(tmp_path, dataclasses.replace(PAPER, bits=12), framework, score)
-    words = "No verdict: one seed per length shows no spread (--seeds); equivalence margin 0.01."
-    assert words in write_table(tmp_path)
+    note = "No verdict: one seed per length shows no spread (--seeds); equivalence margin 0.01."
+    assert note in write_table(tmp_path)
 
 
 def test_verdict_over_seeds_is_that_of_the_paired_differences(tmp_path):
