@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("data and start").add_argument
     data_help = "CIFAR-10, or ten classes of your own, in a supported layout; default: download CIFAR-10 once"
     add("--data", metavar="PATH|download", help=data_help)
-    label_help = "what the table says of the data; a copy of CIFAR-10 needs its name here"
+    label_help = "name of the data in the table; a copy of CIFAR-10 needs that name here"
     add("--label", default="", metavar="TEXT", help=label_help)
     add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
     add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")

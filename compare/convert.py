@@ -1,6 +1,6 @@
 """Convert a checkpoint between PyTorch, Lightning, Paddle and the neutral form, or show what is in it.
 
-python compare/convert.py SRC DST          SRC's format is told by suffix, content and names, DST's by suffix
+python compare/convert.py SRC DST          SRC's format follows from suffix, content and names, DST's from suffix
 python compare/convert.py SRC --inspect    names, shapes, dtypes, statistics and the digest of SRC
 python compare/convert.py SRC DST.safetensors --recipe paper --data PATH
                                            somebody else's weights, for the workers' eval, predict, encode and export

@@ -22,7 +22,7 @@ class Framework:
     ``checkpoint_suffix`` is that of its own checkpoints.
 
     ``colour`` is the name of one in ``compare.page.figures``; ``line`` are settings of matplotlib's lines, which
-    ``line_description`` describe; ``hatch`` fills its bars.
+    ``line_description`` describes; ``hatch`` fills its bars.
     """
 
     key: str

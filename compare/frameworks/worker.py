@@ -67,8 +67,8 @@ def side_by_side(calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
 class Worker:
     """One framework in one Python interpreter, on ``threads`` threads (None: its own choice).
 
-    ``python`` None is ``default_python``; ``named``: whether the user chose it, so that one that does not work is an
-    error. ``variables`` are added to the environment of its processes.
+    ``python`` None is ``default_python``; ``named``: whether the user chose it, in which case it must work.
+    ``variables`` are added to the environment of its processes.
     """
 
     framework: str

@@ -54,7 +54,7 @@ def _summed_penalty(_name: str, request: Request, arrays: Arrays) -> tuple[Reque
 
 def _late_drop(_name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
     late = replace(request.recipe, lr_drop_epoch=request.recipe.lr_drop_epoch + 1)
-    dropped = [step for step, rate in enumerate(request.rates) if rate != request.rates[0]]
+    dropped = [step for step, learning_rate in enumerate(request.rates) if learning_rate != request.rates[0]]
     rates = list(request.rates)
     for step in dropped[: len(dropped) // 2 or 1]:
         rates[step] = rates[0]

@@ -34,7 +34,7 @@ def _sign_records(rung: str, ours: Arrays, reference: Arrays, dtype: str) -> lis
 
 
 def single_step(rung: str, session: LadderSession) -> list[Record]:
-    """Each stage of one side fed with the other side's input: a local error is told from an inherited one."""
+    """Each stage of one side fed with the other side's input: a local error is distinguished from an inherited one."""
     ours, whole = take(session.pair("stages")[0], STAGE), session.pair("float32")[1]
     reference = {name: whole[STAGE + name] for name in ours}
     return compare_sets(rung, ours, reference, "forward float32")

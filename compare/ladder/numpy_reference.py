@@ -8,23 +8,23 @@ from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, pr
 
 
 def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
-    """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= rate*v.
+    """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= lr*v.
 
     ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as frameworks store them.
     """
     mu, decay = (np.dtype(dtype).type(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
     weights = {name: array.astype(dtype) for name, array in take(start, WEIGHT).items()}
     momentum = {name: array.astype(dtype) for name, array in take(start, MOMENTUM).items()}
-    for step, rate in enumerate(rates):
+    for step, learning_rate in enumerate(rates):
         gradients = injected_gradients(recipe, step, dtype)
         for p in parameters(recipe):
             momentum[p.name] = mu * momentum[p.name] + gradients[p.name] + decay * weights[p.name]
-            weights[p.name] = weights[p.name] - np.dtype(dtype).type(rate) * momentum[p.name]
+            weights[p.name] = weights[p.name] - np.dtype(dtype).type(learning_rate) * momentum[p.name]
     return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
 
 
 def rates(recipe: Recipe) -> np.ndarray:
-    """The rate of every epoch as the published codes write it: rate * 0.1 ** (epoch // 30), epochs counted from 0."""
+    """The learning rate of every epoch as in the published codes: lr * 0.1 ** (epoch // 30), epochs from 0."""
     start, factor, every = recipe.learning_rate, recipe.lr_drop_factor, recipe.lr_drop_epoch
     return np.array([start * factor ** (epoch // every) for epoch in range(recipe.epochs)])
 

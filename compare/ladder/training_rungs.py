@@ -57,7 +57,7 @@ def _growth(rung: str, session: LadderSession) -> list[Record]:
 
 
 def rates(rung: str, session: LadderSession) -> list[Record]:
-    """The rate that the optimiser holds in every epoch of the recipe, by the published formula."""
+    """The learning rate that the optimiser holds in every epoch of the recipe, by the published formula."""
     expected = numpy_reference.rates(session.setup.recipe)
     name = "rate of every epoch"
     return [compare(rung, f"{side}: {name}", session.of(side, "float32")["rates"], expected, "exact") for side in SIDES]

@@ -53,7 +53,7 @@ def _by_side(names: Collection[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def _meanings(name: str) -> list[tuple[str, str]]:
-    """Side, "" if it is not said, and kind of the array of this name; empty if it is something else.
+    """Side, "" if the name has none, and kind of the array of this name; empty if it is something else.
 
     >>> _meanings("codes"), _meanings("B_tst"), _meanings("retrievalL"), _meanings("margin")
     ([('', 'codes')], [('query', 'codes')], [('database', 'labels')], [])

@@ -16,35 +16,35 @@ _MARK = "a value to be replaced"
 
 def changed_bytes(data, choose):
     """Bits flipped, cut off, extended, overwritten, or pieces moved or doubled."""
-    spoiled = bytearray(data)
+    corrupted = bytearray(data)
     for _ in range(choose.choice([1, 1, 2, 6])):
-        _change_once(spoiled, choose)
-    return bytes(spoiled)
+        _change_once(corrupted, choose)
+    return bytes(corrupted)
 
 
-def _change_once(spoiled, choose):
-    size = max(1, len(spoiled))
+def _change_once(corrupted, choose):
+    size = max(1, len(corrupted))
     near = choose.randrange(min(choose.choice([60, 600, _HEADERS]), size))
     place = choose.choice([near, near, size - 1 - near, choose.randrange(size)])
     match choose.randrange(10):
         case 0 | 1 | 2 | 3:
-            spoiled[place : place + 1] = bytes([choose.choice([0, 1, 127, 255, 1 << choose.randrange(8), 48])])
+            corrupted[place : place + 1] = bytes([choose.choice([0, 1, 127, 255, 1 << choose.randrange(8), 48])])
         case 4:
-            for byte in range(place, min(place + 1 + choose.randrange(4), len(spoiled))):
-                spoiled[byte] ^= 1 << choose.randrange(8)
+            for byte in range(place, min(place + 1 + choose.randrange(4), len(corrupted))):
+                corrupted[byte] ^= 1 << choose.randrange(8)
         case 5:
-            del spoiled[place:]
+            del corrupted[place:]
         case 6:
-            spoiled[place:place] = choose.randbytes(choose.randrange(1, 64))
+            corrupted[place:place] = choose.randbytes(choose.randrange(1, 64))
         case 7:
             huge = choose.choice(_HUGE)
-            spoiled[place : place + choose.choice([0, len(huge)])] = huge
+            corrupted[place : place + choose.choice([0, len(huge)])] = huge
         case 8:
-            block = spoiled[place : place + choose.randrange(1, 300)]
-            spoiled[place:place] = block
+            block = corrupted[place : place + choose.randrange(1, 300)]
+            corrupted[place:place] = block
         case 9:
             start = choose.randrange(size)
-            spoiled[place : place + 200] = spoiled[start : start + 200]
+            corrupted[place : place + 200] = corrupted[start : start + 200]
 
 
 def changed_csv(data, choose):
