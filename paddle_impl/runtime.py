@@ -79,7 +79,7 @@ def resolve_device(name: str) -> str:
 
 def environment(device: str) -> dict:
     """The contents of ``environment.json``."""
-    facts = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
+    machine = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
     arithmetic = Arithmetic.of_process()
     precision = {
         "precision": arithmetic.precision,
@@ -90,10 +90,10 @@ def environment(device: str) -> dict:
     return {
         "framework": FRAMEWORK,
         "device": device,
-        "device_name": paddle.device.cuda.get_device_name() if device == "cuda" else facts["cpu"],
+        "device_name": paddle.device.cuda.get_device_name() if device == "cuda" else machine["cpu"],
         "framework_threads": num_threads(),
         "cuda": paddle.version.cuda(),
         "cudnn": paddle.version.cudnn(),
         "precision": precision,
-        **facts,
+        **machine,
     }

@@ -18,7 +18,7 @@ from shared.system.files import scratch_beside
 
 # suffix of DST -> the families of names it may be written under, and the facts it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
-_ALL_FACTS = ("momentum", "epoch", "rate", "recipe", "framework")
+_ALL_FACTS = ("momentum", "epoch", "learning_rate", "recipe", "framework")
 TARGETS = {
     ".safetensors": ((OURS,), _ALL_FACTS),
     ".ckpt": ((OURS,), _ALL_FACTS),
@@ -112,10 +112,10 @@ def _write_paddle(target: Path, found: Checkpoint, names: str) -> None:
         return {table[name]: transposed(arrays[name], kind) for name, kind in KINDS.items()}
 
     parameters = in_paddle(found.weights)
-    facts = found.facts() | {"weights_sha256": weights.digest(parameters)}
+    metadata = found.metadata() | {"weights_sha256": weights.digest(parameters)}
     velocities = found.momentum and in_paddle(found.momentum)
     write_paddle(
-        target, PaddleState(parameters, velocities, facts), {table[name]: kind for name, kind in KINDS.items()}
+        target, PaddleState(parameters, velocities, metadata), {table[name]: kind for name, kind in KINDS.items()}
     )
 
 
@@ -127,6 +127,10 @@ def summary(target: Path, found: Checkpoint, names: str) -> str:
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
     text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
     kept, no_place = [n for n in present if n in held], [n for n in present if n not in held]
-    text += f"; with {', '.join(kept)}" if kept else ""
-    text += f"; left out of the file, which has no place for it: {', '.join(no_place)}" if no_place else ""
+    text += f"; with {_listed(kept)}" if kept else ""
+    text += f"; left out of the file, which has no place for it: {_listed(no_place)}" if no_place else ""
     return text + (f"; left out: {listed(found.left_out)}" if found.left_out else "")
+
+
+def _listed(fields: list[str]) -> str:
+    return ", ".join(fields).replace("_", " ")

@@ -7,7 +7,7 @@ from shared.checkpoint.checkpoint import KINDS, Checkpoint
 from shared.readers.trees import listed
 from shared.system.errors import printable
 
-_TOLD = ("epoch", "rate", "momentum")
+_TOLD = ("epoch", "learning rate", "momentum")
 
 
 def inspect(found: Checkpoint) -> str:
@@ -18,7 +18,7 @@ def inspect(found: Checkpoint) -> str:
         f"form       {found.form}",
         f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",
         f"epoch      {epoch if found.epoch is None else found.epoch}",
-        f"rate       {rate if found.rate is None else f'{found.rate:g}'}",
+        f"rate       {rate if found.learning_rate is None else f'{found.learning_rate:g}'}",
         f"momentum   {'for every parameter' if found.momentum else momentum}",
         f"recipe     {'in the file' if found.recipe else unknown}",
     ]

@@ -40,12 +40,12 @@ def forms_of(sides: Mapping[str, np.ndarray], bits: int | None) -> dict[str, For
     kinds = {name: _kind(codes, bits, sides, name) for name, codes in sides.items()}
     if Kind.BYTES in kinds.values():
         return _of_bytes(sides, kinds, bits)
-    found = {name: Form(kind, _num_bits(sides[name], kind, bits)) for name, kind in kinds.items()}
-    for name, form in found.items():
+    forms = {name: Form(kind, _num_bits(sides[name], kind, bits)) for name, kind in kinds.items()}
+    for name, form in forms.items():
         _check_bits(form.bits, f"{name} codes")
         if form.kind is Kind.WORDS and form.bits % 64:
             _check_last_word(sides[name], form.bits, name)
-    return found
+    return forms
 
 
 def _check_array(codes: np.ndarray, name: str) -> None:
@@ -55,9 +55,9 @@ def _check_array(codes: np.ndarray, name: str) -> None:
         raise UserError(f"{name} codes: expected numbers or bool, received {printable(codes.dtype, 80)}")
 
 
-def _check_bits(bits: int, what: str) -> None:
+def _check_bits(bits: int, name: str) -> None:
     if not 1 <= bits <= MAX_BITS:
-        raise UserError(f"{what}: expected 1 to {MAX_BITS} bits, received {printable(bits)}")
+        raise UserError(f"{name}: expected 1 to {MAX_BITS} bits, received {printable(bits)}")
 
 
 def _kind(codes: np.ndarray, bits: int | None, sides: Mapping[str, np.ndarray], name: str) -> Kind:

@@ -47,8 +47,8 @@ def class_name(dataset: str, label: int, class_names: Sequence[str] = ()) -> str
 
     ``class_names`` are a custom set's own, which can come out of anybody's file; the answer is printable.
     """
-    known = CIFAR10.classes if dataset == CIFAR10.name else class_names
-    return printable(known[label], 100) if known else f"{'digit' if dataset == DIGITS else 'class'} {label}"
+    names = CIFAR10.classes if dataset == CIFAR10.name else class_names
+    return printable(names[label], 100) if names else f"{'digit' if dataset == DIGITS else 'class'} {label}"
 
 
 def image_name(dataset: str, number: int) -> str:
@@ -89,8 +89,8 @@ def load(data: str, label: str = "") -> Dataset:
 
 def load_known(data: str, name: str, class_names: Sequence[str] = ()) -> Dataset:
     """As ``load`` of a data set that was identified before, as ``name`` with these ``class_names``."""
-    found = _dataset(name, _read(data))
-    return replace(found, class_names=tuple(class_names) or found.class_names)
+    dataset = _dataset(name, _read(data))
+    return replace(dataset, class_names=tuple(class_names) or dataset.class_names)
 
 
 def _read(data: str) -> Images:

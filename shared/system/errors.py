@@ -42,7 +42,7 @@ class WorkerDied(Exception):
 
 
 class Diverged(WorkerDied):
-    """What the worker says itself when it ends: training came to numbers that are not finite."""
+    """Training came to numbers that are not finite; the worker reports it before it ends."""
 
 
 def exit_status(main: Callable[[], None]) -> int:
@@ -53,7 +53,7 @@ def exit_status(main: Callable[[], None]) -> int:
     try:
         main()
         _flush(sys.stdout)
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         return 0
     except (UserError, WorkerDied, KeyboardInterrupt, MemoryError, OSError) as error:
         return _report(error)
@@ -105,7 +105,7 @@ def _flush(stream: TextIO | None) -> None:
 def printable(value: object, most: int = _MOST_LETTERS) -> str:
     r"""``value`` as one line of at most ``most`` letters that a terminal only shows.
 
-    Control characters, and bytes of a file's name that are no UTF-8, become escapes; of a huge number its size is told.
+    Control characters, and bytes of a file's name that are no UTF-8, become escapes; a huge number becomes its size.
 
     >>> printable("a\x1b[31m\n"), printable("caf\u00e9 \udcc6"), printable("a" * 9, most=5)
     ('a\\x1b[31m\\n', 'café \\xc6', 'aaaaa...')

@@ -39,7 +39,7 @@ class Command(NamedTuple):
     """One process to start: what to call it, its command line, and variables to set or (None) to remove."""
 
     name: str
-    words: list[str]
+    argv: list[str]
     variables: dict[str, str | None]
 
 
@@ -71,7 +71,7 @@ def make_layout(devices: int, nodes: int) -> Layout:
     return Layout(devices, nodes, int(node), address, int(port))
 
 
-def words_of(module: str, arguments: list[str]) -> list[str]:
+def module_arguments(module: str, arguments: list[str]) -> list[str]:
     """What comes after the interpreter's name so that it runs ``module`` of this clone, or a library's."""
     return [str(ENTRY), module, *arguments]
 
@@ -115,7 +115,7 @@ def _start(command: Command, devices: int, channel: socket.socket) -> subprocess
         **command.variables,
     }
     environment = {name: value for name, value in (os.environ | variables).items() if value is not None}
-    return subprocess.Popen(command.words, stdin=channel, stdout=channel, stderr=channel, env=environment)
+    return subprocess.Popen(command.argv, stdin=channel, stdout=channel, stderr=channel, env=environment)
 
 
 def _wait(processes: list[subprocess.Popen]) -> int | None:

@@ -60,17 +60,17 @@ def test_a_rate_that_is_none_is_told(rate, tmp_path):
     pickled(tmp_path / "m.pdparams", PADDLE)
     pickled(tmp_path / "m.pdopt", {"LR_Scheduler": {"last_epoch": 2, "last_lr": rate}})
     found = read_checkpoint(tmp_path / "m.pdparams")
-    assert (found.rate, found.epoch) == (None, 2)
+    assert (found.learning_rate, found.epoch) == (None, 2)
     expected = "" if rate is None else f"expected a number, 0 or more, received {'str' if rate == '0.1' else rate}"
-    assert found.left_out.get("rate", "") == expected
+    assert found.left_out.get("learning rate", "") == expected
     assert f"rate       {expected or 'not in the file'}" in inspect(found)
 
 
 def test_a_rate_of_lightning_that_is_none_is_told(foreign):
     found = read_checkpoint(foreign / "no_rate.ckpt")
-    assert found.rate is None
+    assert found.learning_rate is None
     assert found.momentum
-    assert found.left_out["rate"] == "expected a number, 0 or more, received nan"
+    assert found.left_out["learning rate"] == "expected a number, 0 or more, received nan"
 
 
 def test_a_table_of_names_that_are_none(tmp_path):

@@ -32,8 +32,8 @@ def ran_out(error):
 @pytest.mark.parametrize("count", [1, 300])
 def test_all_images_are_encoded_in_order(count):
     index, sizes, progress = np.arange(count)[::-1], [], KeptProgress()
-    features, predicted = encode_in_batches(encoder_with_room_for(1000, sizes), index, progress, ran_out)
-    assert np.array_equal(features, np.stack([index, -index], axis=1))
+    hash_logits, predicted = encode_in_batches(encoder_with_room_for(1000, sizes), index, progress, ran_out)
+    assert np.array_equal(hash_logits, np.stack([index, -index], axis=1))
     assert np.array_equal(predicted, index % 10)
     assert max(sizes) <= BATCH_SIZE
     assert progress.updates[-1][:3] == ("encode", count, count)
@@ -42,8 +42,8 @@ def test_all_images_are_encoded_in_order(count):
 
 def test_batches_shrink_for_good_when_memory_runs_out():
     index, sizes, progress = np.arange(300), [], KeptProgress()
-    features, _ = encode_in_batches(encoder_with_room_for(40, sizes), index, progress, ran_out)
-    assert np.array_equal(features[:, 0], index)
+    hash_logits, _ = encode_in_batches(encoder_with_room_for(40, sizes), index, progress, ran_out)
+    assert np.array_equal(hash_logits[:, 0], index)
     assert sizes[:3] == [128, 64, 32]
     assert max(sizes[2:]) == 32
     assert [note.split("goes on with ")[1] for note in progress.notes] == [

@@ -33,10 +33,10 @@ def test_every_format_to_every_format_and_back(source, target, files, original, 
     assert same(found.weights, original.weights)
     if {source, target} <= WITH_MOMENTUM:
         assert same(found.momentum, original.momentum)
-        assert found.facts() == original.facts()
+        assert found.metadata() == original.metadata()
     else:
         assert found.momentum is None
-        assert found.facts() == {}
+        assert found.metadata() == {}
 
 
 @pytest.mark.parametrize("form", FORMS)

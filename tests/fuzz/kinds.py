@@ -50,7 +50,7 @@ class Kind:
 def original():
     """The checkpoint that is written in every form."""
     text = json.dumps(vars(RECIPE) | {"backbone_layers": list(RECIPE.backbone_layers)})
-    return Checkpoint(numbers(0), numbers(1), epoch=2, rate=0.005, recipe=text, framework="torch")
+    return Checkpoint(numbers(0), numbers(1), epoch=2, learning_rate=0.005, recipe=text, framework="torch")
 
 
 def _checkpoint_in(form):
@@ -81,7 +81,7 @@ def _read_checkpoint(folder):
             assert found.weights.keys() == PARAMETERS.keys()
             assert all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays)
             inspect(found)
-            json.dumps(found.facts())
+            json.dumps(found.metadata())
             _attempt(found.check_resumable, RECIPE, str(file))
             _attempt(open_checkpoint, file)
         _attempt(load_backbone, file, RECIPE)

@@ -28,7 +28,7 @@ def test_checkpoint_is_the_state_after_the_last_epoch(framework, tmp_path):
 
     saved = read_checkpoint(run.resume_folder / RESUME_FILES[framework])
     assert saved.epoch == EPOCHS
-    assert saved.rate == recipe.learning_rate_at(EPOCHS) != recipe.learning_rate_at(1)
+    assert saved.learning_rate == recipe.learning_rate_at(EPOCHS) != recipe.learning_rate_at(1)
     assert all(np.abs(array).max() > 0 for array in saved.momentum.values())
     origin = {"recipe": run.recipe_file.read_text(), "framework": framework}
     checkpoint.save(tmp_path / "expected.safetensors", dataclasses.replace(saved, **origin))

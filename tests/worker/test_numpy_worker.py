@@ -65,8 +65,8 @@ def own(tmp_path):
 def expected(pixels, arrays):
     """Code and class of each image, as the records say them."""
     inputs = (pixels.mean(axis=3).reshape(len(pixels), -1) / 127.5 - 1).astype(np.float32)
-    feature, logits = numpy_worker.Network(arrays).outputs(inputs)
-    codes = ["".join("1" if value > 0 else "0" for value in row) for row in feature]
+    hash_logits, logits = numpy_worker.Network(arrays).outputs(inputs)
+    codes = ["".join("1" if value > 0 else "0" for value in row) for row in hash_logits]
     return list(zip(codes, [NAMES[label] for label in logits.argmax(axis=1)], strict=True))
 
 

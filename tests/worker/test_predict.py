@@ -161,22 +161,22 @@ def test_paths_that_are_no_files(tmp_path):
 
 def test_hex_is_the_word_in_codes_npz_and_margin_the_smallest_feature():
     bits = 70
-    feature = np.random.RandomState(1).standard_normal((3, bits)).astype(np.float32)
-    feature[1, 5] = 0
-    outputs = Outputs.from_features(feature, np.array([0, 1, 2]), np.eye(3, bits, dtype=np.float32))
+    hash_logits = np.random.RandomState(1).standard_normal((3, bits)).astype(np.float32)
+    hash_logits[1, 5] = 0
+    outputs = Outputs.from_hash_logits(hash_logits, np.array([0, 1, 2]), np.eye(3, bits, dtype=np.float32))
     for i, record in enumerate(records(outputs, ["a", "b", "c"], partial(class_name, "cifar10"))):
-        assert record["bits"] == "".join("1" if value > 0 else "0" for value in feature[i])
+        assert record["bits"] == "".join("1" if value > 0 else "0" for value in hash_logits[i])
         assert int(record["hex"], 16) == sum(1 << k for k, bit in enumerate(record["bits"]) if bit == "1")
         assert len(record["hex"]) == 18
-        assert record["margin"] == np.abs(feature[i]).min()
-        logits = np.sign(feature[i, :3]).astype(float)
+        assert record["margin"] == np.abs(hash_logits[i]).min()
+        logits = np.sign(hash_logits[i, :3]).astype(float)
         assert record["probability"] == pytest.approx(np.exp(logits[i]) / np.exp(logits).sum(), rel=1e-6)
         assert record["class"] == ("airplane", "automobile", "bird")[i]
 
 
 def test_a_model_without_classifier_names_no_class():
-    feature = np.float32([[-0.5, 2, 0.25]])
-    [record] = records(Outputs.from_features(feature, np.array([0]), None), ["a.png"], "cifar10")
+    hash_logits = np.float32([[-0.5, 2, 0.25]])
+    [record] = records(Outputs.from_hash_logits(hash_logits, np.array([0]), None), ["a.png"], "cifar10")
     assert (record["class"], record["label"], record["probability"]) == (None, None, None)
     assert (record["bits"], record["hex"], record["margin"]) == ("011", "6", 0.25)
     assert line(record, as_json=False) == (
