@@ -18,7 +18,7 @@ def encode_in_batches(
     """Hash logits float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,), N > 0.
 
     The class is ``NO_CLASS`` where logits are not finite.
-    ``ran_out`` tells an exception for want of memory from others. After one the batch is halved for good, with a
+    ``ran_out`` is true for an exception that lack of memory caused. After one the batch is halved for good, with a
     line that says so; an image that does not fit alone raises it again.
     """
     size, done, parts = BATCH_SIZE, 0, []

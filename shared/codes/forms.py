@@ -30,7 +30,7 @@ class Form(NamedTuple):
 def forms_of(sides: Mapping[str, np.ndarray], bits: int | None) -> dict[str, Form]:
     """The form of each of one or two arrays of codes that will be compared, from their shapes, types and ``bits``.
 
-    Only as much of the values is read as tells words and bytes: that numbers are -1 and +1 is not looked at. Raises
+    Values are read only as far as words and bytes need it: whether numbers are -1 and +1 is not checked here. Raises
     UserError, which begins with the side's name, for what is no array of codes, and for what can be read in two ways.
     """
     if bits is not None:
@@ -83,7 +83,7 @@ def _kind(codes: np.ndarray, bits: int | None, sides: Mapping[str, np.ndarray], 
 
 
 def _other_shape(codes: np.ndarray, bits: int, is_packed: bool) -> str:
-    """What to say of codes that are not of so many ``bits``, whether numbers or packed."""
+    """The message for codes that do not have so many ``bits``, as numbers or packed."""
     packed = f" or packed (N, {-(-bits // (8 * codes.itemsize))})" if is_packed else ""
     may_be_packed = codes.dtype.kind in "iu" and codes.shape[1] < bits and (not is_packed or _are_widened(codes))
     advice = f"; {repacked(codes)}" if may_be_packed else ""

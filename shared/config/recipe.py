@@ -25,7 +25,7 @@ BASE_SEED = 2000
 FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset({"class_names"})
-# the least and the largest value of a number; a recipe can come out of anybody's file, and memory follows its sizes
+# the least and the largest value of a number; a recipe can come from any file, and memory follows its sizes
 _LIMITS = {
     "bits": (1, MAX_BITS),
     "seed": (0, 2**32 - 1),

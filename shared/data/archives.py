@@ -23,7 +23,7 @@ class _TooMuch(Exception):
 
 
 class _Metered:
-    """The unpacked archive; asked for more than ``allowed`` bytes, it raises."""
+    """The unpacked archive; reading more than ``allowed`` bytes raises ``_TooMuch``."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self.allowed = stream, _HEADER_BYTES

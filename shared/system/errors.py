@@ -15,7 +15,7 @@ EXIT_USER_ERROR = 2
 EXIT_WORKER_DIED = 3
 EXIT_INTERRUPTED = 130
 _MOST_LETTERS = 2000
-# what a person can mend, and the words for it; any other failure of the system is a fault of ours
+# failures that a user can mend, and how; any other failure of the system is a fault of this project
 _MENDABLE = {
     errno.ENOSPC: "make room, or choose another place",
     errno.EDQUOT: "make room, or choose another place",
@@ -69,7 +69,7 @@ def remedy(error: OSError) -> str:
 
 
 def _report(error: BaseException) -> int:
-    """Say what happened, and return the exit status; raises the error again if nobody but us can mend it."""
+    """Print what happened, and return the exit status; raises the error again if no user can mend it."""
     match error:
         case UserError():
             status, lines = EXIT_USER_ERROR, [f"error: {printable(line)}" for line in error.args]

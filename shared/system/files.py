@@ -1,6 +1,6 @@
 """Files that are either whole or absent: atomic writes, digests, locks and the cache folder.
 
-Nothing is written through a symbolic link: a suite may come from anybody.
+Nothing is written through a symbolic link: a suite may come from elsewhere.
 """
 
 import errno

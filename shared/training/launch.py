@@ -108,7 +108,7 @@ def adopt_channel() -> None:
 def _start(command: Command, devices: int, channel: socket.socket) -> subprocess.Popen:
     # the ranks of one machine share its cores
     variables = {
-        "PYTHONPATH": None,  # may name the folder one stands in
+        "PYTHONPATH": None,  # may name the current folder
         ENDS_WITH_STDIN: "1",
         "PYTHONUNBUFFERED": "",  # whole lines, so that those of several ranks do not mix
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, num_threads() // devices)),

@@ -140,11 +140,11 @@ def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
 
 
 def _check_train(arguments: argparse.Namespace) -> None:
-    """What can be wrong is said before the framework is imported."""
+    """Check what can be wrong before the framework is imported."""
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
     check_links(arguments.run)
-    if not arguments.as_rank:  # a rank's launcher may keep where it met the others to itself
+    if not arguments.as_rank:  # a rank's launcher need not pass these variables on
         make_layout(arguments.devices, arguments.nodes)
 
 
@@ -169,7 +169,7 @@ def _fit(
     arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress, ranks: Ranks
 ) -> None:
     environment = _environment(implementation, device, arguments.devices, arguments.nodes)
-    # a worker whose parent was killed may need a moment to notice
+    # a worker whose parent was killed may need a moment to end
     lock = folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS)
     shown = progress if ranks.is_first else Progress()
     with lock if ranks.is_first else nullcontext():

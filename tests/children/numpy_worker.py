@@ -32,17 +32,17 @@ def resolve_device(name):
 
 def environment(device):
     machine = describe_machine(())
-    environment = {
+    process = {
         "framework": "numpy",
         "device": device,
         "device_name": machine["cpu"],
         "framework_threads": num_threads(),
     }
-    return environment | {"precision": {"precision": "fp32", "deterministic": True}} | machine
+    return process | {"precision": {"precision": "fp32", "deterministic": True}} | machine
 
 
 class Network:
-    """Of the published network's parameters it uses those of the last two layers, and so many pixels as they take."""
+    """The last two layers of the published network, on as many pixels as they have inputs for."""
 
     def __init__(self, arrays):
         self.arrays = {name: array.copy() for name, array in arrays.items()}

@@ -47,7 +47,7 @@ def hash_logits_of(job, epoch):
 
 
 def trained(job, clock):
-    """Train as a framework does, by numbers of the test's choice; the features and classes of the last epoch."""
+    """Train as a framework does, with numbers made here; the hash logits and classes of the last epoch."""
 
     def encode_images(index):
         clock[0] += 2.5 * epoch
