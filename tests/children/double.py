@@ -79,6 +79,6 @@ elif devices == "1":
     train(ALONE)
 else:
     layout = make_layout(int(devices), 1)
-    words = module_arguments("tests.children.double", [*sys.argv[1:], "--as-rank"])
+    command = module_arguments("tests.children.double", [*sys.argv[1:], "--as-rank"])
     with TemporaryDirectory() as scratch:
-        run_ranks(parallel.commands(words, layout, "cpu", Path(scratch)), layout.devices, Progress())
+        run_ranks(parallel.commands(command, layout, "cpu", Path(scratch)), layout.devices, Progress())

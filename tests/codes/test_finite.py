@@ -164,10 +164,10 @@ def prepare_diverging(folder, digits):
 
 
 def test_a_diverging_training_ends_in_a_line_and_the_suite_shows_it(framework, digits, tmp_path):
-    words = prepare_diverging(tmp_path, digits)
+    arguments = prepare_diverging(tmp_path, digits)
     worker = Worker(framework, default_python(framework), threads=1)
     with pytest.raises(WorkerDied, match="training diverged: the loss is not finite in epoch 1") as caught:
-        worker.run(words, tmp_path / "log", Progress())
+        worker.run(arguments, tmp_path / "log", Progress())
     assert "exit status 3" in str(caught.value)
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert not Run(tmp_path / "run").is_finished()

@@ -29,14 +29,14 @@ def neutral(original, tmp_path_factory):
 
 @pytest.mark.parametrize(("source", "target"), list(product(FORMS, FORMS)))
 def test_every_format_to_every_format_and_back(source, target, files, original, torch_writer, tmp_path):
-    found = read_checkpoint(written(target, read_checkpoint(files[source]), tmp_path, torch_writer))
-    assert same(found.weights, original.weights)
+    loaded = read_checkpoint(written(target, read_checkpoint(files[source]), tmp_path, torch_writer))
+    assert same(loaded.weights, original.weights)
     if {source, target} <= WITH_MOMENTUM:
-        assert same(found.momentum, original.momentum)
-        assert found.metadata() == original.metadata()
+        assert same(loaded.momentum, original.momentum)
+        assert loaded.metadata() == original.metadata()
     else:
-        assert found.momentum is None
-        assert found.metadata() == {}
+        assert loaded.momentum is None
+        assert loaded.metadata() == {}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -51,10 +51,10 @@ def test_paddle_loads_what_was_converted_and_saves_it_again(files, original, tmp
     prefix = files["paddle"].with_suffix("")
     done = helpers.child("paddle", "paddle_checkpoints", tmp_path / "recipe.json", prefix, tmp_path / "out")
     assert done.stdout.splitlines()[-1] == "2 0.005"
-    found = read_checkpoint(tmp_path / "out.pdopt")
-    assert same(found.weights, original.weights)
-    assert found.epoch == 2
-    for name, velocity in found.momentum.items():
+    loaded = read_checkpoint(tmp_path / "out.pdopt")
+    assert same(loaded.weights, original.weights)
+    assert loaded.epoch == 2
+    for name, velocity in loaded.momentum.items():
         assert np.allclose(velocity, original.momentum[name] * np.float32(0.9), rtol=1e-6, atol=0)
 
 
@@ -127,8 +127,8 @@ def test_model_without_classifier(files, original, tmp_path):
     done = helpers.run("compare/convert.py", source, tmp_path / "x.pdparams", status=2)
     assert "classifier.weight is missing" in done.stderr
     helpers.run("compare/convert.py", source, tmp_path / "x.pt", "--names", "deephash")
-    found = read_checkpoint(tmp_path / "x.pt", need_classifier=False)
-    assert same(found.weights, {n: a for n, a in original.weights.items() if n != "classifier.weight"})
+    loaded = read_checkpoint(tmp_path / "x.pt", need_classifier=False)
+    assert same(loaded.weights, {n: a for n, a in original.weights.items() if n != "classifier.weight"})
 
 
 def test_model_without_classifier_is_scored_without_accuracy(files, original, tmp_path):
@@ -152,10 +152,10 @@ def test_model_without_classifier_is_scored_without_accuracy(files, original, tm
 @pytest.mark.parametrize("form", FORMS)
 def test_workers_open_every_form_that_holds_its_recipe(form, files, original):
     if form in WITH_MOMENTUM:
-        recipe, arrays, facts = open_checkpoint(files[form])
+        recipe, arrays, metadata = open_checkpoint(files[form])
         assert recipe == RECIPE
         assert same(arrays, original.weights)
-        assert facts["epoch"] == 2
+        assert metadata["epoch"] == 2
     else:
         with pytest.raises(UserError, match=f"python compare/convert.py {files[form]} .*safetensors --recipe paper"):
             open_checkpoint(files[form])
@@ -200,9 +200,9 @@ def test_foreign_weights_with_a_recipe_are_scored_alike_in_both_frameworks(files
     for framework in filter(helpers.is_installed, ("torch", "paddle")):
         options = ("--checkpoint", target, "--data", "digits")
         scores[framework] = json.loads(helpers.worker(framework, "eval", *options).stdout.splitlines()[-1])
-        facts = json.loads(helpers.worker(framework, "info", "--checkpoint", target).stdout.splitlines()[-1])
-        assert facts["checkpoint"]["bits"] == 12
-        assert facts["checkpoint"]["recipe"]["width"] == 1 / 64
+        info = json.loads(helpers.worker(framework, "info", "--checkpoint", target).stdout.splitlines()[-1])
+        assert info["checkpoint"]["bits"] == 12
+        assert info["checkpoint"]["recipe"]["width"] == 1 / 64
     values = [score["map"]["expected"] for score in scores.values()]
     assert values
     assert max(values) - min(values) < 1e-3

@@ -73,17 +73,17 @@ def test_transparent_parts_are_white():
     np.testing.assert_array_equal(read(image), expected)
     palette = Image.fromarray((LEFT_HALF > 0).astype(np.uint8)).convert("P")
     palette.putpalette([10, 20, 30, 40, 50, 60])
-    found = read(palette, transparency=0)
-    assert found[0, 7].tolist() == [255, 255, 255]
-    assert found[0, 0].tolist() == [40, 50, 60]
+    pixels = read(palette, transparency=0)
+    assert pixels[0, 7].tolist() == [255, 255, 255]
+    assert pixels[0, 0].tolist() == [40, 50, 60]
 
 
 @pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (3, 2), (6, 3), (8, 1)])
 def test_exif_rotation(orientation, turn):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = read(Image.fromarray(RGB[:, :5]), exif=exif)
-    np.testing.assert_array_equal(found, np.rot90(RGB[:, :5], turn))
+    pixels = read(Image.fromarray(RGB[:, :5]), exif=exif)
+    np.testing.assert_array_equal(pixels, np.rot90(RGB[:, :5], turn))
 
 
 def test_first_frame_of_an_animation():
@@ -208,14 +208,14 @@ def test_predicted_codes_are_those_of_codes_npz(framework, small_suite, pictures
     run = Run(small_suite / framework / "bits12-seed2000")
     codes = Codes.load(run.codes_file)
     index = codes.index[:200]
-    found, _ = predict(framework, small_suite, "--index", *index, "--json")
-    for name, record in zip(index, found, strict=True):
+    entries, _ = predict(framework, small_suite, "--index", *index, "--json")
+    for name, record in zip(index, entries, strict=True):
         assert record["image"] == f"digits[{name}]"
-    assert [r["bits"] for r in found] == ["".join(map(str, bits)) for bits in 1 * unpack_codes(codes.codes[:200], 12)]
-    assert [int(r["hex"], 16) for r in found] == codes.codes[:200, 0].tolist()
-    assert [r["label"] for r in found] == codes.predicted[:200].tolist()
-    assert [r["true"] for r in found] == [f"digit {label}" for label in codes.labels[:200]]
-    np.testing.assert_allclose([r["margin"] for r in found], codes.margin[:200].min(axis=1), rtol=1e-3, atol=1e-5)
+    assert [r["bits"] for r in entries] == ["".join(map(str, bits)) for bits in 1 * unpack_codes(codes.codes[:200], 12)]
+    assert [int(r["hex"], 16) for r in entries] == codes.codes[:200, 0].tolist()
+    assert [r["label"] for r in entries] == codes.predicted[:200].tolist()
+    assert [r["true"] for r in entries] == [f"digit {label}" for label in codes.labels[:200]]
+    np.testing.assert_allclose([r["margin"] for r in entries], codes.margin[:200].min(axis=1), rtol=1e-3, atol=1e-5)
 
 
 def test_files_indices_and_either_framework_agree(small_suite, pictures_of_digits):
