@@ -1,4 +1,4 @@
-"""From images to features and predicted classes."""
+"""From images to hash logits and predicted classes."""
 
 import math
 import shutil
@@ -17,44 +17,44 @@ from shared.system.machine import is_tuned, num_threads
 from shared.system.progress import Progress
 
 Tensor, nn = paddle.Tensor, paddle.nn
-# normalised pixels (B, 3, H, W) -> features (B, bits) and logits (B, classes)
+# normalised pixels (B, 3, H, W) -> hash logits (B, bits) and logits (B, classes)
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def encode_images(
     network: GreedyHash, images: DeviceImages, index: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,).
+    """Hash logits float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,).
 
-    Where numbers grow beyond float32 an image's features are NaN, and its class is ``NO_CLASS``.
+    Where numbers grow beyond float32 an image's hash logits are NaN, and its class is ``NO_CLASS``.
     """
     was_training = network.training
     network.eval()
-    found = encode_with(make_encoder(network), images, index, progress)
+    encoded = encode_with(make_encoder(network), images, index, progress)
     network.train() if was_training else network.eval()
-    return found
+    return encoded
 
 
 @paddle.no_grad()
 def encode_with(
     encoder: Encoder, images: DeviceImages, index: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``encode_images`` by an encoder that is there already."""
+    """``encode_images`` by an encoder made before."""
 
     def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pixels = images.normalised(paddle.to_tensor(batch))
         with autocast(paddle.get_device()):
-            feature, logits = encoder(pixels)
-        return feature.astype("float32").numpy(), logits.astype("float32").numpy()
+            hash_logits, logits = encoder(pixels)
+        return hash_logits.astype("float32").numpy(), logits.astype("float32").numpy()
 
     return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
 
 
 @paddle.no_grad()
 def make_encoder(network: GreedyHash) -> Encoder:
-    """The fastest way through the network, which is in evaluation mode, on its device, that notices an overflow."""
+    """The fastest way through the network, which is in evaluation mode, on its device, that detects an overflow."""
     if may_overflow(map(_reach, network.children())):
-        return _watched(network)
+        return _checked(network)
     return _onednn_encoder(network) if _has_fast_inference() else _layer_by_layer(network)
 
 
@@ -66,7 +66,7 @@ def _has_fast_inference() -> bool:
 def _layer_by_layer(network: GreedyHash) -> Encoder:
     def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
         output = network(pixels)
-        return output.feature, output.logits
+        return output.hash_logits, output.logits
 
     return encode
 
@@ -77,16 +77,16 @@ def _reach(layer: nn.Layer) -> Reach:
     return Reach(layer.weight.abs().sum(inputs).max().item(), bias)
 
 
-def _watched(network: GreedyHash) -> Encoder:
-    """Layer by layer; an image for which any of them gives a number that is not finite has features of NaN."""
+def _checked(network: GreedyHash) -> Encoder:
+    """Layer by layer; an image for which any layer gives a number that is not finite has hash logits of NaN."""
 
     def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        x, spoiled = pixels, paddle.zeros([len(pixels), 1])
+        x, overflow = pixels, paddle.zeros([len(pixels), 1])
         for _, stage in network.stages():
             x = stage(x)
             finite = paddle.isfinite(x).flatten(1).all(axis=1, keepdim=True)
-            spoiled = paddle.where(finite, spoiled, paddle.full_like(spoiled, math.nan))
-        return x + spoiled, network.classifier(SignStraightThrough.apply(x)) + spoiled
+            overflow = paddle.where(finite, overflow, paddle.full_like(overflow, math.nan))
+        return x + overflow, network.classifier(SignStraightThrough.apply(x)) + overflow
 
     return encode
 
@@ -94,7 +94,7 @@ def _watched(network: GreedyHash) -> Encoder:
 def _onednn_encoder(network: GreedyHash) -> Encoder:
     """The network through Paddle Inference with oneDNN, about three times as fast on a CPU as layer by layer.
 
-    Its features differ from the network's by the rounding of another order of summation.
+    Its hash logits differ from the network's by the rounding of another order of summation.
     """
     folder = Path(tempfile.mkdtemp())
     try:
@@ -110,13 +110,13 @@ def _onednn_encoder(network: GreedyHash) -> Encoder:
         shutil.rmtree(folder)
 
     def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        feature, _, logits = predictor.run([pixels])
-        use_all_threads()  # a predictor leaves one to everything else, to the training that goes on
-        return feature, logits
+        hash_logits, _, logits = predictor.run([pixels])
+        use_all_threads()  # a predictor sets one thread for everything else, such as the training that goes on
+        return hash_logits, logits
 
     return encode
 
 
 def _ran_out_of_memory(error: Exception) -> bool:
-    # the predictor, short of memory, gives no other reason than the name of C++'s base class
+    # short of memory, the predictor gives no other reason than the name of C++'s base class
     return isinstance(error, MemoryError) or any(text in str(error) for text in ("ResourceExhausted", "std::exception"))

@@ -33,10 +33,10 @@ class FromImages(nn.Layer):
             self.register_buffer(name, paddle.to_tensor(np.ascontiguousarray(table)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Feature, code, probability and label."""
+        """Hash logits, code, probability and label."""
         x = self.upsampled(images).astype("float32")
-        feature, _, logits = self.network(x * self.scale + self.shift)
-        return feature, (feature > 0).astype("uint8"), F.softmax(logits, 1), paddle.argmax(logits, 1)
+        hash_logits, _, logits = self.network(x * self.scale + self.shift)
+        return hash_logits, (hash_logits > 0).astype("uint8"), F.softmax(logits, 1), paddle.argmax(logits, 1)
 
     def upsampled(self, images: Tensor) -> Tensor:
         """Whole numbers 0..255, float64 (N, 3, input_px, input_px): the sums are exact, as in ``DeviceImages``."""

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from paddle_impl.runtime import has_gpu, paddle
-from shared.training.launch import Command, Layout, words_of
+from shared.training.launch import Command, Layout, module_arguments
 from shared.training.ranks import Ranks
 
 distributed = paddle.distributed
@@ -17,22 +17,22 @@ def count_gpus() -> int:
     return paddle.device.cuda.device_count() if has_gpu() else 0
 
 
-def commands(words: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
-    """What starts this node's ranks of ``python WORDS``: Paddle's launcher, which keeps its notes in ``scratch``."""
+def commands(arguments: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
+    """What starts this node's ranks of ``python ARGUMENTS``: Paddle's launcher, with its logs in ``scratch``."""
     options = ["--log_dir", str(scratch), "--log_level", "CRITICAL", "--nproc_per_node", str(layout.devices)]
-    launcher = [sys.executable, *words_of("paddle.distributed.launch", options)]
+    launcher = [sys.executable, *module_arguments("paddle.distributed.launch", options)]
     if layout.nodes == 1:
         launcher += ["--host", layout.address]
     else:
         master = f"{layout.address}:{layout.port}"
         launcher += ["--nnodes", str(layout.nodes), "--rank", str(layout.node), "--master", master]
-    # the ranks would take the launchers' own meeting place for theirs
+    # with these set the ranks would use the launchers' address and port as their own
     variables = dict.fromkeys(("MASTER_ADDR", "MASTER_PORT", "PADDLE_TRAINER_ID"))
     variables |= {"PYTHONWARNINGS": "ignore:No ccache found"}
     if device == "cpu":
-        # the launcher deals out what this names, one a rank; -1 is no GPU
+        # the launcher gives each rank one of the devices in this list; -1 is no GPU
         variables |= {"PADDLE_DISTRI_BACKEND": "gloo", "CUDA_VISIBLE_DEVICES": ",".join(["-1"] * layout.devices)}
-    return [Command("a rank", [*launcher, sys.executable, *words], variables)]
+    return [Command("a rank", [*launcher, sys.executable, *arguments], variables)]
 
 
 def join(device: str) -> Ranks:

@@ -1,4 +1,4 @@
-"""This framework's side of the alignment ladder, spoken to in neutral arrays."""
+"""This framework's side of the alignment ladder; arrays go in and come out in the neutral form."""
 
 import numpy as np
 
@@ -66,34 +66,35 @@ class Side:
         return stages[name](self._put(x)).numpy()
 
     def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: Masks) -> Arrays:
-        """Feature, losses, and gradients of every parameter, of the feature and of the pixels."""
+        """Hash logits, losses, and gradients of every parameter, of the hash logits and of the pixels."""
         self._network.train()
         self._network.clear_gradients()
         x = self._put(pixels)
         x.stop_gradient = False
         output = self._network(x, self._put_masks(masks))
-        output.feature.retain_grads()
+        output.hash_logits.retain_grads()
         terms = losses(output, self._put(labels), self._recipe.penalty_weight)
         terms.loss.backward()
         names = dict(self._network.named_parameters())
-        found = {f"gradient.{p.name}": names[p.name].grad for p in parameters(self._recipe)}
-        found |= {"gradient.feature": output.feature.grad, "gradient.pixels": x.grad, "feature": output.feature}
-        found |= terms._asdict() | {"logits": output.logits}
-        arrays = {name: value.detach().numpy() for name, value in found.items()}
+        results = {f"gradient.{p.name}": names[p.name].grad for p in parameters(self._recipe)}
+        hash_logits = output.hash_logits
+        results |= {"gradient.feature": hash_logits.grad, "gradient.pixels": x.grad, "feature": hash_logits}
+        results |= terms._asdict() | {"logits": output.logits}
+        arrays = {name: value.detach().numpy() for name, value in results.items()}
         return {n: transposed(a, self._kinds.get(n.removeprefix("gradient."), "")) for n, a in arrays.items()}
 
-    def step(self, rate: float, gradients: Arrays | None = None) -> float:
-        """One optimiser step with the last or the given gradients; the rate read back."""
+    def step(self, learning_rate: float, gradients: Arrays | None = None) -> float:
+        """One optimiser step with the last or the given gradients; the learning rate read back."""
         names = dict(self._network.named_parameters())
         for name, gradient in (gradients or {}).items():
             names[name].grad = self._put(transposed(gradient, self._kinds[name]))
-        set_learning_rate(self._optimizer, rate)
+        set_learning_rate(self._optimizer, learning_rate)
         self._optimizer.step()
         return learning_rate_of(self._optimizer)
 
-    def set_learning_rate(self, rate: float) -> float:
-        """Set the rate and read it back."""
-        set_learning_rate(self._optimizer, rate)
+    def set_learning_rate(self, learning_rate: float) -> float:
+        """Set the learning rate and read it back."""
+        set_learning_rate(self._optimizer, learning_rate)
         return learning_rate_of(self._optimizer)
 
     def exported(self, images: np.ndarray) -> Arrays:

@@ -14,13 +14,13 @@ from shared.system.machine import cpu_info, describe_machine, is_tuned, keep_fre
 FRAMEWORK = "paddle"
 
 os.environ.setdefault("GLOG_minloglevel", "2")
-# the bundled MKL takes a slow code path on AMD processors unless told before its first product
+# the bundled MKL takes a slow code path on AMD processors unless this is set before its first product
 if is_tuned() and (_code_path := mkl_code_path(cpu_info())):
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", _code_path)
 
 
 @contextlib.contextmanager
-def _process_kept_as_it_was() -> Iterator[None]:
+def _process_restored() -> Iterator[None]:
     """Undo what importing Paddle does to the process: root logger, OMP_NUM_THREADS, warnings."""
     root = logging.getLogger()
     handlers, level, threads = root.handlers[:], root.level, os.environ.get("OMP_NUM_THREADS")
@@ -34,7 +34,7 @@ def _process_kept_as_it_was() -> Iterator[None]:
         os.environ["OMP_NUM_THREADS"] = threads
 
 
-with _process_kept_as_it_was():
+with _process_restored():
     import paddle
 
 
@@ -79,7 +79,7 @@ def resolve_device(name: str) -> str:
 
 def environment(device: str) -> dict:
     """The contents of ``environment.json``."""
-    facts = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
+    machine = describe_machine(("paddlepaddle", "paddlepaddle-gpu"))
     arithmetic = Arithmetic.of_process()
     precision = {
         "precision": arithmetic.precision,
@@ -90,10 +90,10 @@ def environment(device: str) -> dict:
     return {
         "framework": FRAMEWORK,
         "device": device,
-        "device_name": paddle.device.cuda.get_device_name() if device == "cuda" else facts["cpu"],
+        "device_name": paddle.device.cuda.get_device_name() if device == "cuda" else machine["cpu"],
         "framework_threads": num_threads(),
         "cuda": paddle.version.cuda(),
         "cudnn": paddle.version.cudnn(),
         "precision": precision,
-        **facts,
+        **machine,
     }

@@ -85,7 +85,7 @@ DEEPHASH, PADDLE = (in_paddle(state(family)) for family in ("deephash", "paddle_
 @pytest.fixture(scope="session")
 def original():
     text = json.dumps(dataclasses.asdict(RECIPE))
-    return Checkpoint(numbers(0), numbers(1), epoch=2, rate=0.005, recipe=text, framework="torch")
+    return Checkpoint(numbers(0), numbers(1), epoch=2, learning_rate=0.005, recipe=text, framework="torch")
 
 
 @pytest.fixture(scope="session")

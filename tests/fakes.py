@@ -28,8 +28,8 @@ class KeptProgress(Progress):
         if detail:
             self.details.append(text)
 
-    def _show(self, phase, done, total, facts):
-        self.updates.append((phase, done, total, facts))
+    def _show(self, phase, done, total, metrics):
+        self.updates.append((phase, done, total, metrics))
 
 
 def interpreter(folder, script, shell="/bin/sh"):

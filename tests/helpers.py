@@ -62,10 +62,10 @@ def run(*command, python=None, status=0, environment=None, timeout=500, stdin=No
     """Run a command of an interpreter and check its exit status, unless ``status`` is None."""
     is_command = str(command[0]).startswith("compare/")
     python = python or (prepared_python.get("commands") if is_command else None) or sys.executable
-    words = [python, *map(str, command)]
+    argv = [python, *map(str, command)]
     env = ENVIRONMENT | {key: str(value) for key, value in (environment or {}).items()}
     pipes = {"capture_output": True, "text": True, "input": stdin}
-    done = subprocess.run(words, **pipes, env=env, timeout=timeout, cwd=cwd, check=False)
+    done = subprocess.run(argv, **pipes, env=env, timeout=timeout, cwd=cwd, check=False)
     assert status in (None, done.returncode), f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -111,8 +111,8 @@ def children(parent):
     found = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            facts = file.read_text().rpartition(")")[2].split()
-            found += [int(file.parent.name)] if int(facts[1]) == parent else []
+            fields = file.read_text().rpartition(")")[2].split()
+            found += [int(file.parent.name)] if int(fields[1]) == parent else []
     return found
 
 

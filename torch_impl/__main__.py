@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-if __name__ == "__main__":  # before imports that may fail, also where nobody came in by shared/system/entry.py
+if __name__ == "__main__":  # before imports that may fail, also where shared/system/entry.py did not start this
     from shared.system.start import begin
 
     begin()

@@ -21,7 +21,7 @@ Inputs = tuple[Tensor, tuple[Tensor, Tensor] | None, Tensor]
 
 
 class Bench:
-    """A network in training on a job's batches; ``wait`` returns when all that was asked of the device is done."""
+    """A network in training on a job's batches; ``wait`` returns when the device has finished all its work."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -70,8 +70,8 @@ class Bench:
     @torch.inference_mode()
     def encode(self, encoder: Encoder, index: np.ndarray) -> np.ndarray:
         with autocast(self._job.device):
-            feature, _ = encoder(self._images.normalised(self._put(index)))
-        return feature.float().cpu().numpy()
+            hash_logits, _ = encoder(self._images.normalised(self._put(index)))
+        return hash_logits.float().cpu().numpy()
 
     def state(self) -> Checkpoint:
         return convert.checkpoint_of(self._job.recipe, self._network, self._optimizer, 1)

@@ -22,10 +22,10 @@ from torch_impl.optimizer import make_optimizer, set_learning_rate
 from torch_impl.runtime import configure
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Write every TARGET; UserError for a SOURCE that is no checkpoint."""
     configure()
-    for source, target, names in zip(words[::3], words[1::3], words[2::3], strict=True):
+    for source, target, names in zip(arguments[::3], arguments[1::3], arguments[2::3], strict=True):
         checkpoint = read_checkpoint(Path(source), need_classifier=False)
         if target.lower().endswith(".ckpt"):
             write_lightning(Path(target), checkpoint, _recipe_of(checkpoint))
@@ -51,7 +51,7 @@ def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
         "callbacks": {},
         "optimizer_states": [_optimizer_state(checkpoint, recipe)],
         "lr_schedulers": [],
-        "greedyhash": {name: value for name, value in checkpoint.facts().items() if isinstance(value, str)},
+        "greedyhash": {name: value for name, value in checkpoint.metadata().items() if isinstance(value, str)},
     }
     save_torch(content, path)
 
@@ -93,8 +93,8 @@ def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
     order = [name for name in parameter_names(OURS) if name in checkpoint.weights]
     stand_in = torch.nn.ParameterList(torch.from_numpy(checkpoint.weights[name]) for name in order)
     optimizer = make_optimizer(recipe, stand_in)
-    if checkpoint.rate is not None:
-        set_learning_rate(optimizer, checkpoint.rate)
+    if checkpoint.learning_rate is not None:
+        set_learning_rate(optimizer, checkpoint.learning_rate)
     state = optimizer.state_dict()
     state["param_groups"][0]["param_names"] = order
     momentum = checkpoint.momentum or {}
@@ -110,7 +110,7 @@ def save_torch(content: dict, path: Path) -> None:
         try:
             torch.save(content, file)
         except RuntimeError as error:
-            if isinstance(error.__context__, OSError):  # a full disk: PyTorch's own words are about its container
+            if isinstance(error.__context__, OSError):  # a full disk: PyTorch's own message is about its container
                 raise error.__context__ from None
             raise
 

@@ -53,7 +53,7 @@ def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Op
 def restore_checkpoint(
     recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, state: Checkpoint
 ) -> None:
-    """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
+    """Go back to ``state``, which has momentum and epoch; the learning rate is the recipe's of that epoch."""
     load_neutral(recipe, network, state.weights)
     momentum_from_neutral(recipe, network, optimizer, state.momentum)
     set_learning_rate(optimizer, recipe.learning_rate_at(state.epoch))

@@ -32,10 +32,10 @@ class FromImages(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(table)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Feature, code, probability and label."""
+        """Hash logits, code, probability and label."""
         x = self.upsampled(images).to(torch.float32)
-        feature, _, logits = self.network(x * self.scale + self.shift)
-        return feature, (feature > 0).to(torch.uint8), torch.softmax(logits, 1), torch.argmax(logits, 1)
+        hash_logits, _, logits = self.network(x * self.scale + self.shift)
+        return hash_logits, (hash_logits > 0).to(torch.uint8), torch.softmax(logits, 1), torch.argmax(logits, 1)
 
     def upsampled(self, images: Tensor) -> Tensor:
         """Whole numbers 0..255, float64 (N, 3, input_px, input_px): the sums are exact, as in ``DeviceImages``."""
@@ -48,7 +48,7 @@ class FromImages(nn.Module):
 def write(form: str, recipe: Recipe, arrays: dict[str, np.ndarray], size: tuple[int, int], folder: Path) -> None:
     """Write ``model.onnx`` or ``model.pt2`` into ``folder``, for any number of images at once.
 
-    Raises MissingPackage where ONNX is asked for and not installed.
+    Raises MissingPackage for ONNX where it is not installed.
     """
     if form == ONNX:
         needs("onnx", "onnxscript")

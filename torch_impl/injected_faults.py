@@ -1,4 +1,4 @@
-"""Faults of code that the alignment ladder injects on this side, to show that it would notice them."""
+"""Faults of code that the alignment ladder injects on this side, to show that it detects them."""
 
 import torch
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ from torch_impl import export, images, model, optimizer
 
 
 def inject(name: str) -> None:
-    """Commit the fault ``name`` in this process from now on."""
+    """Inject the fault ``name`` into this process from now on."""
     {
         "no-straight-through": _no_straight_through,
         "decay-after-momentum": _decay_after_momentum,
@@ -27,11 +27,11 @@ def _decay_after_momentum() -> None:
             for group in self.param_groups:
                 for parameter in group["params"]:
                     parameter.data.mul_(1 - group["lr"] * group["weight_decay"])
-            kept = [group["weight_decay"] for group in self.param_groups]
+            decays = [group["weight_decay"] for group in self.param_groups]
             for group in self.param_groups:
                 group["weight_decay"] = 0.0
             super().step()
-            for group, decay in zip(self.param_groups, kept, strict=True):
+            for group, decay in zip(self.param_groups, decays, strict=True):
                 group["weight_decay"] = decay
 
     optimizer.torch.optim.SGD = Decoupled

@@ -25,7 +25,7 @@ from torch_impl.model import losses
 from torch_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from torch_impl.runtime import autocast
 
-# this project has its own display; Lightning turns its own up when it is imported
+# this project has its own display; Lightning sets its log level to INFO when it is imported
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 
@@ -61,12 +61,12 @@ class LitGreedyHash(lightning.LightningModule):
         seconds = time.monotonic() - self._started
         evaluates = self.job.recipe.evaluates(self._epoch)
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
-        rate = learning_rate_of(self.optimizers())
-        record = self.job.finish_epoch(self._epoch, rate, means, seconds, self.encoded)
+        learning_rate = learning_rate_of(self.optimizers())
+        record = self.job.finish_epoch(self._epoch, learning_rate, means, seconds, self.encoded)
         self.log_dict({name: value for name, value in record.items() if isinstance(value, float)})
 
     def encode_images(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features and predicted classes of the images at ``index``."""
+        """Hash logits and predicted classes of the images at ``index``."""
         return encode_images(self.network, self.images, index, self.job.progress)
 
 

@@ -17,8 +17,8 @@ class SignStraightThrough(torch.autograd.Function):
     """sign(x) forward (0 at 0); the gradient passes unchanged."""
 
     @staticmethod
-    def forward(ctx, feature: Tensor) -> Tensor:
-        return torch.sign(feature)
+    def forward(ctx, hash_logits: Tensor) -> Tensor:
+        return torch.sign(hash_logits)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
@@ -26,9 +26,9 @@ class SignStraightThrough(torch.autograd.Function):
 
 
 class Output(NamedTuple):
-    """``feature`` (B, bits) before the sign, ``code`` (B, bits) after it, ``logits`` (B, classes)."""
+    """``hash_logits`` (B, bits) before the sign, ``code`` (B, bits) after it, ``logits`` (B, classes)."""
 
-    feature: Tensor
+    hash_logits: Tensor
     code: Tensor
     logits: Tensor
 
@@ -70,7 +70,7 @@ class GreedyHash(nn.Module):
         return Output(x, code, self.classifier(code))
 
     def stages(self, masks: tuple[Tensor, Tensor] | None = None) -> list[tuple[str, Stage]]:
-        """The named steps from pixels to feature, in order."""
+        """The named steps from pixels to hash logits, in order."""
         mask6, mask7 = masks or (None, None)
         return [
             ("conv1", self.conv1),
@@ -121,7 +121,7 @@ class Losses(NamedTuple):
 
 
 def losses(output: Output, labels: Tensor, penalty_weight: float) -> Losses:
-    """Cross-entropy of the logits plus the weighted mean of ||h| - 1|^3 over features h; labels int64 (B,)."""
+    """Cross-entropy of the logits plus the weighted mean of ||h| - 1|^3 over hash logits h; labels int64 (B,)."""
     cross_entropy = F.cross_entropy(output.logits, labels)
-    penalty = torch.mean(torch.abs(torch.abs(output.feature) - 1) ** 3)
+    penalty = torch.mean(torch.abs(torch.abs(output.hash_logits) - 1) ** 3)
     return Losses(cross_entropy + penalty_weight * penalty, cross_entropy, penalty)

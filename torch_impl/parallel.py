@@ -16,8 +16,8 @@ def count_gpus() -> int:
     return torch.cuda.device_count()
 
 
-def commands(words: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
-    """What starts this node's ranks of ``python WORDS``: one process each, as Lightning's environment wants them."""
+def commands(arguments: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
+    """What starts this node's ranks of ``python ARGUMENTS``: one process each, as Lightning's environment expects."""
     common = {
         "MASTER_ADDR": layout.address,
         "MASTER_PORT": str(layout.port),
@@ -26,7 +26,7 @@ def commands(words: list[str], layout: Layout, device: str, scratch: Path) -> li
     }
     ranks = [(layout.node * layout.devices + local, local) for local in range(layout.devices)]
     return [
-        Command(f"rank {rank}", [sys.executable, *words], common | {"RANK": str(rank), "LOCAL_RANK": str(local)})
+        Command(f"rank {rank}", [sys.executable, *arguments], common | {"RANK": str(rank), "LOCAL_RANK": str(local)})
         for rank, local in ranks
     ]
 

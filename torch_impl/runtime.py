@@ -48,7 +48,7 @@ def resolve_device(name: str) -> str:
 
 def environment(device: str) -> dict:
     """The contents of ``environment.json``."""
-    facts = describe_machine(("torch", "lightning", "torchvision"))
+    machine = describe_machine(("torch", "lightning", "torchvision"))
     arithmetic = Arithmetic.of_process()
     precision = {
         "precision": arithmetic.precision,
@@ -60,10 +60,10 @@ def environment(device: str) -> dict:
     return {
         "framework": FRAMEWORK,
         "device": device,
-        "device_name": torch.cuda.get_device_name() if device == "cuda" else facts["cpu"],
+        "device_name": torch.cuda.get_device_name() if device == "cuda" else machine["cpu"],
         "framework_threads": torch.get_num_threads(),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if device == "cuda" else None,
         "precision": precision,
-        **facts,
+        **machine,
     }

@@ -19,7 +19,7 @@ from shared.system.files import scratch_beside
 
 # suffix of DST -> the families of names it may be written under, and the fields it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
-_ALL_FIELDS = ("momentum", "epoch", "rate", "recipe", "framework")
+_ALL_FIELDS = ("momentum", "epoch", "learning_rate", "recipe", "framework")
 TARGETS = {
     ".safetensors": ((OURS,), _ALL_FIELDS),
     ".ckpt": ((OURS,), _ALL_FIELDS),
@@ -114,7 +114,7 @@ def _write_paddle(target: Path, checkpoint: Checkpoint, names: str) -> None:
         return {table[name]: transposed(arrays[name], kind) for name, kind in KINDS.items()}
 
     parameters = in_paddle(checkpoint.weights)
-    metadata = checkpoint.facts() | {"weights_sha256": weights.digest(parameters)}
+    metadata = checkpoint.metadata() | {"weights_sha256": weights.digest(parameters)}
     velocities = checkpoint.momentum and in_paddle(checkpoint.momentum)
     write_paddle(
         target, PaddleState(parameters, velocities, metadata), {table[name]: kind for name, kind in KINDS.items()}
@@ -130,6 +130,10 @@ def summary(target: Path, checkpoint: Checkpoint, names: str) -> str:
     network = f"{checkpoint.bits} bits, width x{checkpoint.width:g}"
     text = f"{printable(target)}: {TITLES[names]}, {network}, from {checkpoint.form}"
     written, no_place = [n for n in present if n in held], [n for n in present if n not in held]
-    text += f"; with {', '.join(written)}" if written else ""
-    text += f"; left out of the file, which has no place for it: {', '.join(no_place)}" if no_place else ""
+    text += f"; with {_listed(written)}" if written else ""
+    text += f"; left out of the file, which has no place for it: {_listed(no_place)}" if no_place else ""
     return text + (f"; left out: {listed(checkpoint.left_out)}" if checkpoint.left_out else "")
+
+
+def _listed(fields: list[str]) -> str:
+    return ", ".join(fields).replace("_", " ")

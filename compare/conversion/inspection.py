@@ -7,7 +7,7 @@ from shared.checkpoint.checkpoint import KINDS, Checkpoint
 from shared.readers.trees import listed
 from shared.system.errors import printable
 
-_TRAINING_STATE = ("epoch", "rate", "momentum")
+_TRAINING_STATE = ("epoch", "learning rate", "momentum")
 
 
 def inspect(checkpoint: Checkpoint) -> str:
@@ -19,7 +19,7 @@ def inspect(checkpoint: Checkpoint) -> str:
         f"form       {checkpoint.form}",
         f"network    {checkpoint.bits} bits, AlexNet width x{checkpoint.width:g}, {_count(checkpoint):,} numbers",
         f"epoch      {epoch if checkpoint.epoch is None else checkpoint.epoch}",
-        f"rate       {learning_rate if checkpoint.rate is None else f'{checkpoint.rate:g}'}",
+        f"rate       {learning_rate if checkpoint.learning_rate is None else f'{checkpoint.learning_rate:g}'}",
         f"momentum   {'for every parameter' if checkpoint.momentum else momentum}",
         f"recipe     {'in the file' if checkpoint.recipe else unknown}",
     ]

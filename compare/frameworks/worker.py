@@ -19,7 +19,7 @@ from shared.system.errors import EXIT_USER_ERROR, UserError, WorkerDied
 from shared.system.files import append_to
 from shared.system.progress import Progress, replay
 from shared.system.start import ENDS_WITH_STDIN
-from shared.training.launch import words_of
+from shared.training.launch import module_arguments
 
 _QUOTED_LINES = 15
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -156,7 +156,7 @@ class Worker:
             environment["OMP_NUM_THREADS"] = str(self.threads)
         try:
             return subprocess.Popen(
-                [self.python, *words_of(module, list(arguments))],
+                [self.python, *module_arguments(module, list(arguments))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -54,11 +54,11 @@ def _summed_penalty(_name: str, request: Request, arrays: Arrays) -> tuple[Reque
 
 def _late_drop(_name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
     late = replace(request.recipe, lr_drop_epoch=request.recipe.lr_drop_epoch + 1)
-    dropped = [step for step, learning_rate in enumerate(request.rates) if learning_rate != request.rates[0]]
-    rates = list(request.rates)
+    rates = list(request.learning_rates)
+    dropped = [step for step, rate in enumerate(rates) if rate != rates[0]]
     for step in dropped[: len(dropped) // 2 or 1]:
         rates[step] = rates[0]
-    return replace(request, recipe=late, rates=tuple(rates)), arrays
+    return replace(request, recipe=late, learning_rates=tuple(rates)), arrays
 
 
 def _float64(name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
@@ -205,13 +205,13 @@ FAULTS = {
             "misread-rate",
             "the rate reported for one epoch is not the one used",
             "rates",
-            corrupt_answer=_changed(lambda _request, name: name == "rates", _first_to(0.1)),
+            corrupt_answer=_changed(lambda _request, name: name == "learning_rates", _first_to(0.1)),
         ),
         Fault(
             "single-rate-drop",
             "the rate drops once and not again",
             "rates",
-            corrupt_answer=_changed(lambda _request, name: name == "rates", _never_below_the_first_drop),
+            corrupt_answer=_changed(lambda _request, name: name == "learning_rates", _never_below_the_first_drop),
         ),
         Fault(
             "flipped-code-bit",

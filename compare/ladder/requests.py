@@ -47,13 +47,13 @@ def _both_dtypes(setup: Setup, dtype: str, steps: int, more: tuple[str, ...]) ->
     parts = ("weights", "forward", "gradients", "trajectory")
     if dtype in setup.scale.optimiser_dtypes:
         parts += ("optimizer",)
-    request = Request(setup.recipe, dtype, parts + more, num_steps=steps)
-    return dataclasses.replace(request, keep=setup.saved_steps, rates=setup.learning_rates), setup.arrays
+    request = Request(setup.recipe, dtype, parts + more, num_steps=steps, saved_steps=setup.saved_steps)
+    return dataclasses.replace(request, learning_rates=setup.learning_rates), setup.arrays
 
 
 def _float32(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
     """From pixels to trajectory."""
-    return _both_dtypes(setup, "float32", setup.scale.steps, ("facts", "pixels", "rates"))
+    return _both_dtypes(setup, "float32", setup.scale.steps, ("inputs", "pixels", "learning_rates"))
 
 
 def _float64(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
@@ -116,7 +116,7 @@ def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays
     half, last = setup.scale.resume_step, setup.scale.strict_steps
     request = Request(setup.recipe, "float64", ("trajectory",), first_step=half, num_steps=last - half)
     state = take(answers[OTHER[side], "float64"], f"trajectory.{half}.")
-    return dataclasses.replace(request, keep=(last,), rates=setup.learning_rates), setup.arrays | state
+    return dataclasses.replace(request, saved_steps=(last,), learning_rates=setup.learning_rates), setup.arrays | state
 
 
 # each after those it builds on

@@ -60,7 +60,8 @@ def rates(rung: str, session: LadderSession) -> list[Record]:
     """The learning rate that the optimiser holds in every epoch of the recipe, by the published formula."""
     expected = numpy_reference.rates(session.setup.recipe)
     name = "rate of every epoch"
-    return [compare(rung, f"{side}: {name}", session.of(side, "float32")["rates"], expected, "exact") for side in SIDES]
+    received = {side: session.of(side, "float32")["learning_rates"] for side in SIDES}
+    return [compare(rung, f"{side}: {name}", values, expected, "exact") for side, values in received.items()]
 
 
 def codes(rung: str, session: LadderSession) -> list[Record]:

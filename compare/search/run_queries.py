@@ -15,7 +15,7 @@ from compare.search.neighbours import index_codes
 from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
-from shared.codes.predictions import told_apart
+from shared.codes.predictions import separate_problems
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset, class_name, image_name, image_size
 from shared.data.pictures import read_pictures
@@ -70,7 +70,7 @@ class FinishedRun:
         """
         command = ["answer", "--checkpoint", str(self.run.checkpoint_file), "--device", device]
         with closing(worker.dialogue(command + (["--data", self.data] if self.data else []))) as dialogue:
-            records, problems = told_apart(dialogue.ask(write_question(names, pixels))["records"])
+            records, problems = separate_problems(dialogue.ask(write_question(names, pixels))["records"])
         if problems:
             raise UserError(*problems)
         codes = pack_codes(np.array([list(record["bits"]) for record in records]) == "1")

@@ -53,7 +53,7 @@ def _codes_and_score(codes: Codes, path: Path, argsort: bool) -> dict[str, float
 def _trained_state(measured: Measured, folder: Path) -> Checkpoint:
     """A checkpoint of the measured network's size."""
     arrays = weights.load(folder / "initial.safetensors")[0]
-    return Checkpoint(arrays, arrays, epoch=1, rate=measured.recipe.learning_rate_at(1))
+    return Checkpoint(arrays, arrays, epoch=1, learning_rate=measured.recipe.learning_rate_at(1))
 
 
 def _codes(bits: int) -> Codes:

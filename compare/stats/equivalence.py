@@ -35,7 +35,7 @@ import numpy as np
 import scipy
 
 from compare.stats.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
-from shared.config.recipe import MARGIN
+from shared.config.recipe import EQUIVALENCE_MARGIN
 from shared.system.errors import UserError
 
 EQUIVALENT, WITHIN, DIFFERENT, UNDECIDED = "equivalent", "different but within", "different", "undecided"
@@ -164,7 +164,7 @@ class Overall:
         return f"; a difference at one of {len(self.by_bits)} lengths may be chance (Holm's p = {self.p_different:.2f})"
 
 
-def paired(differences: Sequence[float], equivalence_margin: float = MARGIN) -> Paired:
+def paired(differences: Sequence[float], equivalence_margin: float = EQUIVALENCE_MARGIN) -> Paired:
     """The verdict on differences of mAP, one per seed, by the table at the head of this file.
 
     Raises UserError for a margin that is no mAP between 0 and 1 and for differences that are not finite.
@@ -192,7 +192,7 @@ def paired(differences: Sequence[float], equivalence_margin: float = MARGIN) -> 
     )
 
 
-def overall(differences: Mapping[int, Mapping[int, float]], equivalence_margin: float = MARGIN) -> Overall:
+def overall(differences: Mapping[int, Mapping[int, float]], equivalence_margin: float = EQUIVALENCE_MARGIN) -> Overall:
     """The verdicts on ``differences``, bits -> seed -> difference of mAP, one by one and together.
 
     Raises UserError where there is no length, and as ``paired`` does.

@@ -26,13 +26,13 @@ def load_backbone(path: Path, recipe: Recipe) -> Arrays:
     """
     content, where = read_content(path), str(path)
     prefix = _prefix(content.tensors, where)
-    found = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items() if name.startswith(prefix)}
-    renamed = {layer_renamed(name, TORCHVISION): name for name in found if name not in _IMAGENET_HEAD}
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items() if name.startswith(prefix)}
+    renamed = {layer_renamed(name, TORCHVISION): name for name in tensors if name not in _IMAGENET_HEAD}
     layers = RELU_LAYERS if any(name.startswith(("fc6.", "fc7.")) for name in renamed) else _CONV_LAYERS
     expected = {p.name: p for p in parameters(recipe) if p.name.split(".")[0] in layers}
     arrays = {}
     for name, theirs in renamed.items():
-        array = as_float32(theirs, read_stored(found[theirs], f"{where}: {printable(theirs, 100)}"), where)
+        array = as_float32(theirs, read_stored(tensors[theirs], f"{where}: {printable(theirs, 100)}"), where)
         is_transposed = content.is_transposed and name in expected
         arrays[name] = transposed(array, expected[name].kind) if is_transposed else array
     check_shapes(arrays, list(expected.values()), where)
@@ -41,7 +41,7 @@ def load_backbone(path: Path, recipe: Recipe) -> Arrays:
 
 def _prefix(tensors: Mapping[str, object], where: str) -> str:
     """What stands before the names of all layers; UserError where no network is found, or several."""
-    found = sorted(
+    prefixes = sorted(
         {
             name.removesuffix(first)
             for name in tensors
@@ -49,10 +49,10 @@ def _prefix(tensors: Mapping[str, object], where: str) -> str:
             if name == first or name.endswith(f".{first}")
         }
     )
-    if len(found) != 1:
-        received = " or ".join(f"'{printable(prefix, 60)}{_FIRST[0]}'" for prefix in found[:8]) or "none of them"
+    if len(prefixes) != 1:
+        received = " or ".join(f"'{printable(prefix, 60)}{_FIRST[0]}'" for prefix in prefixes[:8]) or "none of them"
         raise UserError(
             f"{where}: expected AlexNet's layers under torchvision's names ({_FIRST[0]}, ...) or ours ({_FIRST[1]}, "
             f"...), received {received}"
         )
-    return found[0]
+    return prefixes[0]

@@ -20,6 +20,8 @@ from shared.system.errors import UserError, printable
 
 Arrays = dict[str, np.ndarray]
 
+# field of a Checkpoint -> its name in files
+_STORED_NAMES = {"epoch": "epoch", "learning_rate": "rate", "recipe": "recipe", "framework": "framework"}
 # parameter name -> "conv", "linear" or "bias", in the network's order; the same at every width and length
 KINDS = {p.name: p.kind for p in parameters(PRESETS["paper"])}
 _MISSING_CLASSIFIER = (
@@ -32,15 +34,15 @@ _MISSING_CLASSIFIER = (
 class Checkpoint:
     """Neutral float32 ``weights`` and ``momentum``, both complete, in torch orientation under our names.
 
-    ``epoch`` counts finished epochs, ``rate`` is the one the optimiser held then, ``recipe`` the text of its
+    ``epoch`` counts finished epochs, ``learning_rate`` is the one the optimiser held then, ``recipe`` the text of its
     recipe.json; each is None where the file does not hold it. ``form`` says what the file was, and ``left_out`` what
-    else it holds, with the reason where there is one to tell.
+    else it holds, with the reason where there is one.
     """
 
     weights: Arrays
     momentum: Arrays | None = None
     epoch: int | None = None
-    rate: float | None = None
+    learning_rate: float | None = None
     recipe: str | None = None
     framework: str | None = None
     form: str = field(default="", compare=False)
@@ -56,10 +58,10 @@ class Checkpoint:
         """AlexNet's scale."""
         return width_of(_channels(self.weights), self.weights["fc6.bias"].size)
 
-    def facts(self) -> dict:
-        """What is known besides arrays, as plain values, without what is not."""
-        known = {name: getattr(self, name) for name in ("epoch", "rate", "recipe", "framework")}
-        return {name: value for name, value in known.items() if value is not None}
+    def metadata(self) -> dict:
+        """What files hold beside the arrays, plain values under their stored names, without those that are None."""
+        values = {stored: getattr(self, name) for name, stored in _STORED_NAMES.items()}
+        return {stored: value for stored, value in values.items() if value is not None}
 
     def origin(self) -> dict:
         """What a run that goes on from here records of it."""
@@ -90,14 +92,14 @@ class Checkpoint:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write the neutral form atomically."""
-    weights.save(path, checkpoint.weights, checkpoint.facts(), checkpoint.momentum)
+    weights.save(path, checkpoint.weights, checkpoint.metadata(), checkpoint.momentum)
 
 
 def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool = True, key: str = "") -> Checkpoint:
-    """The checkpoint in ``path``, whose format is told by suffix and content, and whose author by the names in it.
+    """The checkpoint in ``path``: suffix and content decide the format, the names in it the implementation.
 
     ``path`` may be a finished run's folder. Of several networks in a file ``key`` names one. What lies beside the
-    weights is used where it can be, and else told in ``left_out``. Raises UserError for damage, for anything but one
+    weights is used where it can be, else named in ``left_out``. Raises UserError for damage, for anything but one
     finite GreedyHash model (of ``bits`` if given), and for names or layouts that can be read in two ways.
     ``need_classifier`` False admits a model without classifier.
     """
@@ -117,9 +119,9 @@ def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool =
         kinds |= kinds_of_momentum
     except _Unusable as error:
         left_out["momentum"] = str(error)
-    facts = _checked_facts(content.facts, where)
+    metadata = _checked_metadata(content.metadata, where)
     form = ", ".join(filter(None, [content.form, reading.describe(), describe_types(kinds)]))
-    return Checkpoint(arrays, momentum, **facts, form=form, left_out=left_out)
+    return Checkpoint(arrays, momentum, **metadata, form=form, left_out=left_out)
 
 
 class _Unusable(Exception):
@@ -128,13 +130,13 @@ class _Unusable(Exception):
 
 def _read(tensors: Mapping[str, Stored], reading: Reading, is_transposed: bool, where: str) -> tuple[Arrays, set[str]]:
     """The arrays under our names, in torch orientation and float32, and the types they had."""
-    found, kinds = {}, set()
+    arrays, kinds = {}, set()
     for ours, theirs in reading.names.items():
         array = read_stored(tensors[theirs], f"{where}: {printable(theirs, 100)}")
         kinds.add(type_name(array))
         array = as_float32(theirs, array, where)
-        found[ours] = transposed(array, KINDS[ours]) if is_transposed else array
-    return found, kinds
+        arrays[ours] = transposed(array, KINDS[ours]) if is_transposed else array
+    return arrays, kinds
 
 
 def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> tuple[Arrays | None, set[str]]:
@@ -162,12 +164,12 @@ def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) ->
 
 def _beside(content: Content, reading: Reading, where: str) -> dict[str, str]:
     """What lies beside the weights, and why it is of no use; UserError for what stands in a parameter's place."""
-    left = unused_in(content.value, reading.names.values())
+    unused = unused_in(content.value, reading.names.values())
     for name in (reading.prefix + missing for missing in reading.missing):
-        if name in left:
-            received = printable(left[name] or "something else", 100)
+        if name in unused:
+            received = printable(unused[name] or "something else", 100)
             raise UserError(f"{where}: {printable(name, 100)}: expected a tensor, received {received}")
-    return {name: why for name, why in left.items() if why or name not in content.told}
+    return {name: why for name, why in unused.items() if why or name not in content.bookkeeping}
 
 
 def _check_shapes(arrays: Arrays, is_transposed: bool, where: str) -> None:
@@ -193,33 +195,34 @@ def _channels(arrays: Mapping[str, np.ndarray]) -> list[int]:
     return [arrays[f"conv{n}.bias"].size for n in range(1, 6)]
 
 
-def _checked_facts(facts: Mapping[str, object], where: str) -> dict:
-    """Epoch, rate, recipe and framework among the ``facts``, None where they are not there."""
-    kinds = {"epoch": int, "rate": (int, float), "recipe": str, "framework": str}
-    known = {name: facts.get(name) for name in kinds}
-    for name, value in known.items():
+def _checked_metadata(metadata: Mapping[str, object], where: str) -> dict:
+    """The fields of a Checkpoint that a file's ``metadata`` holds under their stored names, None where it does not."""
+    kinds = {"epoch": int, "learning_rate": (int, float), "recipe": str, "framework": str}
+    values = {name: metadata.get(stored) for name, stored in _STORED_NAMES.items()}
+    for name, value in values.items():
         wrong = not isinstance(value, kinds[name]) or isinstance(value, bool)
-        if value is not None and (wrong or (name in ("epoch", "rate") and not 0 <= value < math.inf)):
+        if value is not None and (wrong or (name in ("epoch", "learning_rate") and not 0 <= value < math.inf)):
             # nothing of the value is shown: it can be a tower of tuples
-            raise UserError(f"{where}: {name}: expected a plain value in range, received {type(value).__name__}")
-    return known
+            stored = _STORED_NAMES[name]
+            raise UserError(f"{where}: {stored}: expected a plain value in range, received {type(value).__name__}")
+    return values
 
 
 def open_checkpoint(path: Path) -> tuple[Recipe, Arrays, dict]:
-    """Recipe, weights and facts of a trained model, whatever form it has; a classifier may be missing.
+    """Recipe, weights and metadata of a trained model, whatever form it has; a classifier may be missing.
 
     Raises UserError for a file without its recipe, or of other sizes than that says.
     """
-    found = read_checkpoint(path, need_classifier=False)
-    if found.recipe is None:
+    checkpoint = read_checkpoint(path, need_classifier=False)
+    if checkpoint.recipe is None:
         raise UserError(
             f"{path}: expected a checkpoint that carries its recipe, received one without; add it by: "
             f"python compare/convert.py {shlex.quote(str(path))} OUT.safetensors --recipe paper --data PATH"
         )
-    recipe = recipe_from_text(found.recipe, where=f"{path}: recipe")
-    expected = [p for p in parameters(recipe) if p.name in found.weights or p.name != CLASSIFIER]
-    weights.check_shapes(found.weights, expected, str(path))
-    return recipe, found.weights, found.facts()
+    recipe = recipe_from_text(checkpoint.recipe, where=f"{path}: recipe")
+    expected = [p for p in parameters(recipe) if p.name in checkpoint.weights or p.name != CLASSIFIER]
+    weights.check_shapes(checkpoint.weights, expected, str(path))
+    return recipe, checkpoint.weights, checkpoint.metadata()
 
 
 def with_classifier(recipe: Recipe, arrays: Arrays) -> Arrays:

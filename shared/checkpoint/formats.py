@@ -48,19 +48,19 @@ _OTHERS = (
 class Content(NamedTuple):
     """Tensors and momentum under the file's names; ``is_transposed`` if linear weights are (in, out), Paddle's way.
 
-    ``value`` is all that the file holds, of which the entries ``told`` need no mention; ``left_out`` says why something
-    that may be wanted is not here, and ``preferred`` under which entry a network is the file's own.
+    ``value`` is all that the file holds, of which the entries in ``bookkeeping`` need no mention; ``left_out`` says why
+    something that may be wanted is not here, and ``preferred`` under which entry a network is the file's own.
     """
 
     form: str
     is_transposed: bool
     tensors: Mapping[str, Stored]
     momentum: Mapping[str, Stored]
-    facts: dict
+    metadata: dict
     value: object
     left_out: dict[str, str]
     preferred: str = ""
-    told: frozenset[str] = frozenset()
+    bookkeeping: frozenset[str] = frozenset()
 
 
 def read_content(path: Path) -> Content:
@@ -93,9 +93,9 @@ def format_of(path: Path) -> str:
     suffix = SUFFIXES.get(path.suffix.lower())
     content = _format_by_content(head, suffix)
     if content is None:
-        known = f"{_TITLES[suffix]}, as the suffix {path.suffix} says" if suffix else f"one of {', '.join(SUFFIXES)}"
+        expected = f"{_TITLES[suffix]}, as the suffix {path.suffix} says" if suffix else f"one of {', '.join(SUFFIXES)}"
         end = _remedy(head, suffix)
-        raise UserError(f"{path}: expected {known}, received {size} bytes that begin with {head[:16]!r}{end}")
+        raise UserError(f"{path}: expected {expected}, received {size} bytes that begin with {head[:16]!r}{end}")
     if suffix not in (None, content):
         plain = _PLAIN_PICKLE.format(name=path.name) if (suffix, content) == ("torch", "paddle") else ""
         raise UserError(
@@ -108,9 +108,9 @@ def format_of(path: Path) -> str:
 def _remedy(head: bytes, suffix: str | None) -> str:
     if not head:
         return "; it is empty: copy or download the file again"
-    known = [what for begin, what in _OTHERS if head.startswith(begin)]
-    if known or suffix not in _SAVES:
-        return f"; {known[0]}" if known else ""
+    remedies = [remedy for begin, remedy in _OTHERS if head.startswith(begin)]
+    if remedies or suffix not in _SAVES:
+        return f"; {remedies[0]}" if remedies else ""
     return f"; save the weights again: {_SAVES[suffix]}"
 
 
@@ -128,14 +128,14 @@ def _format_by_content(head: bytes, suffix: str | None) -> str | None:
 
 def _read_neutral(path: Path) -> Content:
     tensors, metadata = read_safetensors(path)
-    own, momentum = weights.parted(tensors)
-    return Content("safetensors", False, own, momentum, metadata, {}, {})
+    parameters, momentum = weights.separate_momentum(tensors)
+    return Content("safetensors", False, parameters, momentum, metadata, {}, {})
 
 
 def _read_paddle(path: Path) -> Content:
     state = read_paddle(path)
-    form = "PaddlePaddle .pdparams" + (" + .pdopt" if state.momentum or state.facts else "")
-    digest = state.facts.pop("weights_sha256", None)
+    form = "PaddlePaddle .pdparams" + (" + .pdopt" if state.momentum or state.metadata else "")
+    digest = state.metadata.pop("weights_sha256", None)
     if digest is not None and digest != _digest(state.parameters, str(path)):
         raise UserError(f"{optimizer_file(path)}: belongs to other parameters than those in the .pdparams beside it")
     return Content(form, True, *state)
@@ -143,7 +143,7 @@ def _read_paddle(path: Path) -> Content:
 
 def _digest(tensors: Mapping[str, Stored], where: str) -> str:
     arrays = {name: read_stored(tensor, where) for name, tensor in tensors.items()}
-    # this project's own files, which alone say it, hold nothing else
+    # only this project writes a digest, and its files hold float32 alone
     return weights.digest(arrays) if all(array.dtype == np.float32 for array in arrays.values()) else ""
 
 
@@ -155,5 +155,14 @@ def _read_torch(path: Path) -> Content:
         return Content(form, False, tensors, {}, {}, value, {})
     names = list(tensors_in(value[lightning_files.STATE], str(path)))
     training = lightning_files.read_training(value, names)
-    form, own = "PyTorch Lightning .ckpt", (lightning_files.STATE, lightning_files.BOOKKEEPING)
-    return Content(form, False, tensors, training.momentum, training.facts, value, training.left_out, *own)
+    return Content(
+        "PyTorch Lightning .ckpt",
+        False,
+        tensors,
+        training.momentum,
+        training.metadata,
+        value,
+        training.left_out,
+        preferred=lightning_files.STATE,
+        bookkeeping=lightning_files.BOOKKEEPING,
+    )

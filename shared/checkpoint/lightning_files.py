@@ -27,10 +27,10 @@ _NO_NAMES = (
 
 
 class Training(NamedTuple):
-    """``momentum`` by the optimiser's own names and ``facts``; ``left_out`` says why something is not among them."""
+    """``momentum`` by the optimiser's own names; ``metadata``; and in ``left_out`` why something is in neither."""
 
     momentum: Mapping[str, Stored]
-    facts: dict
+    metadata: dict
     left_out: dict[str, str]
 
 
@@ -46,23 +46,23 @@ def is_lightning(value: object) -> bool:
 
 def read_training(value: dict, names: Sequence[str]) -> Training:
     """What a checkpoint of Lightning says of the training; ``names`` are its parameters' in the state dict's order."""
-    momentum, facts, left_out = {}, {}, {}
+    momentum, metadata, left_out = {}, {}, {}
     try:
         group, state = _optimizer(value)
-        facts["rate"] = plain_number(group.get("lr"))
+        metadata["rate"] = plain_number(group.get("lr"))
         if why := why_no_number(group.get("lr")):
-            left_out["rate"] = why
+            left_out["learning rate"] = why
         momentum = _momentum(group, state, names, value)
     except _Unusable as error:
         left_out["momentum"] = str(error)
     try:
-        facts["epoch"] = _finished_epochs(value) or None
+        metadata["epoch"] = _finished_epochs(value) or None
     except _Unusable as error:
         left_out["epoch"] = str(error)
-    if not facts.get("epoch"):
-        facts.pop("rate", None)  # that of an untrained model is the recipe's
-    own = value.get("greedyhash")
-    return Training(momentum, {**(own if isinstance(own, dict) else {}), **facts}, left_out)
+    if not metadata.get("epoch"):
+        metadata.pop("rate", None)  # that of an untrained model is the recipe's
+    project_entry = value.get("greedyhash")
+    return Training(momentum, {**(project_entry if isinstance(project_entry, dict) else {}), **metadata}, left_out)
 
 
 def _optimizer(value: dict) -> tuple[dict, dict]:
@@ -144,23 +144,23 @@ def _finished_epochs(value: dict) -> int:
     batches = loop.get("epoch_loop.batch_progress")
     if batches is None:
         return processed
-    now, started = _of(batches, "current", dict), _count(epochs, "started")
-    done = _count(now, "processed")
+    current, started = _of(batches, "current", dict), _count(epochs, "started")
+    done = _count(current, "processed")
     if done == 0:
         return processed
-    if batches.get("is_last_batch") is True and done == _count(now, "ready"):
-        return started  # also while the epoch's end is still to be told, as after validation
-    every = _batches_an_epoch(batches, now, started)
-    of_them = f"{done} of {every} batches" if every else "1 batch" if done == 1 else f"{done} batches"
+    if batches.get("is_last_batch") is True and done == _count(current, "ready"):
+        return started  # also before Lightning records the epoch's end, as after validation
+    per_epoch = _batches_an_epoch(batches, current, started)
+    of_them = f"{done} of {per_epoch} batches" if per_epoch else "1 batch" if done == 1 else f"{done} batches"
     raise _Unusable(f"in mid-epoch: after {of_them} of epoch {started}")
 
 
-def _batches_an_epoch(batches: dict, now: dict, started: int) -> int | None:
-    """As the last batch tells, or the epochs before; None in the first."""
+def _batches_an_epoch(batches: dict, current: dict, started: int) -> int | None:
+    """Batches in an epoch, from its last batch or from the epochs before; None in the first epoch."""
     if batches.get("is_last_batch") is True:
-        return _count(now, "ready")
-    before = _count(_of(batches, "total", dict), "processed") - _count(now, "processed")
-    if started < 2 or before % (started - 1) or before // (started - 1) <= _count(now, "processed"):
+        return _count(current, "ready")
+    before = _count(_of(batches, "total", dict), "processed") - _count(current, "processed")
+    if started < 2 or before % (started - 1) or before // (started - 1) <= _count(current, "processed"):
         return None
     return before // (started - 1)
 
@@ -172,11 +172,11 @@ def _of(holder: object, key: str, kind: type) -> object:
 def _count(holder: dict, key: str) -> int:
     number = holder.get(key)
     if type(number) is not int or not 0 <= number <= _MOST_BATCHES:
-        raise _Unusable("the file does not tell it as Lightning does")
+        raise _Unusable("the file does not record it as Lightning does")
     return number
 
 
 def _typed(value: object, kind: type) -> object:
     if not isinstance(value, kind):
-        raise _Unusable("the file does not tell it as Lightning does")
+        raise _Unusable("the file does not record it as Lightning does")
     return value

@@ -1,4 +1,4 @@
-"""What GreedyHash's parameters are called in the wild: one table per family of names, and who wrote a given file."""
+"""What implementations call GreedyHash's parameters: one table per family of names, and which family a file follows."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -35,7 +35,7 @@ TITLES = {
 LIGHTNING_PREFIX = "network."  # torch_impl's Lightning module keeps the network under this name
 _MOST_PARTS, _MOST_LISTED = 4, 8  # parts of a parameter's name, readings or names in a message
 PARAMETERS = tuple(
-    f"{layer}.{what}" for layer in LAYERS for what in ("weight", "bias") if f"{layer}.{what}" != "classifier.bias"
+    f"{layer}.{kind}" for layer in LAYERS for kind in ("weight", "bias") if f"{layer}.{kind}" != "classifier.bias"
 )
 
 
@@ -68,7 +68,7 @@ class Reading(NamedTuple):
 def parameter_names(family: str) -> dict[str, str]:
     """Our parameter names, in the network's order, and what ``family`` calls them."""
     theirs = {layer: name for name, layer in FAMILIES[family].items()}
-    return {name: f"{theirs[layer]}.{what}" for name in PARAMETERS for layer, _, what in [name.partition(".")]}
+    return {name: f"{theirs[layer]}.{kind}" for name in PARAMETERS for layer, _, kind in [name.partition(".")]}
 
 
 def read_names(names: Collection[str], where: str, key: str = "", preferred: str = "") -> Reading:
@@ -77,18 +77,18 @@ def read_names(names: Collection[str], where: str, key: str = "", preferred: str
     Of several networks the one under ``key`` is taken, a dotted prefix, or else one under ``preferred``. Raises
     UserError, listing the readings, when there is none or several remain.
     """
-    found = _readings(names, f"{key}." if key else "")
-    if not found:
+    readings = _readings(names, f"{key}." if key else "")
+    if not readings:
         received = _some(sorted(names)) if names else "no tensor"
         under = f" under {printable(key, 60)}" if key else ""
         there = _existing([reading for reading in _readings(names, "") if reading.is_model]) if key else ""
         raise UserError(
             f"{where}: expected GreedyHash's parameters{under}, received {received}; known are {_known()}{there}"
         )
-    models = [reading for reading in found if reading.is_model]
+    models = [reading for reading in readings if reading.is_model]
     models = [reading for reading in models if preferred and reading.prefix.startswith(f"{preferred}.")] or models
-    best = max(len(reading.names) for reading in found)
-    likely = models or [reading for reading in found if len(reading.names) == best]
+    best = max(len(reading.names) for reading in readings)
+    likely = models or [reading for reading in readings if len(reading.names) == best]
     likely = [_with_extra(reading, names) for reading in likely[:_MOST_LISTED]]
     if len(models) == 1 and not likely[0].extra:
         return _with_classifier(likely[0], names)
@@ -104,8 +104,8 @@ def _readings(names: Collection[str], begin: str) -> list[Reading]:
     known = {theirs for table in tables.values() for theirs in table.values()}
     prefixes = {name[: len(name) - len(end)] for name in names for end in _ends(name) if end in known}
     prefixes = sorted(prefix for prefix in prefixes if prefix.startswith(begin))
-    found = [_read(names, family, table, prefix) for family, table in tables.items() for prefix in prefixes]
-    return [reading for reading in found if reading.names]
+    readings = [_read(names, family, table, prefix) for family, table in tables.items() for prefix in prefixes]
+    return [reading for reading in readings if reading.names]
 
 
 def _ends(name: str) -> Iterator[str]:
@@ -131,17 +131,17 @@ def _with_classifier(reading: Reading, names: Collection[str]) -> Reading:
         around = around.rstrip(".").rpartition(".")[0]
         around += "." if around else ""
         beside = {name for name in names if name.startswith(around) and not name.startswith(reading.prefix)}
-        found = [name for name in beside if name == around + theirs or name.endswith(f".{theirs}")]
-        if len(found) == 1 and not _has_company(found[0].removesuffix(theirs), beside - set(found)):
-            return reading._replace(names={**reading.names, CLASSIFIER: found[0]}, missing=[])
-        if found:
+        candidates = [name for name in beside if name == around + theirs or name.endswith(f".{theirs}")]
+        if len(candidates) == 1 and not _has_parameters(candidates[0].removesuffix(theirs), beside - set(candidates)):
+            return reading._replace(names={**reading.names, CLASSIFIER: candidates[0]}, missing=[])
+        if candidates:
             break
     return reading
 
 
-def _has_company(module: str, others: Collection[str]) -> bool:
-    # then it is another model's
-    return bool(module) and any(name.startswith(module) for name in others)
+def _has_parameters(module: str, names: Collection[str]) -> bool:
+    # then the classifier is another model's
+    return bool(module) and any(name.startswith(module) for name in names)
 
 
 def _choice(models: Sequence[Reading]) -> str:
@@ -171,8 +171,8 @@ def _some(names: Sequence[str]) -> list[str]:
 
 def layer_renamed(name: str, table: Mapping[str, str]) -> str:
     """``name`` of a parameter with its layer looked up in ``table``; unchanged if it is not there."""
-    layer, _, what = name.rpartition(".")
-    return f"{table.get(layer, layer)}.{what}"
+    layer, _, kind = name.rpartition(".")
+    return f"{table.get(layer, layer)}.{kind}"
 
 
 def _known() -> str:

@@ -24,8 +24,8 @@ _TABLE = "StructuredToParameterName@@"
 _CUT = "UnpackBigParamInfor@@"
 _SCHEDULER = "LR_Scheduler"
 _VELOCITY = re.compile(r"(.+)_velocity_\d+")
-# our own entry in a .pdopt, which Paddle carries along and does not look at
-_FACTS = "greedyhash"
+# this project's entry in a .pdopt, which Paddle keeps and does not read
+_ENTRY = "greedyhash"
 _FROM_A_MODEL = "; save the model's parameters by name: paddle.save(model.state_dict(), 'weights.pdparams')"
 _PROTOCOL = 4  # the newest that every Paddle since 2.1 reads
 
@@ -33,28 +33,28 @@ Arrays = dict[str, np.ndarray]
 
 
 class PaddleState(NamedTuple):
-    """What is to be written: parameters under the network's names in Paddle's layout, their velocities, facts."""
+    """What is to be written: parameters under the network's names in Paddle's layout, their velocities, metadata."""
 
     parameters: Arrays
     velocities: Arrays | None
-    facts: dict
+    metadata: dict
 
 
 class PaddleContent(NamedTuple):
-    """What was read: parameters and their momentum under the network's names, and what else is known.
+    """What was read: parameters and their momentum under the network's names, and metadata.
 
     ``value`` is all that the file holds, ``left_out`` says why the momentum is not here.
     """
 
     parameters: dict[str, Stored]
     momentum: dict[str, Stored]
-    facts: dict
+    metadata: dict
     value: dict
     left_out: dict[str, str]
 
 
 class _Parameter(StoredArray):
-    """An array as Paddle pickles it; ``name`` is Paddle's own, where the file says it beside the array."""
+    """An array as Paddle pickles it; ``name`` is Paddle's own, where it stands beside the array."""
 
     __slots__ = ("name",)
 
@@ -94,8 +94,8 @@ def _tuple(items: object = ()) -> object:
 
 def _dense(text: object = None, names: object = None) -> object:
     """Tensors without gradient are pickled as eval("data", {"data": array}), which is not evaluated here."""
-    found = names.get("data") if text == "data" and isinstance(names, dict) else None
-    return found if isinstance(found, _Parameter) else StandIn("builtins.eval")
+    array = names.get("data") if text == "data" and isinstance(names, dict) else None
+    return array if isinstance(array, _Parameter) else StandIn("builtins.eval")
 
 
 _ADMITTED = {
@@ -136,8 +136,8 @@ def read_paddle(path: Path) -> PaddleContent:
     content = read_pickle(beside.read_bytes(), f"{beside} (move it away to read the parameters alone)", _ADMITTED)
     momentum, left_out = _velocities(content, _owners(table, parameters))
     if why := why_no_number(_of(content, _SCHEDULER).get("last_lr")):
-        left_out["rate"] = why
-    return PaddleContent(parameters, momentum, _facts(content), value, left_out)
+        left_out["learning rate"] = why
+    return PaddleContent(parameters, momentum, _metadata(content), value, left_out)
 
 
 def _joined(value: dict, where: str) -> dict:
@@ -153,38 +153,38 @@ def _joined(value: dict, where: str) -> dict:
 
 
 def _owners(table: object, parameters: Mapping[str, Stored]) -> dict[str, str]:
-    """Paddle's own name -> the network's; by the file's table, or as said beside each array."""
+    """Paddle's own name -> the network's; from the file's table, or from the name beside each array."""
     pairs = table.items() if isinstance(table, dict) else ((n, getattr(p, "name", None)) for n, p in parameters.items())
-    return {own: name for name, own in pairs if isinstance(own, str) and isinstance(name, str)}
+    return {paddle_name: name for name, paddle_name in pairs if isinstance(paddle_name, str) and isinstance(name, str)}
 
 
 def _velocities(content: dict, owners: Mapping[str, str]) -> tuple[dict[str, Stored], dict[str, str]]:
     """The velocities under the network's names, and why there are none."""
-    found, foreign = {}, []
+    momentum, foreign = {}, []
     for name, item in content.items():
         if not isinstance(name, str) or not isinstance(item, Stored):
             continue
         match = _VELOCITY.fullmatch(name)
         if match and match[1] in owners:
-            found[owners[match[1]]] = item
+            momentum[owners[match[1]]] = item
         else:
             foreign.append(printable(name, 60))
     if foreign:
-        what = f"{foreign[0]} and {len(foreign) - 1} more" if len(foreign) > 1 else foreign[0]
-        why = f"the .pdopt holds {what}, no velocity of paddle.optimizer.Momentum for a parameter that {_TABLE} names"
-        return {}, {"momentum": why}
-    return found, {}
+        received = f"{foreign[0]} and {len(foreign) - 1} more" if len(foreign) > 1 else foreign[0]
+        expected = f"no velocity of paddle.optimizer.Momentum for a parameter that {_TABLE} names"
+        return {}, {"momentum": f"the .pdopt holds {received}, {expected}"}
+    return momentum, {}
 
 
 def _of(content: dict, key: str) -> dict:
     return content.get(key) if isinstance(content.get(key), dict) else {}
 
 
-def _facts(content: dict) -> dict:
-    """Epoch and rate by Paddle's scheduler, and what this project adds."""
-    scheduler, own = _of(content, _SCHEDULER), _of(content, _FACTS)
-    epoch, rate = (plain_number(scheduler.get(key)) for key in ("last_epoch", "last_lr"))
-    return {"epoch": epoch if isinstance(epoch, int) else None, "rate": rate, **own}
+def _metadata(content: dict) -> dict:
+    """Epoch and learning rate by Paddle's scheduler, and what this project adds."""
+    scheduler, project_entry = _of(content, _SCHEDULER), _of(content, _ENTRY)
+    epoch, learning_rate = (plain_number(scheduler.get(key)) for key in ("last_epoch", "last_lr"))
+    return {"epoch": epoch if isinstance(epoch, int) else None, "rate": learning_rate, **project_entry}
 
 
 def write_paddle(path: Path, state: PaddleState, kinds: Mapping[str, str]) -> None:
@@ -197,17 +197,17 @@ def write_paddle(path: Path, state: PaddleState, kinds: Mapping[str, str]) -> No
     velocities = {f"{names[name]}_velocity_0": array for name, array in (state.velocities or {}).items()}
     with atomic_path(beside) as optimizer_part, atomic_path(path) as part:
         part.write_bytes(pickle.dumps({**state.parameters, _TABLE: names}, _PROTOCOL))
-        optimizer_part.write_bytes(pickle.dumps(_optimizer_content(velocities, state.facts), _PROTOCOL))
+        optimizer_part.write_bytes(pickle.dumps(_optimizer_content(velocities, state.metadata), _PROTOCOL))
         # parameters beside velocities of other parameters would be a silent mistake: a kill may leave none
         beside.unlink(missing_ok=True)
     if not velocities:
         beside.unlink()
 
 
-def _optimizer_content(velocities: Arrays, facts: dict) -> dict:
-    content = {**velocities, _TABLE: {name: name for name in velocities}, _FACTS: facts}
-    if facts.get("epoch") is not None and facts.get("rate") is not None:
-        content[_SCHEDULER] = {"last_epoch": facts["epoch"], "last_lr": facts["rate"]}
+def _optimizer_content(velocities: Arrays, metadata: dict) -> dict:
+    content = {**velocities, _TABLE: {name: name for name in velocities}, _ENTRY: metadata}
+    if metadata.get("epoch") is not None and metadata.get("rate") is not None:
+        content[_SCHEDULER] = {"last_epoch": metadata["epoch"], "last_lr": metadata["rate"]}
     return content
 
 

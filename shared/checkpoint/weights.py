@@ -37,8 +37,8 @@ def save(
     momentum: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write ``arrays`` and their ``momentum`` atomically as float32 safetensors, ``metadata`` as one JSON string."""
-    every = {**arrays, **{_MOMENTUM + name: array for name, array in (momentum or {}).items()}}
-    contiguous = {name: np.ascontiguousarray(array, np.float32) for name, array in every.items()}
+    tensors = {**arrays, **{_MOMENTUM + name: array for name, array in (momentum or {}).items()}}
+    contiguous = {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
     with atomic_path(path) as temporary:
         try:
             save_file(contiguous, temporary, metadata={"greedyhash": json.dumps(metadata, sort_keys=True)})
@@ -52,18 +52,18 @@ def load(path: Path) -> tuple[Arrays, dict]:
     Raises UserError for a missing or damaged file, another dtype, or a value that is not finite.
     """
     tensors, metadata = read_safetensors(path)
-    own, _ = parted(tensors)
-    arrays = {name: read_stored(tensor, f"{path}: {name}") for name, tensor in own.items()}
+    weights, _ = separate_momentum(tensors)
+    arrays = {name: read_stored(tensor, f"{path}: {name}") for name, tensor in weights.items()}
     for name, array in arrays.items():
         _check_values(name, array, str(path))
     return arrays, metadata
 
 
-def parted(tensors: Mapping[str, Stored]) -> tuple[dict[str, Stored], dict[str, Stored]]:
+def separate_momentum(tensors: Mapping[str, Stored]) -> tuple[dict[str, Stored], dict[str, Stored]]:
     """The weights among ``tensors``, and the momentum that ``save`` wrote beside them, under the weights' names."""
-    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
-    momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name not in own}
-    return own, momentum
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
+    momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name not in weights}
+    return weights, momentum
 
 
 def _check_values(name: str, array: np.ndarray, where: str) -> None:

@@ -1,1 +1,1 @@
-"""From features to binary codes, and codes in any form to packed words."""
+"""From hash logits to binary codes, and codes in any form to packed words."""

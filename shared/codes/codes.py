@@ -20,9 +20,9 @@ class Codes:
     """Codes of the queries followed by those of the database, keyed by image index.
 
     ``index`` int64 (N,), ``labels`` int64 (N,), ``codes`` uint64 (N, ceil(bits/64)) packed,
-    ``margin`` float32 (N, bits) = |feature|, how far each bit is from flipping, ``predicted`` int64 (N,) class, or
-    ``NO_CLASS`` from a model without classifier.
-    A bit is 1 where the feature is above 0; an exact 0 counts as 0 and is counted by ``zeros``.
+    ``margin`` float32 (N, bits) is the bit margin, |hash logit|: how far each bit is from flipping. ``predicted`` is
+    the class, int64 (N,), or ``NO_CLASS`` from a model without classifier. The fields are the arrays of codes.npz.
+    A bit is 1 where the hash logit is above 0; an exact 0 counts as 0, and ``zeros`` counts it.
     """
 
     index: np.ndarray
@@ -33,16 +33,18 @@ class Codes:
     num_queries: int
 
     @classmethod
-    def from_features(cls, features: np.ndarray, predicted: np.ndarray, dataset: Dataset, split: Split) -> "Codes":
-        """Codes of ``encoded_index(split)`` from float32 features (N, bits) and predicted classes (N,).
+    def from_hash_logits(
+        cls, hash_logits: np.ndarray, predicted: np.ndarray, dataset: Dataset, split: Split
+    ) -> "Codes":
+        """Codes of ``encoded_index(split)`` from float32 hash logits (N, bits) and predicted classes (N,).
 
-        Raises NotFinite, with a count, where features or the logits behind the classes are not finite.
+        Raises NotFinite, with a count, where hash logits or the logits behind the classes are not finite.
         """
-        check_finite(features, predicted)
+        check_finite(hash_logits, predicted)
         index = encoded_index(split)
-        packed = pack_codes(features > 0)
-        margin = np.abs(features).astype(np.float32)
-        return cls(index, dataset.labels[index], packed, margin, predicted.astype(np.int64), len(split.query))
+        packed = pack_codes(hash_logits > 0)
+        bit_margin = np.abs(hash_logits).astype(np.float32)
+        return cls(index, dataset.labels[index], packed, bit_margin, predicted.astype(np.int64), len(split.query))
 
     @property
     def bits(self) -> int:
@@ -51,7 +53,7 @@ class Codes:
 
     @property
     def zeros(self) -> int:
-        """How many features were exactly 0, where the sign is a convention."""
+        """How many hash logits were exactly 0, where the sign is a convention."""
         return int((self.margin == 0).sum())
 
     @property
@@ -94,24 +96,24 @@ class Codes:
 
 
 def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
-    """What in the arrays of a file is not as ``Codes`` says; nothing beyond the first is to be asked for."""
-    margin, count = arrays["margin"], arrays["num_queries"]
-    if margin.ndim != 2 or margin.dtype.kind != "f":
-        yield f"margin {margin.dtype} {margin.shape}"
+    """What in the arrays of a file is not as ``Codes`` says; a caller may read the first item alone."""
+    bit_margin, count = arrays["margin"], arrays["num_queries"]
+    if bit_margin.ndim != 2 or bit_margin.dtype.kind != "f":
+        yield f"margin {bit_margin.dtype} {bit_margin.shape}"
     for name in ("index", "labels", "predicted"):
-        if arrays[name].shape != margin.shape[:1] or arrays[name].dtype.kind not in "iu":
-            yield f"{name} {arrays[name].dtype} {arrays[name].shape} beside margin {margin.shape}"
+        if arrays[name].shape != bit_margin.shape[:1] or arrays[name].dtype.kind not in "iu":
+            yield f"{name} {arrays[name].dtype} {arrays[name].shape} beside margin {bit_margin.shape}"
     for name, least in (("labels", 0), ("predicted", NO_CLASS)):
-        if len(margin) and not least <= arrays[name].min() <= arrays[name].max() < NUM_CLASSES:
+        if len(bit_margin) and not least <= arrays[name].min() <= arrays[name].max() < NUM_CLASSES:
             yield f"{name} from {arrays[name].min()} to {arrays[name].max()}, where classes are 0 to {NUM_CLASSES - 1}"
-    if count.shape != () or count.dtype.kind not in "iu" or not 0 <= count <= len(margin):
-        yield f"num_queries that is not from 0 to {len(margin)}"
+    if count.shape != () or count.dtype.kind not in "iu" or not 0 <= count <= len(bit_margin):
+        yield f"num_queries that is not from 0 to {len(bit_margin)}"
     words = arrays["codes"]
-    if words.dtype != np.uint64 or words.shape != (len(margin), -(-margin.shape[1] // 64)):
-        yield f"codes {words.dtype} {words.shape} beside margin {margin.shape}"
+    if words.dtype != np.uint64 or words.shape != (len(bit_margin), -(-bit_margin.shape[1] // 64)):
+        yield f"codes {words.dtype} {words.shape} beside margin {bit_margin.shape}"
     # a bit beyond the code's would count as a difference
-    if margin.shape[1] % 64 and (words[:, -1] >> np.uint64(margin.shape[1] % 64)).any():
-        yield f"codes of more than {margin.shape[1]} bits"
+    if bit_margin.shape[1] % 64 and (words[:, -1] >> np.uint64(bit_margin.shape[1] % 64)).any():
+        yield f"codes of more than {bit_margin.shape[1]} bits"
 
 
 def distinct_codes(codes: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Numbers beyond float32: which networks could reach them, and which images' features and logits are none."""
+"""Numbers beyond float32: which networks could reach them, and which images' hash logits and logits are none."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _LARGEST = 3e36
 
 
 class NotFinite(UserError):
-    """Features or logits of some images are not finite, so they have no codes."""
+    """Hash logits or logits of some images are not finite, so they have no codes."""
 
 
 class Reach(NamedTuple):
@@ -29,20 +29,20 @@ class Reach(NamedTuple):
 
 def reaches(arrays: Mapping[str, np.ndarray]) -> list[Reach]:
     """The reach of every layer of neutral weights, input side first."""
-    found = []
+    layers = []
     with np.errstate(over="ignore"):
         for name in (name for name in arrays if name.endswith(".weight")):
             bias = arrays.get(name.replace(".weight", ".bias"), np.zeros(1))
             weight = np.abs(arrays[name]).reshape(len(arrays[name]), -1).sum(axis=1)
-            found.append(Reach(float(weight.max()), float(np.abs(bias).max())))
-    return found
+            layers.append(Reach(float(weight.max()), float(np.abs(bias).max())))
+    return layers
 
 
 def may_overflow(layers: Iterable[Reach]) -> bool:
     """Whether some image could carry an activation of the network beyond float32; its classifier comes last.
 
-    No activation exceeds the layer's reach times the largest before it, so where these bounds stay small nothing need
-    be watched. Elsewhere every layer must be: a ReLU may turn NaN into 0 (Paddle's does), and all seems well behind it.
+    No activation exceeds the layer's reach times the largest before it, so where these bounds stay small no layer needs
+    a check. Elsewhere every layer needs one: a ReLU may turn NaN into 0 (Paddle's does), which hides it from then on.
     """
     *hidden, classifier = layers
     largest, bounds = float(np.abs([SHIFT, SHIFT + 255 * SCALE]).max()), [classifier.weight]
@@ -57,19 +57,19 @@ def predicted_classes(logits: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), NO_CLASS).astype(np.int64)
 
 
-def finite_images(features: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Whether features (N, bits) and logits, by the class predicted from them (N,), are finite: bool (N,)."""
-    return np.isfinite(features).all(axis=1) & (predicted != NO_CLASS)
+def finite_images(hash_logits: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Whether hash logits (N, bits) and logits, by the class predicted from them (N,), are finite: bool (N,)."""
+    return np.isfinite(hash_logits).all(axis=1) & (predicted != NO_CLASS)
 
 
-def check_finite(features: np.ndarray, predicted: np.ndarray) -> None:
-    """Raise NotFinite, with a count, unless every image's features and logits are finite."""
-    bad = int((~finite_images(features, predicted)).sum())
+def check_finite(hash_logits: np.ndarray, predicted: np.ndarray) -> None:
+    """Raise NotFinite, with a count, unless every image's hash logits and logits are finite."""
+    bad = int((~finite_images(hash_logits, predicted)).sum())
     if bad:
-        what = "logits" if np.isfinite(features).all() else "features"
+        kind = "logits" if np.isfinite(hash_logits).all() else "hash logits"
         raise NotFinite(
-            f"{bad} of {len(features)} images have {what} that are not finite; {WHY_NOT_FINITE}, so there are no codes "
-            "to score: train again, at a lower learning rate"
+            f"{bad} of {len(hash_logits)} images have {kind} that are not finite; {WHY_NOT_FINITE}, so there are no "
+            "codes to score: train again, at a lower learning rate"
         )
 
 

@@ -30,7 +30,7 @@ class Form(NamedTuple):
 def forms_of(sides: Mapping[str, np.ndarray], bits: int | None) -> dict[str, Form]:
     """The form of each of one or two arrays of codes that will be compared, from their shapes, types and ``bits``.
 
-    Only as much of the values is read as tells words and bytes: that numbers are -1 and +1 is not looked at. Raises
+    Values are read only as far as words and bytes need it: whether numbers are -1 and +1 is not checked here. Raises
     UserError, which begins with the side's name, for what is no array of codes, and for what can be read in two ways.
     """
     if bits is not None:
@@ -40,12 +40,12 @@ def forms_of(sides: Mapping[str, np.ndarray], bits: int | None) -> dict[str, For
     kinds = {name: _kind(codes, bits, sides, name) for name, codes in sides.items()}
     if Kind.BYTES in kinds.values():
         return _of_bytes(sides, kinds, bits)
-    found = {name: Form(kind, _num_bits(sides[name], kind, bits)) for name, kind in kinds.items()}
-    for name, form in found.items():
+    forms = {name: Form(kind, _num_bits(sides[name], kind, bits)) for name, kind in kinds.items()}
+    for name, form in forms.items():
         _check_bits(form.bits, f"{name} codes")
         if form.kind is Kind.WORDS and form.bits % 64:
             _check_last_word(sides[name], form.bits, name)
-    return found
+    return forms
 
 
 def _check_array(codes: np.ndarray, name: str) -> None:
@@ -55,9 +55,9 @@ def _check_array(codes: np.ndarray, name: str) -> None:
         raise UserError(f"{name} codes: expected numbers or bool, received {printable(codes.dtype, 80)}")
 
 
-def _check_bits(bits: int, what: str) -> None:
+def _check_bits(bits: int, name: str) -> None:
     if not 1 <= bits <= MAX_BITS:
-        raise UserError(f"{what}: expected 1 to {MAX_BITS} bits, received {printable(bits)}")
+        raise UserError(f"{name}: expected 1 to {MAX_BITS} bits, received {printable(bits)}")
 
 
 def _kind(codes: np.ndarray, bits: int | None, sides: Mapping[str, np.ndarray], name: str) -> Kind:
@@ -83,7 +83,7 @@ def _kind(codes: np.ndarray, bits: int | None, sides: Mapping[str, np.ndarray], 
 
 
 def _other_shape(codes: np.ndarray, bits: int, is_packed: bool) -> str:
-    """What to say of codes that are not of so many ``bits``, whether numbers or packed."""
+    """The message for codes that do not have so many ``bits``, as numbers or packed."""
     packed = f" or packed (N, {-(-bits // (8 * codes.itemsize))})" if is_packed else ""
     may_be_packed = codes.dtype.kind in "iu" and codes.shape[1] < bits and (not is_packed or _are_widened(codes))
     advice = f"; {repacked(codes)}" if may_be_packed else ""

@@ -50,7 +50,7 @@ def packed_codes(codes: np.ndarray, bits: int | None, zeros: str, name: str) -> 
 def packed_together(sides: Mapping[str, np.ndarray], bits: int | None, zeros: str) -> dict[str, tuple[np.ndarray, int]]:
     """As ``packed_codes``, for codes that will be compared: by its name, each side's words and number of bits.
 
-    What one side's values leave open, whether they are words or where a byte's padding is, the other's may decide.
+    The values of one side may decide what those of the other leave open: whether they are words, or where padding is.
     """
     if zeros not in ZEROS:
         raise UserError(f"zeros: expected one of {', '.join(ZEROS)}, received {zeros!r}")

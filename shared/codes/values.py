@@ -35,7 +35,7 @@ class _Values:
     num_infinite: int = 0
     low: float = np.inf
     high: float = -np.inf
-    whole: bool = True
+    is_whole: bool = True
     only_extremes: bool = True  # 0, 1 and 255 alone
 
     def add(self, block: np.ndarray) -> None:
@@ -43,7 +43,7 @@ class _Values:
         self.num_infinite += block.size - finite.size
         if finite.size:
             self.low, self.high = min(self.low, finite.min()), max(self.high, finite.max())
-        self.whole &= bool((finite == np.floor(finite)).all())
+        self.is_whole &= bool((finite == np.floor(finite)).all())
         self.only_extremes &= bool(np.isin(finite, (0, 1, _BYTE)).all())
 
 
@@ -65,7 +65,7 @@ def _of_reals(columns: int, values: _Values) -> str:
         return "these look like features, real numbers: a code is their sign, codes > 0"
     if values.low >= 0 and values.high <= 1:
         return "these look like probabilities: a code is codes > 0.5"
-    if values.whole and values.low >= 0 and values.high <= _BYTE and 8 * columns - 7 <= MAX_BITS:
+    if values.is_whole and values.low >= 0 and values.high <= _BYTE and 8 * columns - 7 <= MAX_BITS:
         return f"if these are packed bytes, pass codes.astype(np.uint8) and {bits_in(columns)}"
     return "all have one sign, so their signs are no codes: pass what the model makes of them, 0 and 1"
 
@@ -80,9 +80,9 @@ def _of_octets(columns: int, values: _Values) -> str:
 
 
 def _of_integers(codes: np.ndarray, values: _Values) -> str:
-    said = []
+    advice = []
     if 8 * codes.shape[1] * codes.itemsize <= MAX_BITS:
-        said.append(repacked(codes))
+        advice.append(repacked(codes))
     if values.low < 0:
-        said.append("if they are features, a code is their sign, codes > 0")
-    return "; ".join(said) or f"codes have up to {MAX_BITS} bits, so these are no packed codes either"
+        advice.append("if they are features, a code is their sign, codes > 0")
+    return "; ".join(advice) or f"codes have up to {MAX_BITS} bits, so these are no packed codes either"

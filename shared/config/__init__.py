@@ -1,1 +1,1 @@
-"""What a run is asked to be: recipe, presets, protocols, precision, and the random streams that follow its seed."""
+"""The settings of a run: recipe, presets, protocols, precision, and the random streams that follow its seed."""

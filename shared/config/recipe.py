@@ -14,8 +14,8 @@ from shared.system.errors import UserError, printable
 from shared.system.files import read_json, sha256_of
 from shared.system.schema import TEXT, checked, parse_json
 
-# half the step from 12 to 24 bits in the paper
-MARGIN = 0.010
+# of mAP; half the step from 12 to 24 bits in the paper
+EQUIVALENCE_MARGIN = 0.010
 NUM_CLASSES = 10
 MAX_BITS = 4096
 # what a seed decides, each part through a stream of its own
@@ -25,7 +25,7 @@ BASE_SEED = 2000
 FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset({"class_names"})
-# the least and the largest value of a number; a recipe can come out of anybody's file, and memory follows its sizes
+# the least and the largest value of a number; a recipe can come from any file, and memory follows its sizes
 _LIMITS = {
     "bits": (1, MAX_BITS),
     "seed": (0, 2**32 - 1),
@@ -46,14 +46,14 @@ _LIMITS = {
 class Recipe:
     """Settings of one run, shared by both frameworks; the defaults are the published CIFAR-10 (I) protocol.
 
-    ``seeded`` names the parts that follow ``seed``; the others stay as ``BASE_SEED`` has them, which only a study of
-    where the variance comes from wants (compare/suite/studies.py).
+    ``seeded`` names the parts that follow ``seed``; the others stay as ``BASE_SEED`` has them, for a study of where the
+    variance comes from (compare/suite/studies.py).
     ``learning_rate`` is multiplied by ``lr_drop_factor`` after every ``lr_drop_epoch`` epochs.
     ``width`` scales AlexNet's channels and units, to whole numbers; ``input_px`` is the side of the upsampled square
     image.
     ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
     ``precision`` is that of training and encoding: fp32, tf32 or bf16 (shared/config/arithmetic.py).
-    ``margin`` is the difference of mAP that does not matter, which the test of equivalence over seeds is made with
+    ``margin`` is the equivalence margin, the difference of mAP that does not matter in the test over seeds
     (compare/stats/equivalence.py): fixed here, before any run.
     ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
     ``class_names`` are those of a data set that is not known by ``dataset``, label by label; () where it is.
@@ -78,7 +78,7 @@ class Recipe:
     penalty_weight: float = 0.1
     dropout: str = "shared"
     precision: str = "fp32"
-    margin: float = MARGIN
+    margin: float = EQUIVALENCE_MARGIN
     backbone: str = "imagenet"
     backbone_layers: tuple[str, ...] = ()
     backbone_sha256: str = ""
@@ -105,9 +105,9 @@ class Recipe:
             raise UserError(f"class_names: expected {NUM_CLASSES} names, received {len(self.class_names)}")
         choices = {"dropout": ("shared", "native"), "precision": PRECISIONS}
         choices |= {"dataset": DATASETS, "protocol": tuple(PROTOCOLS)}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise UserError(f"{name}: expected {' or '.join(known)}, received {getattr(self, name)!r}")
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise UserError(f"{name}: expected {' or '.join(allowed)}, received {getattr(self, name)!r}")
 
     def seed_of(self, part: str) -> int:
         """The seed of one of the parts in ``SEEDED``."""
@@ -144,7 +144,7 @@ def differing_settings(received: Recipe, expected: Recipe, free: Collection[str]
     """ "epochs 5 instead of 50": the settings, but for the ``free`` ones, in which two recipes differ; "" for none."""
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in free]
     pairs = ((name, getattr(received, name), getattr(expected, name)) for name in names)
-    return ", ".join(f"{name} {own!r} instead of {other!r}" for name, own, other in pairs if own != other)
+    return ", ".join(f"{name} {value!r} instead of {wanted!r}" for name, value, wanted in pairs if value != wanted)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -181,7 +181,7 @@ def recipe_from_dict(values: object, where: str) -> Recipe:
 
 def _check_type(name: str, expected: object, value: object) -> None:
     if get_args(expected):
-        right = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+        right = isinstance(value, tuple) and all(isinstance(text, str) for text in value)
     else:
         right = isinstance(value, (int, float) if expected is float else expected) and not isinstance(value, bool)
     if not right or (isinstance(value, float) and not math.isfinite(value)):

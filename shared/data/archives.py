@@ -1,4 +1,4 @@
-"""Files out of a tar archive from anybody: what a member claims is compared with bounds before it is read."""
+"""Files out of a tar archive of any origin: what a member's header says is compared with bounds before it is read."""
 
 import gzip
 import tarfile
@@ -23,7 +23,7 @@ class _TooMuch(Exception):
 
 
 class _Metered:
-    """The unpacked archive; asked for more than ``allowed`` bytes, it raises."""
+    """The unpacked archive; reading more than ``allowed`` bytes raises ``_TooMuch``."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self.allowed = stream, _HEADER_BYTES
@@ -45,11 +45,11 @@ def read_members(path: Path, sizes: Mapping[str, range]) -> dict[str, bytes]:
         stream = _Metered(plain)
         # as a stream: it is read once, from start to end, and never held
         with tarfile.open(fileobj=stream, mode="r|") as archive:
-            found = dict(_wanted(path, archive, stream, sizes))
+            contents = dict(_wanted(path, archive, stream, sizes))
         stream.allowed += _HEADER_BYTES
         while stream.read(1 << 16):  # to its end, where gzip compares the checksum
             pass
-    return found
+    return contents
 
 
 def _wanted(

@@ -23,7 +23,7 @@ class Dataset:
     """Images and labels: ``pixels`` uint8 (N, H, W, 3), ``labels`` int64 (N,), train files first, then test files.
 
     ``name`` is "cifar10" for CIFAR-10 (see ``identity``), "digits" for the bundled digits and "custom" for anything
-    else in a supported layout. ``class_names`` are those of a custom set, label by label; () if nobody says. ``notes``
+    else in a supported layout. ``class_names`` are those of a custom set, label by label; () if unknown. ``notes``
     are lines that its user should see once.
     """
 
@@ -45,10 +45,10 @@ class Dataset:
 def class_name(dataset: str, label: int, class_names: Sequence[str] = ()) -> str:
     """What people call a class of the data set of this name: "cat", "digit 3", or "class 3" for want of a name.
 
-    ``class_names`` are a custom set's own, which can come out of anybody's file; the answer is printable.
+    ``class_names`` are a custom set's own, which can come from any file; the result is printable.
     """
-    known = CIFAR10.classes if dataset == CIFAR10.name else class_names
-    return printable(known[label], 100) if known else f"{'digit' if dataset == DIGITS else 'class'} {label}"
+    names = CIFAR10.classes if dataset == CIFAR10.name else class_names
+    return printable(names[label], 100) if names else f"{'digit' if dataset == DIGITS else 'class'} {label}"
 
 
 def image_name(dataset: str, number: int) -> str:
@@ -89,8 +89,8 @@ def load(data: str, label: str = "") -> Dataset:
 
 def load_known(data: str, name: str, class_names: Sequence[str] = ()) -> Dataset:
     """As ``load`` of a data set that was identified before, as ``name`` with these ``class_names``."""
-    found = _dataset(name, _read(data))
-    return replace(found, class_names=tuple(class_names) or found.class_names)
+    dataset = _dataset(name, _read(data))
+    return replace(dataset, class_names=tuple(class_names) or dataset.class_names)
 
 
 def _read(data: str) -> Images:

@@ -71,11 +71,11 @@ def _common_names(folder: Path, classes: dict[str, list[Path]]) -> tuple[str, ..
 
 
 def _pictures(place: Path, others: list[Path]) -> list[Path]:
-    found = []
+    pictures = []
     for child in _visible(place):
         is_picture = child.suffix.lower() in suffixes() and not child.is_dir()
-        (found if is_picture else others).append(child)
-    return found
+        (pictures if is_picture else others).append(child)
+    return pictures
 
 
 def _visible(folder: Path) -> Iterator[Path]:

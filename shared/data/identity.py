@@ -42,9 +42,9 @@ class Known(NamedTuple):
     sums: tuple[int, ...]
     squares: tuple[int, ...]
 
-    def label(self, words: str) -> str:
-        """What to call a copy that its user calls ``words``: "JPEG copy of CIFAR-10"."""
-        return f"{printable(words) or 'copy'} of {self.title}"
+    def label(self, description: str) -> str:
+        """What to call a copy that its user calls ``description``: "JPEG copy of CIFAR-10"."""
+        return f"{printable(description) or 'copy'} of {self.title}"
 
 
 CIFAR10 = Known(
@@ -61,7 +61,7 @@ KNOWN = (CIFAR10,)
 
 
 class Identity(NamedTuple):
-    """The data set's ``name``, "custom" where it is not known, and in ``note`` what its user should know of that."""
+    """The data set's ``name``, "custom" where it is not known, and a ``note`` for the user, "" for none."""
 
     name: str
     note: str = ""
@@ -90,8 +90,8 @@ def moments(pixels: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     channels = pixels.shape[3]
     counts = np.zeros((channels, 256), np.int64)
     for start in range(0, len(pixels), _IMAGES_AT_ONCE):
-        some = pixels[start : start + _IMAGES_AT_ONCE]
-        counts += [np.bincount(some[..., channel].reshape(-1), minlength=256) for channel in range(channels)]
+        block = pixels[start : start + _IMAGES_AT_ONCE]
+        counts += [np.bincount(block[..., channel].reshape(-1), minlength=256) for channel in range(channels)]
     values = np.arange(256)
     return tuple((counts @ values).tolist()), tuple((counts @ values**2).tolist())
 
@@ -101,7 +101,8 @@ def _misfit(images: Images, known: Known) -> str:
     size, expected = images.pixels.shape[1:3], (*known.size, known.counts)
     split = np.split(images.labels, [images.num_train])
     counts = [np.bincount(part, minlength=len(known.classes)) for part in split]
-    if size != known.size or any((own != count).any() for own, count in zip(counts, known.counts, strict=True)):
+    fits = [(part == count).all() for part, count in zip(counts, known.counts, strict=True)]
+    if size != known.size or not all(fits):
         height, width, (train, test) = expected
         received = f"{len(split[0])} + {len(split[1])} of {size[1]}x{size[0]} pixels"
         return f"that has {train} + {test} images of {width}x{height} a class, and these are {received}"

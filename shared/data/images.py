@@ -25,16 +25,16 @@ class Images(NamedTuple):
 
 def as_labels(labels: object, count: int, where: str) -> np.ndarray:
     """Class numbers int64 (count,) from an array, or a list of whole numbers; UserError for anything else."""
-    found = None
+    numbers = None
     if isinstance(labels, (list, tuple)) and len(labels) == count:
         # not through np.asarray of just anything: lists nested in lists can grow without bound
-        whole = all(isinstance(label, (int, np.integer)) and not isinstance(label, bool) for label in labels)
-        found = np.array(labels, np.int64) if whole and all(abs(int(label)) < 2**63 for label in labels) else None
+        are_whole = all(isinstance(label, (int, np.integer)) and not isinstance(label, bool) for label in labels)
+        numbers = np.array(labels, np.int64) if are_whole and all(abs(int(label)) < 2**63 for label in labels) else None
     elif isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.shape in ((count,), (count, 1)):
-        found = labels.reshape(-1).astype(np.int64)
-    if found is None:
+        numbers = labels.reshape(-1).astype(np.int64)
+    if numbers is None:
         raise UserError(f"{where}: expected {count} integer labels, received {describe(labels)}")
-    return found
+    return numbers
 
 
 def describe(value: object) -> str:

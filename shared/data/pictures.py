@@ -1,4 +1,4 @@
-"""Picture files -> the uint8 RGB pixels a network takes: any size, any mode, and a clear word where that cannot be."""
+"""Picture files -> the uint8 RGB pixels a network takes: any size, any mode, and a clear error where that cannot be."""
 
 import functools
 import logging
@@ -21,10 +21,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 # modes of more than 8 bits a sample, which Pillow would clip
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
-_STDERR, _MOST_SAID = 2, 10_000
+_STDERR, _MOST_CAPTURED = 2, 10_000
 # stderr is the process's
 _STDERR_LOCK = threading.Lock()
-# what Pillow says there of a damaged file is in the one line that is shown
+# what Pillow logs of a damaged file is in the one line that is shown
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -81,21 +81,21 @@ def read_pictures(files: list[Path], size: tuple[int, int]) -> tuple[np.ndarray,
 
 @contextmanager
 def _checked() -> Iterator[None]:
-    """Raise ValueError if libtiff tells stderr of an error, after which it goes on; none of it is shown there."""
-    with _STDERR_LOCK, tempfile.TemporaryFile() as said:
+    """Raise ValueError if libtiff writes of an error to stderr, after which it goes on; none of it is shown there."""
+    with _STDERR_LOCK, tempfile.TemporaryFile() as captured:
         try:
-            kept = os.dup(_STDERR)
-        except OSError:  # it is closed, and libtiff cannot say anything
+            saved_stderr = os.dup(_STDERR)
+        except OSError:  # it is closed, and libtiff cannot write there
             yield
             return
         try:
-            os.dup2(said.fileno(), _STDERR)
+            os.dup2(captured.fileno(), _STDERR)
             yield
         finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
-        said.seek(0)
-        lines = said.read(_MOST_SAID).decode(errors="backslashreplace").splitlines()
+            os.dup2(saved_stderr, _STDERR)
+            os.close(saved_stderr)
+        captured.seek(0)
+        lines = captured.read(_MOST_CAPTURED).decode(errors="backslashreplace").splitlines()
     if errors := [line for line in lines if "Warning," not in line]:
         raise ValueError(f"damaged data: {errors[0]}")
 

@@ -1,4 +1,4 @@
-"""Readers for the ways CIFAR-10 lies on people's disks, each returning train images followed by test images."""
+"""Readers for the layouts that CIFAR-10 is stored in, each returning train images followed by test images."""
 
 import json
 import shlex
@@ -80,21 +80,21 @@ def _read_file(path: Path) -> Images:
 
 
 def _read_folder(folder: Path) -> Images:
-    found: dict[Path, Callable[[], Images]] = {}
+    readers: dict[Path, Callable[[], Images]] = {}
     for inner, layout in (("cifar-10-batches-bin", _BINARY), ("cifar-10-batches-py", _PYTHON)):
         for place in (folder, folder / inner):
             if any((place / f"{name}{layout.suffix}").is_file() for name in _BATCHES):
-                found[place] = partial(_read_batches, place, partial(_read_batch, place), layout)
+                readers[place] = partial(_read_batches, place, partial(_read_batch, place), layout)
     if any((folder / part).is_dir() for part in PARTS):
-        found[folder / PARTS[0]] = partial(read_class_folders, folder)
-    found |= {file: partial(_read_npz, file) for file in _files(folder, ".npz")}
+        readers[folder / PARTS[0]] = partial(read_class_folders, folder)
+    readers |= {file: partial(_read_npz, file) for file in _files(folder, ".npz")}
     # what somebody has unpacked often lies beside its archive
-    found = found or {file: partial(_read_file, file) for file in _files(folder, *archives.SUFFIXES)}
-    found = found or {file: partial(_read_file, file) for file in _files(folder, ".parquet", ".zip")[:1]}
-    if len(found) != 1:
-        received = f"several: {', '.join(map(str, found))}; name one of them" if found else "none of these"
+    readers = readers or {file: partial(_read_file, file) for file in _files(folder, *archives.SUFFIXES)}
+    readers = readers or {file: partial(_read_file, file) for file in _files(folder, ".parquet", ".zip")[:1]}
+    if len(readers) != 1:
+        received = f"several: {', '.join(map(str, readers))}; name one of them" if readers else "none of these"
         raise UserError(f"{folder}: expected one data set ({LAYOUTS}), received {received}")
-    return next(iter(found.values()))()
+    return next(iter(readers.values()))()
 
 
 def _files(folder: Path, *suffixes: str) -> list[Path]:

@@ -29,17 +29,17 @@ class Layer(NamedTuple):
 
 def layers(recipe: Recipe) -> list[Layer]:
     """Every convolution and linear layer at the recipe's ``input_px``, in order."""
-    side, found = recipe.input_px, []
+    side, table = recipe.input_px, []
     for p in parameters(recipe):
         name = p.name.removesuffix(".weight")
         if p.kind == "conv":
             out, inputs, kernel, _ = p.shape
             side = (side + 2 * _PADDING[name] - kernel) // _STRIDE.get(name, 1) + 1
-            found.append(Layer(name, out * inputs * kernel**2 * side**2, out * side**2))
+            table.append(Layer(name, out * inputs * kernel**2 * side**2, out * side**2))
             side = (side - 3) // 2 + 1 if name in _POOLED_AFTER else side
         elif p.kind == "linear":
-            found.append(Layer(name, p.shape[0] * p.shape[1], p.shape[0]))
-    return found
+            table.append(Layer(name, p.shape[0] * p.shape[1], p.shape[0]))
+    return table
 
 
 def encoding_flops(recipe: Recipe) -> int:
@@ -59,14 +59,14 @@ def training_bytes(recipe: Recipe) -> int:
     return _BYTES * (_PASSES_OVER_PARAMETERS * numbers + 4 * activations)
 
 
-def check_memory(recipe: Recipe, processes: int, what: str) -> None:
-    """UserError, naming ``what`` is to be lowered, if this machine cannot hold ``processes`` that train at once."""
+def check_memory(recipe: Recipe, processes: int, setting: str) -> None:
+    """UserError, naming ``setting`` is to be lowered, if this machine cannot hold ``processes`` that train at once."""
     numbers = sum(math.prod(p.shape) for p in parameters(recipe))
     activations = sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
     # at least weights, gradients and momentum, and what goes back through the network
     needed = processes * (_FRAMEWORK_BYTES + _BYTES * (3 * numbers + activations))
     if needed > memory_bytes():
         raise UserError(
-            f"{what}: expected training that fits into the {memory_bytes() / 2**30:.1f} GiB of memory here, "
+            f"{setting}: expected training that fits into the {memory_bytes() / 2**30:.1f} GiB of memory here, "
             f"but it takes {needed / 2**30:.1f} GiB or more; lower it"
         )

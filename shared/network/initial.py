@@ -25,11 +25,11 @@ def initial_weights(recipe: Recipe, backbone: Mapping[str, np.ndarray]) -> dict[
 
 
 def _random(seed: int, parameter: Parameter, shapes: Mapping[str, tuple[int, ...]]) -> np.ndarray:
-    layer, what = parameter.name.split(".")
+    layer, kind = parameter.name.split(".")
     fan_in = math.prod(shapes[f"{layer}.weight"][1:])
     if layer not in RELU_LAYERS:
         return uniform_weights(seed, parameter.name, parameter.shape, 1 / math.sqrt(fan_in))
-    if what == "bias":
+    if kind == "bias":
         return np.zeros(parameter.shape, np.float32)
     keep = 1 - DROPOUT_PROBABILITY if layer in _AFTER_DROPOUT else 1
     return uniform_weights(seed, parameter.name, parameter.shape, math.sqrt(6 * keep / fan_in))

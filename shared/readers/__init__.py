@@ -1,1 +1,1 @@
-"""Files of arrays by anybody, read within bounds and without running anything in them."""
+"""Files of arrays of any origin, read within bounds and without running anything in them."""

@@ -1,4 +1,4 @@
-"""NumPy's files, from anybody: what an array claims is compared with bounds and bytes before it is given memory."""
+"""NumPy's files of any origin: what a header says is compared with bounds and bytes before memory is allocated."""
 
 import io
 import math
@@ -17,7 +17,7 @@ MOST_BYTES = 2 << 30
 # NumPy's own bound for the text of a header, and what stands before it
 _MOST_HEADER_BYTES = 10_000 + 12
 _PARSERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# those that np.savez and np.savez_compressed write; the others give way to bombs inside zipfile
+# those that np.savez and np.savez_compressed write; zipfile does not bound what the others unpack to
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _NPZ, _NPY = "a .npz of plain arrays", "a .npy of numbers"
@@ -30,7 +30,7 @@ _MENDS = {
 
 
 class Header(NamedTuple):
-    """What an array says of itself; its numbers begin ``offset`` bytes after the start of its .npy."""
+    """An array's header; its numbers begin ``offset`` bytes after the start of its .npy."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -61,11 +61,11 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
     with _opened_npz(path) as archive:
         headers = _headers(archive, path, names)
         _check_total(path, headers, most_bytes)
-        found = {}
+        arrays = {}
         for name in headers:
             with archive.open(f"{name}.npy") as member:  # reading to the end, it compares the checksum
-                found[name] = np.lib.format.read_array(member, allow_pickle=False)
-        return found
+                arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+        return arrays
 
 
 def read_npy(path: Path, mmap: bool = False, most_bytes: int = MOST_BYTES) -> np.ndarray:
@@ -110,21 +110,22 @@ def _guarded(path: Path, expected: str) -> Iterator[None]:
 
 
 def _headers(archive: zipfile.ZipFile, path: Path, names: Collection[str] | None) -> dict[str, Header]:
-    there = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")}
-    wanted = there if names is None else names
-    if missing := [name for name in wanted if name not in there]:
-        received = printable(", ".join(there) or "none", 200)
+    infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    entries = {info.filename.removesuffix(".npy"): info for info in infos}
+    requested = entries if names is None else names
+    if missing := [name for name in requested if name not in entries]:
+        received = printable(", ".join(entries) or "none", 200)
         raise UserError(
-            f"{path}: expected the arrays {', '.join(wanted)}; missing {', '.join(missing)}, there: {received}"
+            f"{path}: expected the arrays {', '.join(requested)}; missing {', '.join(missing)}, there: {received}"
         )
-    found = {}
-    for name in wanted:
-        info, where = there[name], f"{path}: {printable(name, 50)}"
+    headers = {}
+    for name in requested:
+        info, where = entries[name], f"{path}: {printable(name, 50)}"
         if info.compress_type not in _COMPRESSIONS or info.flag_bits & _ENCRYPTED:
             raise UserError(f"{where}: expected an array as np.savez writes it, received one packed in another way")
         with archive.open(info) as member:
-            found[name] = _header(member, info.file_size, where, _NPZ)
-    return found
+            headers[name] = _header(member, info.file_size, where, _NPZ)
+    return headers
 
 
 def _header(file: io.BufferedIOBase, size: int, where: str, expected: str) -> Header:

@@ -28,21 +28,21 @@ def as_float32(name: str, array: np.ndarray, where: str) -> np.ndarray:
     """
     kind, shown = type_name(array), f"{where}: {printable(name, 100)}"
     if kind == "bfloat16":
-        found = (array["bfloat16"].astype("<u4") << 16).view("<f4")
+        converted = (array["bfloat16"].astype("<u4") << 16).view("<f4")
     elif kind in ("float16", "float32", "float64"):
         with np.errstate(over="ignore"):
-            found = array.astype(np.float32, copy=False)
+            converted = array.astype(np.float32, copy=False)
     else:
         mend = f"; {UNQUANTIZED}" if array.dtype.kind in "iu" else ""
         raise FloatError(f"{shown}: expected float32, float16, bfloat16 or float64, received {kind}{mend}")
-    if not np.isfinite(found).all():
+    if not np.isfinite(converted).all():
         raise FloatError(f"{shown}: expected finite values of float32, received NaN or infinity or too large ones")
-    if kind == "float64" and not np.array_equal(found, array):
+    if kind == "float64" and not np.array_equal(converted, array):
         raise FloatError(
             f"{shown}: expected float32, received float64 with values that float32 does not hold; round them "
             "yourself before saving: {name: tensor.float() for name, tensor in state.items()}"
         )
-    return found
+    return converted
 
 
 def describe_types(kinds: set[str]) -> str:

@@ -12,10 +12,10 @@ def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Views of the rows, some at a time; of a memory-mapped array no more than that need be resident."""
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         yield rows[start : start + _ROWS_AT_ONCE]
-        _let_go(rows)
+        _release(rows)
 
 
-def _let_go(rows: np.ndarray) -> None:
+def _release(rows: np.ndarray) -> None:
     """Of a file that is mapped for reading, what was read no longer counts as this process's memory."""
     if isinstance(rows, np.memmap) and rows.mode == "r":
         mapping = rows.base

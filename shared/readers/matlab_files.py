@@ -1,4 +1,4 @@
-"""MATLAB's files of version 5 to 7, from anybody: full arrays of numbers, and the names of what else is there.
+"""MATLAB's files of version 5 to 7, of any origin: full arrays of numbers, and the names of what else is there.
 
 SciPy's reader looks types up by numbers of the file that it does not check, which can end the process.
 """
@@ -45,7 +45,7 @@ class _Part(NamedTuple):
 
 
 class _Variable(NamedTuple):
-    """``kind`` is MATLAB's word for it, ``values`` what stands behind its name."""
+    """``kind`` is MATLAB's class, ``values`` the parts after the variable's name."""
 
     name: str
     kind: str
@@ -80,16 +80,16 @@ def read_matlab(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
     ``MOST_BYTES``.
     """
     with _guarded(path):
-        found = {variable.name: variable.array() for variable in _variables(path) if variable.name in names}
-        return {name: found[name] for name in names}
+        arrays = {variable.name: variable.array() for variable in _variables(path) if variable.name in names}
+        return {name: arrays[name] for name in names}
 
 
 def hdf5_conversion(path: Path) -> str:
     """The command that makes a .npz of a file of HDF5, as which MATLAB writes version 7.3."""
-    turned = ".T" if path.suffix.lower() == ".mat" else ""  # MATLAB's axes stand there in reverse
-    arrays = f"**{{k: v[()]{turned} for k, v in h5py.File({str(path)!r}).items() if hasattr(v, 'shape')}}"
-    said = f"import h5py, numpy as np; np.savez({str(path.with_suffix('.npz'))!r}, {arrays})"
-    return f'convert it: python -c "{said}"'
+    transposed = ".T" if path.suffix.lower() == ".mat" else ""  # MATLAB's axes stand there in reverse
+    arrays = f"**{{k: v[()]{transposed} for k, v in h5py.File({str(path)!r}).items() if hasattr(v, 'shape')}}"
+    program = f"import h5py, numpy as np; np.savez({str(path.with_suffix('.npz'))!r}, {arrays})"
+    return f'convert it: python -c "{program}"'
 
 
 @contextmanager

@@ -208,7 +208,7 @@ _VALUES: dict[str, Callable[[object], object]] = {
     "EMPTY_LIST": lambda _: [],
     "EMPTY_DICT": lambda _: {},
     "EMPTY_TUPLE": lambda _: (),
-    # nobody wants a set's items, and hashing them is not safe
+    # a set's items are not needed, and hashing them is not safe
     "EMPTY_SET": lambda _: StandIn("builtins.set"),
 }
 

@@ -33,7 +33,7 @@ class StandIn:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file cannot be read, in our words: a library's would speak of itself."""
+    """Why a file cannot be read, without a library's message, which would be about its own internals."""
     return f"it {error}" if isinstance(error, PickleError) else f"it is damaged ({type(error).__name__})"
 
 

@@ -20,7 +20,7 @@ NDARRAY = Global("numpy", "ndarray")
 
 
 class _Dtype:
-    """What a pickled dtype says of itself; NumPy's own would trust it."""
+    """A pickled dtype, checked before use; NumPy's own would not be."""
 
     __slots__ = ("_spec", "_state")
 
@@ -168,5 +168,5 @@ def load_arrays(data: bytes, where: str) -> dict:
     value = read_pickle(data, where)
     if foreign := [item for item in value.values() if isinstance(item, (StandIn, Global))]:
         kind = printable(foreign[0], 100)
-        raise UserError(f"{where}: it asks for {kind}, and only NumPy arrays and plain values are read")
+        raise UserError(f"{where}: expected NumPy arrays and plain values alone, received {kind}")
     return {key: read_stored(item, where) if isinstance(item, StoredArray) else item for key, item in value.items()}

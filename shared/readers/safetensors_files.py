@@ -46,11 +46,11 @@ def read_safetensors(path: Path) -> tuple[dict[str, StoredTensor], dict]:
     """
     try:
         with safe_open(path, framework="np") as file:
-            metadata = (file.metadata() or {}).get("greedyhash", "{}")
+            text = (file.metadata() or {}).get("greedyhash", "{}")
             names = sorted(file.keys())
         header, begin = _header(path)
-        facts = json.loads(metadata)
-        if not isinstance(facts, dict):
+        metadata = json.loads(text)
+        if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: expected a safetensors file, received one that is {_damage(error)}") from error
@@ -58,7 +58,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, StoredTensor], dict]:
     for name in names:
         entry = header[name]
         tensors[name] = StoredTensor(path, entry["dtype"], tuple(entry["shape"]), begin + entry["data_offsets"][0])
-    return tensors, facts
+    return tensors, metadata
 
 
 def _header(path: Path) -> tuple[dict, int]:

@@ -220,8 +220,8 @@ def _read_legacy(data: bytes) -> object:
     begins: dict[str, int] = {}
 
     def storage(kind: Global, key: str, size: int) -> _Storage:
-        found = _Storage(kind, size, lambda: data[begins[key] : begins[key] + size * found.dtype.itemsize])
-        return described.setdefault(key, found)
+        new = _Storage(kind, size, lambda: data[begins[key] : begins[key] + size * new.dtype.itemsize])
+        return described.setdefault(key, new)
 
     value = unpickle(file, _ADMITTED, lambda pid: storage(*_reference(pid)), python2_text=True)
     keys = unpickle(file, {}, python2_text=True)

@@ -11,7 +11,7 @@ from shared.system.errors import UserError, printable
 
 # a hostile file can put one dict into another many times over
 _MOST_PARTS, _MOST_TENSORS, _DEEPEST = 500_000, 20_000, 20
-# how a module keeps what belongs to it; a state dict leaves these words out of the names
+# where a module stores what belongs to it; the names in a state dict do not contain these
 _OF_A_MODULE = ("_parameters", "_buffers", "_modules")
 
 
@@ -42,21 +42,21 @@ def tensors_in(value: object, where: str) -> dict[str, Stored]:
 
     UserError, beginning with ``where``, for two of one name and for more parts than a checkpoint needs.
     """
-    found: dict[str, Stored] = {}
+    tensors: dict[str, Stored] = {}
     to_do, parts = [("", value, 0)], 0
     while to_do:
         name, item, depth = to_do.pop()
         if isinstance(item, Stored):
-            if name in found:
+            if name in tensors:
                 raise UserError(f"{where}: expected one tensor of each name, received two of {printable(name, 100)}")
-            found[name] = item
+            tensors[name] = item
         elif depth < _DEEPEST:
             within = list(_parts_of(item))
             parts += len(within)
-            if parts > _MOST_PARTS or len(found) > _MOST_TENSORS:
+            if parts > _MOST_PARTS or len(tensors) > _MOST_TENSORS:
                 raise UserError(f"{where}: expected a checkpoint, received one of far more parts than a network has")
             to_do += [(_joined(name, key), part, depth + 1) for key, part in reversed(within) if _holds_more(part)]
-    return found
+    return tensors
 
 
 def _holds_more(value: object) -> bool:
@@ -77,8 +77,9 @@ def _dicts_of_object(value: StandIn) -> list[dict]:
     if not isinstance(state, dict):
         return [value.items]
     # TorchScript's modules have their tensors and modules as attributes, others in dicts
-    own = [state[key] for key in _OF_A_MODULE if isinstance(state.get(key), dict)]
-    return [value.items, *(own or [{key: item for key, item in state.items() if isinstance(item, (StandIn, Stored))}])]
+    module_parts = [state[key] for key in _OF_A_MODULE if isinstance(state.get(key), dict)]
+    attributes = {key: item for key, item in state.items() if isinstance(item, (StandIn, Stored))}
+    return [value.items, *(module_parts or [attributes])]
 
 
 def _joined(name: str, key: str) -> str:
@@ -88,7 +89,7 @@ def _joined(name: str, key: str) -> str:
 def unused_in(value: object, used: Collection[str]) -> dict[str, str]:
     """All in ``value`` but the arrays ``used``: name -> the foreign class or function in it, "" where there is none.
 
-    What lies in one part is told in one entry, and of a pickled module, which has many settings, nothing.
+    One entry stands for all that lies in one part; a pickled module, which has many settings, has none.
     """
     return dict(_unused(value, "", set(used), set(), 0))
 
@@ -98,7 +99,7 @@ def _unused(value: object, name: str, used: set[str], seen: set[int], depth: int
         full = _joined(name, key)
         if full in used:
             continue
-        if depth < _DEEPEST and any(one.startswith(f"{full}.") for one in used):
+        if depth < _DEEPEST and any(path.startswith(f"{full}.") for path in used):
             yield from _unused(item, full, used, seen, depth + 1)
         else:
             yield full, _foreign_in(item, seen)
@@ -118,13 +119,13 @@ def _foreign_in(value: object, seen: set[int]) -> str:
 
 
 def plain_number(value: object) -> int | float | None:
-    """``value``, if it is a number that can be a count or a rate; a foreign file may hold anything in its place."""
+    """``value``, if it can be a count or a learning rate; a file from elsewhere may hold anything in its place."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return value if is_number and 0 <= value < math.inf else None
 
 
 def why_no_number(value: object) -> str:
-    """Why ``value`` is not taken for a rate by ``plain_number``; "" where it is, or is not there at all."""
+    """Why ``plain_number`` does not take ``value`` for a learning rate; "" where it does, or there is none."""
     if value is None or plain_number(value) is not None:
         return ""
     # of anything else nothing is shown: it can be a tower of tuples
@@ -132,7 +133,7 @@ def why_no_number(value: object) -> str:
     return f"expected a number, 0 or more, received {received}"
 
 
-def listed(left: Mapping[str, str], most: int = 8) -> str:
+def listed(reasons: Mapping[str, str], most: int = 8) -> str:
     """Names with their reasons in brackets, the first ``most`` of them, in one line."""
-    parts = [printable(name, 60) + (f" ({printable(why, 300)})" if why else "") for name, why in left.items()]
+    parts = [printable(name, 60) + (f" ({printable(why, 300)})" if why else "") for name, why in reasons.items()]
     return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")

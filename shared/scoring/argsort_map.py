@@ -1,4 +1,4 @@
-"""The mAP that the published codes print: float distances, ordered by NumPy's default sort."""
+"""The mAP that the published implementations print: float distances, ordered by NumPy's default sort."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,14 +30,14 @@ def map_numpy_argsort(
     queries, database, bits = checked_sides(query_codes, query_labels, database_codes, database_labels, bits, zeros)
     signs = _signs(database.words, bits)
 
-    def one(query: int) -> float:
+    def score(query: int) -> float:
         distance = 0.5 * (bits - _signs(queries.words[query : query + 1], bits) @ signs.T)
         relevant = relevance_of(queries.labels[query : query + 1], database.labels)
         return _average_precision(relevant[0][np.argsort(distance[0])][:topk])
 
     different = different_queries(queries)
     with ThreadPoolExecutor(num_threads()) as pool:
-        values = np.array(list(pool.map(one, different.first)))
+        values = np.array(list(pool.map(score, different.first)))
     return float(values[different.of_query].mean())
 
 

@@ -1,8 +1,8 @@
 """Average precision of rankings with ties, from counts per distance: expected, best and worst over all tie orders.
 
-A tie group has ``n`` items, ``r`` of them relevant, after ``seen`` items, ``found`` of them relevant. H are the
-harmonic numbers. The expectation is McSherry and Najork's (Computing information retrieval performance measures
-efficiently in the presence of tied scores, ECIR 2008), rearranged into harmonic form.
+A tie group has ``n`` items, ``r`` of them relevant; before it are ``ranked`` items, ``hits`` of them relevant.
+H are the harmonic numbers. The expectation is McSherry and Najork's (Computing information retrieval performance
+measures efficiently in the presence of tied scores, ECIR 2008), rearranged into harmonic form.
 """
 
 from typing import NamedTuple
@@ -59,32 +59,32 @@ def _different_queries(items: np.ndarray, relevant: np.ndarray, topk: int | None
 
 def _group_sums(items: np.ndarray, relevant: np.ndarray) -> AveragePrecision:
     """The sum of precisions at the relevant items of every tie group, (queries, bits + 1) each."""
-    seen, found = (np.cumsum(count, axis=1) - count for count in (items, relevant))
+    ranked, hits = (np.cumsum(count, axis=1) - count for count in (items, relevant))
     # the groups follow one another, so their harmonic numbers are differences of one row
-    harmonic = _harmonic(np.concatenate([seen, seen[:, -1:] + items[:, -1:]], axis=1))
+    harmonic = _harmonic(np.concatenate([ranked, ranked[:, -1:] + items[:, -1:]], axis=1))
     return AveragePrecision(
-        _expected_sum(seen, found, items, relevant, items, np.diff(harmonic)),
-        _first_sum(seen, found, relevant),
-        _first_sum(seen + items - relevant, found, relevant),
+        _expected_sum(ranked, hits, items, relevant, items, np.diff(harmonic)),
+        _first_sum(ranked, hits, relevant),
+        _first_sum(ranked + items - relevant, hits, relevant),
     )
 
 
 def _expected_sum(
-    seen: np.ndarray, found: np.ndarray, n: np.ndarray, r: np.ndarray, slots: np.ndarray, harmonic: np.ndarray
+    ranked: np.ndarray, hits: np.ndarray, n: np.ndarray, r: np.ndarray, slots: np.ndarray, harmonic: np.ndarray
 ) -> np.ndarray:
-    """The expected sum over the group's first ``slots`` places; ``harmonic`` = H[seen + slots] - H[seen].
+    """The expected sum over the group's first ``slots`` places; ``harmonic`` = H[ranked + slots] - H[ranked].
 
-    (r/n) * ((found + 1 - p * (seen + 1)) * harmonic + p * slots) with p = (r - 1) / (n - 1): place j is relevant with
+    (r/n) * ((hits + 1 - p * (ranked + 1)) * harmonic + p * slots) with p = (r - 1) / (n - 1): place j is relevant with
     probability r/n, and then p * (j - 1) of the places before it are, on average.
     """
     slope = (r - 1) / np.maximum(n - 1, 1)
-    inside = r / np.maximum(n, 1) * ((found + 1 - slope * (seen + 1)) * harmonic + slope * slots)
+    inside = r / np.maximum(n, 1) * ((hits + 1 - slope * (ranked + 1)) * harmonic + slope * slots)
     return np.where(r > 0, inside, 0.0)
 
 
-def _first_sum(seen: np.ndarray, found: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """The sum over i = 1..r of (found + i) / (seen + i): ``r`` relevant items in a row."""
-    return r - (seen - found) * (_harmonic(seen + r) - _harmonic(seen))
+def _first_sum(ranked: np.ndarray, hits: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """The sum over i = 1..r of (hits + i) / (ranked + i): ``r`` relevant items in a row."""
+    return r - (ranked - hits) * (_harmonic(ranked + r) - _harmonic(ranked))
 
 
 def _harmonic(n: np.ndarray) -> np.ndarray:
@@ -95,8 +95,8 @@ def _harmonic(n: np.ndarray) -> np.ndarray:
 class _Cut(NamedTuple):
     """The tie group of one query that the k-th place falls into, of which the first ``slots`` places count."""
 
-    seen: int
-    found: int
+    ranked: int
+    hits: int
     n: int
     r: int
     slots: int
@@ -108,24 +108,24 @@ def _cuts(items: np.ndarray, relevant: np.ndarray, sums: AveragePrecision, topk:
     places = np.minimum(topk, through[:, -1])
     groups = (through >= places[:, None]).argmax(axis=1)
     earlier = [np.cumsum(group_sum, axis=1) - group_sum for group_sum in sums]
-    found = np.cumsum(relevant, axis=1) - relevant
+    hits = np.cumsum(relevant, axis=1) - relevant
     cuts = []
     for query, group in enumerate(groups):
         n, r = int(items[query, group]), int(relevant[query, group])
-        seen = int(through[query, group]) - n
+        ranked = int(through[query, group]) - n
         before = AveragePrecision(*(array[query, group] for array in earlier))
-        cuts.append(_Cut(seen, int(found[query, group]), n, r, int(places[query]) - seen, before))
+        cuts.append(_Cut(ranked, int(hits[query, group]), n, r, int(places[query]) - ranked, before))
     return cuts
 
 
 def _at_cut(cut: _Cut) -> tuple[float, float, float]:
     """Expected, best and worst sum of precisions in the top k."""
     most, least = min(cut.r, cut.slots), max(0, cut.slots - (cut.n - cut.r))
-    harmonic = _harmonic(cut.seen + cut.slots) - _harmonic(cut.seen)
+    harmonic = _harmonic(cut.ranked + cut.slots) - _harmonic(cut.ranked)
     return (
-        cut.before.expected + float(_expected_sum(cut.seen, cut.found, cut.n, cut.r, cut.slots, harmonic)),
-        cut.before.best + _first_sum(cut.seen, cut.found, most),
-        cut.before.worst + _first_sum(cut.seen + cut.slots - least, cut.found, least),
+        cut.before.expected + float(_expected_sum(cut.ranked, cut.hits, cut.n, cut.r, cut.slots, harmonic)),
+        cut.before.best + _first_sum(cut.ranked, cut.hits, most),
+        cut.before.worst + _first_sum(cut.ranked + cut.slots - least, cut.hits, least),
     )
 
 
@@ -137,11 +137,11 @@ def _at_cut_by_found(cut: _Cut) -> tuple[float, float, float]:
     """
     most, least = min(cut.r, cut.slots), max(0, cut.slots - (cut.n - cut.r))
     h = np.arange(least, most + 1)
-    divisors = np.maximum(cut.found + h, 1)
-    harmonic = _harmonic(cut.seen + cut.slots) - _harmonic(cut.seen)
-    expected = cut.before.expected + _expected_sum(cut.seen, cut.found, cut.slots, h, cut.slots, harmonic)
-    best = cut.before.best + _first_sum(cut.seen, cut.found, h)
-    worst = cut.before.worst + _first_sum(cut.seen + cut.slots - h, cut.found, h)
+    divisors = np.maximum(cut.hits + h, 1)
+    harmonic = _harmonic(cut.ranked + cut.slots) - _harmonic(cut.ranked)
+    expected = cut.before.expected + _expected_sum(cut.ranked, cut.hits, cut.slots, h, cut.slots, harmonic)
+    best = cut.before.best + _first_sum(cut.ranked, cut.hits, h)
+    worst = cut.before.worst + _first_sum(cut.ranked + cut.slots - h, cut.hits, h)
     probability = _hypergeometric(cut.n, cut.r, cut.slots, h)
     return float(probability @ (expected / divisors)), (best / divisors).max(), (worst / divisors).min()
 

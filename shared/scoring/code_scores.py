@@ -14,13 +14,13 @@ def score_of(codes: Codes) -> Retrieval:
 
 
 def map_scores(codes: Codes, score: Retrieval | None = None, argsort: bool = False) -> dict[str, float | None]:
-    """Every mAP of the codes: expected, best, worst and stable order within ties, and the ports' argsort.
+    """Every mAP of the codes: expected, best, worst and stable order within ties, and NumPy's argsort.
 
-    ``score`` spares the ranking where it is known. The last costs a hundred times the others and is None unless
-    ``argsort`` asks for it.
+    ``score`` spares the ranking where it is known. The last, by which the published implementations rank, costs a
+    hundred times the others and is None unless ``argsort`` is set.
     """
-    ports = map_numpy_argsort(*codes.sides(), bits=codes.bits) if argsort else None
-    return (score or score_of(codes)).summary() | {"argsort": ports}
+    argsort_map = map_numpy_argsort(*codes.sides(), bits=codes.bits) if argsort else None
+    return (score or score_of(codes)).summary() | {"argsort": argsort_map}
 
 
 def columns_of_queries(codes: Codes, score: Retrieval) -> dict[str, list]:

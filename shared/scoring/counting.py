@@ -33,7 +33,7 @@ class StableSums(NamedTuple):
     """Per query, over the relevant items ranked up to ``topk``: sum of precisions float64, and number int64."""
 
     precisions: np.ndarray
-    found: np.ndarray
+    hits: np.ndarray
 
 
 class _Equal(NamedTuple):
@@ -116,12 +116,12 @@ def stable_sums(
     leave_out = np.full(len(items), -1) if leave_out is None else leave_out
     different = different_queries(queries, leave_out)
     first, side = different.first, different.side
-    seen, found = (np.cumsum(count[first], axis=1) - count[first] for count in (items, relevant))
+    ranked, hits = (np.cumsum(count[first], axis=1) - count[first] for count in (items, relevant))
     sums = StableSums(np.zeros(len(first)), np.zeros(len(first), np.int64))
 
     def add(rows: slice, relevance: np.ndarray) -> None:
-        own = leave_out[first[rows]] - block.start
-        state = (seen[rows], found[rows], *(array[rows] for array in sums), own, topk, side.words[rows])
+        left_out = leave_out[first[rows]] - block.start
+        state = (ranked[rows], hits[rows], *(array[rows] for array in sums), left_out, topk, side.words[rows])
         if block.equal is None:
             hamming.add_items_in_order(*state, block.words, block.label_of_item, relevance)
         else:
@@ -207,10 +207,10 @@ def _for_all_queries(
 
 def _take_out(items: np.ndarray, relevant: np.ndarray, queries: Side, database: Side, leave_out: np.ndarray) -> None:
     (rows,) = np.nonzero(leave_out >= 0)
-    own = leave_out[rows]
-    different = np.ascontiguousarray(queries.words[rows] ^ database.words[own])
+    positions = leave_out[rows]
+    different = np.ascontiguousarray(queries.words[rows] ^ database.words[positions])
     distance = np.unpackbits(different.view(np.uint8), axis=1).sum(axis=1, dtype=np.int64)
-    pairs = zip(queries.labels[rows], database.labels[own], strict=True)
+    pairs = zip(queries.labels[rows], database.labels[positions], strict=True)
     items[rows, distance] -= 1
     related = [relevance_of(query[None], item[None]).item() for query, item in pairs]
     relevant[rows, distance] -= np.array(related, np.int64)

@@ -62,10 +62,10 @@ def eleven_points(items: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     The points are those of ``radius_curve``, query by query: whole tie groups.
     """
     precision, _ = _by_radius(items, relevant)
-    found = np.cumsum(relevant, axis=1)
+    hits = np.cumsum(relevant, axis=1)
     ahead = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     # in whole numbers: recall >= level / 10
-    first = [(found * _LEVELS >= level * found[:, -1:]).argmax(axis=1) for level in range(_LEVELS + 1)]
+    first = [(hits * _LEVELS >= level * hits[:, -1:]).argmax(axis=1) for level in range(_LEVELS + 1)]
     return np.array([np.take_along_axis(ahead, group[:, None], axis=1).mean() for group in first])
 
 
@@ -79,15 +79,15 @@ def rank_curve(items: np.ndarray, relevant: np.ndarray, ranks: np.ndarray) -> Pr
     share = _ratio(density, relevant.sum(axis=1, keepdims=True))
     after = np.cumsum(items, axis=1)
     corners, place = group_values(np.concatenate([after - items, after], axis=None))
-    found, recall = (_polygon(corners, place, slope, ranks) / len(items) for slope in (density, share))
-    return PrecisionRecall(found / ranks, recall)
+    hits, recall = (_polygon(corners, place, slope, ranks) / len(items) for slope in (density, share))
+    return PrecisionRecall(hits / ranks, recall)
 
 
 def precision_at(items: np.ndarray, relevant: np.ndarray, ranks: Sequence[int]) -> list[float]:
     """Expected precision after each of ``ranks``; places beyond the end of the ranking hold nothing relevant."""
     before, density = np.cumsum(items, axis=1) - items, _ratio(relevant, items)
-    found = ((density * np.clip(rank - before, 0, items)).sum(axis=1).mean() for rank in ranks)
-    return [float(expected / rank) for expected, rank in zip(found, ranks, strict=True)]
+    hits = ((density * np.clip(rank - before, 0, items)).sum(axis=1).mean() for rank in ranks)
+    return [float(expected / rank) for expected, rank in zip(hits, ranks, strict=True)]
 
 
 def ranks_to_report(length: int) -> list[int]:
@@ -107,8 +107,8 @@ def ties(items: np.ndarray, relevant: np.ndarray) -> Ties:
 
 
 def _by_radius(items: np.ndarray, relevant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    found = np.cumsum(relevant, axis=1)
-    return _ratio(found, np.cumsum(items, axis=1)), _ratio(found, found[:, -1:])
+    hits = np.cumsum(relevant, axis=1)
+    return _ratio(hits, np.cumsum(items, axis=1)), _ratio(hits, hits[:, -1:])
 
 
 def _polygon(corners: np.ndarray, place: np.ndarray, slope: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -52,12 +52,12 @@ def _check_same(queries: Side, items: Side) -> None:
 
 
 def _check_labels(queries: Side, items: Side, positions: np.ndarray) -> None:
-    (asked,) = np.nonzero(positions >= 0)
-    one, other = queries.labels[asked], items.labels[positions[asked]]
-    differ = asked[(one != other).reshape(len(asked), -1).any(axis=1)] if len(asked) else asked
+    (rows,) = np.nonzero(positions >= 0)
+    query_labels, item_labels = queries.labels[rows], items.labels[positions[rows]]
+    differ = rows[(query_labels != item_labels).reshape(len(rows), -1).any(axis=1)] if len(rows) else rows
     if len(differ):
         raise UserError(
             f"--exclude-self: expected each query to have the label of the item that it is, received {len(differ)} of "
-            f"{len(asked)} with another; query {differ[0]}, item {positions[differ[0]]}, is the first; these numbers "
+            f"{len(rows)} with another; query {differ[0]}, item {positions[differ[0]]}, is the first; these numbers "
             "name other images"
         )

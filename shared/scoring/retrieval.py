@@ -1,6 +1,6 @@
 """Retrieval scores of binary codes by Hamming distance, exact under ties.
 
-Items at one distance are tied, and the published codes leave their order to the sort routine. Here a query's
+Items at one distance are tied, and the published implementations leave their order to the sort routine. Here a query's
 ranking enters as two counts per distance, items and relevant items, so no order of the database can matter:
 ``map_expected`` is the mean over all orders within ties, ``map_best`` and ``map_worst`` are the extremes.
 """
@@ -160,7 +160,7 @@ def evaluate(
     scores = average_precision(items, relevant, topk and last, denominator)
     sums = stable_sums(queries, database, items, relevant, last, leave_out, advance)
     total = relevant.sum(axis=1)
-    divisors = {"found": sums.found, "all": total, "min": np.minimum(total, last)}
+    divisors = {"found": sums.hits, "all": total, "min": np.minimum(total, last)}
     stable = sums.precisions / np.maximum(divisors[denominator], 1)
     return Retrieval(topk, denominator, *scores, stable, items, relevant)
 

@@ -15,7 +15,7 @@ EXIT_USER_ERROR = 2
 EXIT_WORKER_DIED = 3
 EXIT_INTERRUPTED = 130
 _MOST_LETTERS = 2000
-# what a person can mend, and the words for it; any other failure of the system is a fault of ours
+# failures that a user can mend, and how; any other failure of the system is a fault of this project
 _MENDABLE = {
     errno.ENOSPC: "make room, or choose another place",
     errno.EDQUOT: "make room, or choose another place",
@@ -42,7 +42,7 @@ class WorkerDied(Exception):
 
 
 class Diverged(WorkerDied):
-    """What the worker says itself when it ends: training came to numbers that are not finite."""
+    """Training came to numbers that are not finite; the worker reports it before it ends."""
 
 
 def exit_status(main: Callable[[], None]) -> int:
@@ -53,7 +53,7 @@ def exit_status(main: Callable[[], None]) -> int:
     try:
         main()
         _flush(sys.stdout)
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         return 0
     except (UserError, WorkerDied, KeyboardInterrupt, MemoryError, OSError) as error:
         return _report(error)
@@ -69,7 +69,7 @@ def remedy(error: OSError) -> str:
 
 
 def _report(error: BaseException) -> int:
-    """Say what happened, and return the exit status; raises the error again if nobody but us can mend it."""
+    """Print what happened, and return the exit status; raises the error again if no user can mend it."""
     match error:
         case UserError():
             status, lines = EXIT_USER_ERROR, [f"error: {printable(line)}" for line in error.args]
@@ -105,7 +105,7 @@ def _flush(stream: TextIO | None) -> None:
 def printable(value: object, most: int = _MOST_LETTERS) -> str:
     r"""``value`` as one line of at most ``most`` letters that a terminal only shows.
 
-    Control characters, and bytes of a file's name that are no UTF-8, become escapes; of a huge number its size is told.
+    Control characters, and bytes of a file's name that are no UTF-8, become escapes; a huge number becomes its size.
 
     >>> printable("a\x1b[31m\n"), printable("caf\u00e9 \udcc6"), printable("a" * 9, most=5)
     ('a\\x1b[31m\\n', 'café \\xc6', 'aaaaa...')

@@ -1,6 +1,6 @@
 """Files that are either whole or absent: atomic writes, digests, locks and the cache folder.
 
-Nothing is written through a symbolic link: a suite may come from anybody.
+Nothing is written through a symbolic link: a suite may come from elsewhere.
 """
 
 import errno
@@ -59,7 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         make_folder(path.parent)
         _remove_leftovers(path)
-        with temporary.open("xb") as file:  # not as the writer pleases: safetensors' files are for nobody else
+        with temporary.open("xb") as file:  # safetensors' own files can be read by their owner alone
             permissions = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         yield temporary
         temporary.chmod(permissions)

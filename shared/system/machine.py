@@ -1,4 +1,4 @@
-"""Facts about the machine and the process that belong to every measured number."""
+"""Properties of the machine and the process that belong to every measured number."""
 
 import ctypes
 import os
@@ -23,7 +23,7 @@ _AVX512 = {"avx512f", "avx512dq", "avx512bw", "avx512vl"}
 
 
 def is_tuned() -> bool:
-    """Whether this project's speed settings are in force: not with ``$GREEDYHASH_UNTUNED``, to see what they are worth.
+    """Whether this project's speed settings are in force: not with ``$GREEDYHASH_UNTUNED``, to measure their gain.
 
     They change no result but for the rounding of another order of summation.
     """

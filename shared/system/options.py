@@ -15,11 +15,11 @@ _MOST_SHOWN = 50
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's own, but UserError is raised for what it does not understand, with what may have been meant.
+    """As argparse's own, but raises UserError for an unknown or wrong argument, with what may have been meant.
 
-    ``type=int``, ``float`` and ``Path`` say what they expect; an empty path, which would be the folder one stands in,
-    is refused. An option of one value may be given once: of several, the last would count and the others be lost
-    in silence. ``description`` is shown as it stands.
+    Errors of ``type=int``, ``float`` and ``Path`` say what is expected; an empty path, which would be the current
+    folder, is refused. An option of one value may be given once: of several, argparse would use the last and drop the
+    others in silence. ``description`` is shown unchanged.
     """
 
     admits_repeated = False
@@ -34,17 +34,18 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Admit no unknown argument: the verbs' parsers are asked through this."""
+        """Admit no unknown argument: argparse calls the verbs' parsers through this."""
         args = list(sys.argv[1:] if args is None else args)
         if not self._subparsers:  # before argparse misses the option that was misspelt
             options = args[: args.index("--")] if "--" in args else args
-            self._refuse([word for word in options if word.startswith("--") and not self._knows(word.split("=")[0])])
+            names = [argument.split("=")[0] for argument in options if argument.startswith("--")]
+            self._refuse([name for name in names if not self._admits(name)])
         known, unknown = super().parse_known_args(args, namespace)
         self._refuse(unknown)
         return known, unknown
 
-    def _knows(self, name: str) -> bool:
-        return any(known.startswith(name) for known in self._option_string_actions)
+    def _admits(self, name: str) -> bool:
+        return any(option.startswith(name) for option in self._option_string_actions)
 
     def _refuse(self, unknown: list[str]) -> None:
         if unknown:
@@ -54,16 +55,16 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             choices = list(map(str, action.choices))
-            said = f"expected {_one_of(choices)}, received {printable(value, _MOST_SHOWN)!r}"
-            raise argparse.ArgumentError(action, said + _meant(str(value), choices))
+            message = f"expected {_one_of(choices)}, received {printable(value, _MOST_SHOWN)!r}"
+            raise argparse.ArgumentError(action, message + _meant(str(value), choices))
 
     def error(self, message: str) -> NoReturn:
-        # argparse's own words for what is not overridden here: "argument --bits: expected at least one argument"
+        # argparse's own message for what is not overridden here: "argument --bits: expected at least one argument"
         raise UserError(re.sub(r"^argument (\S+?)(/\S+)?: ", r"\1: ", message))
 
 
 class WorkerParser(Parser):
-    """That of the workers: a rank is started by the words of its parent, and further ones that count in their place."""
+    """That of the workers: a rank gets its parent's arguments and then others, which override them."""
 
     admits_repeated = True
 

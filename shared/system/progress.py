@@ -23,16 +23,16 @@ class Progress:
         self._phase, self._started, self._started_at, self._shown = "", 0, 0.0, 0.0
 
     def due(self, phase: str, done: int, total: int) -> bool:
-        """Whether an update would be shown now; ask before computing facts that cost something."""
+        """Whether an update would be shown now; call it before computing metrics that cost time."""
         if phase != self._phase or done < self._started:
             self._phase, self._started, self._started_at, self._shown = phase, done, time.monotonic(), -1e9
         return done >= total or time.monotonic() - self._shown >= self._seconds_between
 
-    def update(self, phase: str, done: int, total: int, **facts: float) -> None:
-        """Report that ``done`` of ``total`` units of ``phase`` are finished, with facts such as ``loss``."""
+    def update(self, phase: str, done: int, total: int, **metrics: float) -> None:
+        """Report that ``done`` of ``total`` units of ``phase`` are finished, with metrics such as ``loss``."""
         if self.due(phase, done, total):
             self._shown = time.monotonic()
-            self._show(phase, done, total, facts)
+            self._show(phase, done, total, metrics)
 
     def note(self, text: str, detail: bool = False) -> None:
         """Print a line; a ``detail`` is left out where a bar shows the same."""
@@ -50,7 +50,7 @@ class Progress:
     def close(self) -> None:
         """Leave the terminal as it was."""
 
-    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+    def _show(self, phase: str, done: int, total: int, metrics: dict[str, float]) -> None:
         """Show nothing."""
 
 
@@ -78,10 +78,10 @@ class LineProgress(Progress):
     def close(self) -> None:
         self._tracks.discard(self)
 
-    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+    def _show(self, phase: str, done: int, total: int, metrics: dict[str, float]) -> None:
         left = self.seconds_left(done, total)
-        if left:  # neither the first update, which knows no pace, nor the last, which a note follows
-            self.note(f"  {phase} {done}/{total} {format_facts(facts)} {format_seconds(left)} left")
+        if left:  # neither the first update, before there is a pace, nor the last, which a note follows
+            self.note(f"  {phase} {done}/{total} {format_metrics(metrics)} {format_seconds(left)} left")
 
 
 class BarProgress(Progress):
@@ -106,14 +106,14 @@ class BarProgress(Progress):
             self._display.stop()
         self._remove_task()
 
-    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
+    def _show(self, phase: str, done: int, total: int, metrics: dict[str, float]) -> None:
         self._display.start()
         if phase != self._task_phase:
             self._remove_task()
         if self._task is None:
             title = f"{self._name} {phase}".strip()
-            self._task, self._task_phase = self._display.add_task(title, total=total, facts=""), phase
-        self._display.update(self._task, completed=done, total=total, facts=format_facts(facts))
+            self._task, self._task_phase = self._display.add_task(title, total=total, metrics=""), phase
+        self._display.update(self._task, completed=done, total=total, metrics=format_metrics(metrics))
 
     def _remove_task(self) -> None:
         if self._task is not None:
@@ -127,7 +127,7 @@ def _bars() -> RichProgress:
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[facts]}"),
+        TextColumn("{task.fields[metrics]}"),
     )
     return RichProgress(*columns, console=Console(stderr=True), transient=True)
 
@@ -145,8 +145,8 @@ class JsonProgress(Progress):
     def note(self, text: str, detail: bool = False) -> None:
         self._emit({"event": "note", "text": text, "detail": detail})
 
-    def _show(self, phase: str, done: int, total: int, facts: dict[str, float]) -> None:
-        self._emit({"event": "update", "phase": phase, "done": done, "total": total, "facts": facts})
+    def _show(self, phase: str, done: int, total: int, metrics: dict[str, float]) -> None:
+        self._emit({"event": "update", "phase": phase, "done": done, "total": total, "metrics": metrics})
 
     def _emit(self, event: dict) -> None:
         print(json.dumps(event), flush=True)
@@ -170,13 +170,13 @@ def replay(line: str, progress: Progress) -> bool:
     if event["event"] == "note":
         progress.note(event["text"], detail=event["detail"])
     else:
-        progress.update(event["phase"], event["done"], event["total"], **event["facts"])
+        progress.update(event["phase"], event["done"], event["total"], **event["metrics"])
     return True
 
 
-def format_facts(facts: dict[str, float]) -> str:
+def format_metrics(metrics: dict[str, float]) -> str:
     """ "epoch 3 loss 1.234": whole numbers as they are, others to four significant digits."""
-    return " ".join(f"{name} {value:.4g}" for name, value in facts.items())
+    return " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def format_seconds(seconds: float) -> str:

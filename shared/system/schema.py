@@ -1,4 +1,4 @@
-"""What a value read from JSON must look like, and the one check of it, at the door of whatever reads a file.
+"""What a value read from JSON must look like, and the one check of it, for everything that reads a file.
 
 A schema is a Kind of plain value; a list [schema] of any length; a Row of one schema a place; an Each, texts -> schema;
 or a Record of named fields.
@@ -20,13 +20,13 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Kind:
-    """A plain value: whether one ``fits``, and the ``words`` for what is expected."""
+    """A plain value: whether one ``fits``, and what is ``expected``, as a message says it."""
 
-    words: str
+    expected: str
     fits: Callable[[object], bool]
 
     def or_none(self) -> "Kind":
-        return Kind(f"{self.words}, or null", lambda value: value is None or self.fits(value))
+        return Kind(f"{self.expected}, or null", lambda value: value is None or self.fits(value))
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,15 @@ def parse_json(text: str | bytes, where: str) -> object:
 def checked(value: object, schema: object, where: str) -> object:
     """``value`` with its later fields filled in; UserError, beginning with ``where``, for one unlike ``schema``."""
     match schema:
-        case Kind(words, fits):
-            return value if fits(value) else _refuse(where, words, value)
+        case Kind(expected, fits):
+            return value if fits(value) else _refuse(where, expected, value)
         case [inner]:
             entries = value if isinstance(value, list) else _refuse(where, "a list", value)
             return [checked(entry, inner, f"{where}[{place}]") for place, entry in enumerate(entries)]
         case Row(schemas):
             if not isinstance(value, list) or len(value) != len(schemas):
                 _refuse(where, f"a list of {len(schemas)} values", value)
-            return [checked(*both, f"{where}[{place}]") for place, both in enumerate(zip(value, schemas, strict=True))]
+            return [checked(*pair, f"{where}[{place}]") for place, pair in enumerate(zip(value, schemas, strict=True))]
         case Each(inner, key):
             entries = {checked(name, key, f"{where}: name"): entry for name, entry in _object(value, where).items()}
             return {name: checked(entry, inner, f"{where}: {printable(name)}") for name, entry in entries.items()}
@@ -168,11 +168,11 @@ def _check_leaves(value: object, where: str) -> None:
     """Level by level: bounded depth, and texts that can be written again (JSON can spell halves of a letter)."""
     level = [value]
     for _ in range(_DEEPEST):
-        inner = [each for each in level if isinstance(each, (list, dict))]
-        texts = [each for each in level if isinstance(each, str)]
+        inner = [item for item in level if isinstance(item, (list, dict))]
+        texts = [item for item in level if isinstance(item, str)]
         if not "".join(texts).isascii():
             _check_letters("".join(texts), where)
-        level = [child for each in inner for child in (each if isinstance(each, list) else [*each, *each.values()])]
+        level = [child for item in inner for child in (item if isinstance(item, list) else [*item, *item.values()])]
         if not level:
             return
     raise UserError(f"{where}: expected at most {_DEEPEST} lists or objects within one another, received more")

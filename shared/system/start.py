@@ -1,6 +1,6 @@
 """What every command and worker does before its imports, with the standard library alone: it may have to end here.
 
-Few modules are imported before Ctrl-C is seen to: until then it shows a traceback.
+Few modules are imported before Ctrl-C is handled: until then it shows a traceback.
 """
 
 import os
@@ -19,7 +19,7 @@ INTERRUPTED = "interrupted: everything finished so far is kept; the same command
 
 
 def begin():
-    """Check interpreter and threads, and see to it that a missing module, or Ctrl-C during imports, is one line."""
+    """Check interpreter and threads; report a missing module, or Ctrl-C during imports, in one line."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     if sys.version_info < OLDEST_PYTHON:
@@ -55,7 +55,7 @@ def threads_named():
 
 @contextmanager
 def ends_at_once():
-    """While the block runs, which has nothing to tidy up, Ctrl-C ends the process then and there.
+    """While the block runs, which has nothing to clean up, Ctrl-C ends the process at once.
 
     An import in which KeyboardInterrupt is raised can lose it, or turn it into another error.
     """
@@ -70,13 +70,13 @@ def ends_at_once():
 
 
 def imports_are_done():
-    """From here on Ctrl-C is KeyboardInterrupt, and things are tidied up."""
+    """From here on Ctrl-C raises KeyboardInterrupt, so that ``finally`` blocks run."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def end_in_order():
-    """Let SIGTERM and SIGHUP end the process as an exception does, by way of what tidies up."""
+    """Let SIGTERM and SIGHUP end the process as an exception does, through its ``finally`` blocks."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _exit)
@@ -90,7 +90,7 @@ _ACTIVATE = "activate this project's environment (source .venv/bin/activate), wh
 
 
 def _say(kind, error, trace):
-    """What Python does with an exception that nobody caught."""
+    """The hook for an exception that nothing has caught."""
     name = (getattr(error, "name", None) or "").split(".")[0]
     if issubclass(kind, ModuleNotFoundError) and name and name not in _PACKAGES:
         _end(f"expected the module {name} in {sys.executable}, found none; {_ACTIVATE}")
@@ -110,10 +110,10 @@ def _leave(*_):
 
 
 def _end_with_stdin():
-    """End this process when nobody holds the other end of its standard input any more, which is read by others."""
+    """End this process when the other end of its standard input is closed; reads nothing from it."""
     import select
 
     watched = select.poll()
-    watched.register(0, select.POLLRDHUP)  # of a pipe the end is reported always, of a socket only when asked for
+    watched.register(0, select.POLLRDHUP)  # the end of a pipe is always reported, of a socket only if requested
     watched.poll()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""One training run as a worker sees it: the part of the work that is the same in both frameworks."""
+"""One training run in a worker: the part of the work that is the same in both frameworks."""
 
 import dataclasses
 import math
@@ -54,15 +54,15 @@ class Encoded(NamedTuple):
     seconds: float
 
 
-# index int64 (N,) -> features float32 (N, bits) and predicted classes int64 (N,)
+# index int64 (N,) -> hash logits float32 (N, bits) and predicted classes int64 (N,)
 EncodeImages = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def encode(encode_images: EncodeImages, dataset: Dataset, split: Split) -> Encoded:
     """Encode queries and database."""
     started = time.monotonic()
-    features, predicted = encode_images(encoded_index(split))
-    return Encoded(Codes.from_features(features, predicted, dataset, split), time.monotonic() - started)
+    hash_logits, predicted = encode_images(encoded_index(split))
+    return Encoded(Codes.from_hash_logits(hash_logits, predicted, dataset, split), time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Job:
 
     @property
     def beside_published(self) -> bool:
-        """Whether the published numbers stand beside this run's in a table, and with them the ports' argsort."""
+        """Whether a table shows the published numbers beside this run's, and with them its mAP by NumPy's argsort."""
         return not departures(self.recipe)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -102,13 +102,13 @@ class Job:
             step = (epoch - 1) * self.steps_per_epoch + position
             yield self._part(Batch(step, index, self._masks(step, len(index)), len(index), 1.0))
 
-    def _part(self, whole: Batch) -> Batch:
-        part = self.ranks.share(whole.count)
+    def _part(self, batch: Batch) -> Batch:
+        part = self.ranks.share(batch.count)
         count = part.stop - part.start
         # a rank without an image computes one that counts for nothing: the others wait for its gradient
-        kept = part if count else slice(1)
-        masks = whole.masks and tuple(mask[kept] for mask in whole.masks)
-        return Batch(whole.step, whole.index[kept], masks, count, count * self.ranks.size / whole.count)
+        rows = part if count else slice(1)
+        masks = batch.masks and tuple(mask[rows] for mask in batch.masks)
+        return Batch(batch.step, batch.index[rows], masks, count, count * self.ranks.size / batch.count)
 
     def _masks(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
         if self.recipe.dropout == "native":
@@ -167,7 +167,7 @@ class Job:
     def encode(self, encode_images: EncodeImages) -> Encoded:
         """Encode the queries and the database of this job, each rank its share.
 
-        Raises Diverged, on every rank, where features or logits are not finite.
+        Raises Diverged, on every rank, where hash logits or logits are not finite.
         """
 
         def encode_share(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -179,14 +179,14 @@ class Job:
             raise Diverged(f"training diverged: {error}") from error
 
     def finish_epoch(
-        self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+        self, epoch: int, learning_rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
     ) -> dict:
         """Log one epoch and return its record.
 
-        ``rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
+        ``learning_rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
         epoch's images; ``seconds`` is training alone.
         """
-        record = {"epoch": epoch, "lr": rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
+        record = {"epoch": epoch, "lr": learning_rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
         if encoded is not None:
             record |= {

@@ -39,7 +39,7 @@ class Command(NamedTuple):
     """One process to start: what to call it, its command line, and variables to set or (None) to remove."""
 
     name: str
-    words: list[str]
+    argv: list[str]
     variables: dict[str, str | None]
 
 
@@ -71,7 +71,7 @@ def make_layout(devices: int, nodes: int) -> Layout:
     return Layout(devices, nodes, int(node), address, int(port))
 
 
-def words_of(module: str, arguments: list[str]) -> list[str]:
+def module_arguments(module: str, arguments: list[str]) -> list[str]:
     """What comes after the interpreter's name so that it runs ``module`` of this clone, or a library's."""
     return [str(ENTRY), module, *arguments]
 
@@ -108,14 +108,14 @@ def adopt_channel() -> None:
 def _start(command: Command, devices: int, channel: socket.socket) -> subprocess.Popen:
     # the ranks of one machine share its cores
     variables = {
-        "PYTHONPATH": None,  # may name the folder one stands in
+        "PYTHONPATH": None,  # may name the current folder
         ENDS_WITH_STDIN: "1",
         "PYTHONUNBUFFERED": "",  # whole lines, so that those of several ranks do not mix
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, num_threads() // devices)),
         **command.variables,
     }
     environment = {name: value for name, value in (os.environ | variables).items() if value is not None}
-    return subprocess.Popen(command.words, stdin=channel, stdout=channel, stderr=channel, env=environment)
+    return subprocess.Popen(command.argv, stdin=channel, stdout=channel, stderr=channel, env=environment)
 
 
 def _wait(processes: list[subprocess.Popen]) -> int | None:

@@ -1,4 +1,4 @@
-"""From a prepared run folder to the job that one rank does."""
+"""From a prepared run folder to the job of one rank."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ class QuietJob(Job):
         self.ranks.check_same((self.recipe.digest(), epoch))
 
     def finish_epoch(
-        self, epoch: int, rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+        self, epoch: int, learning_rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
     ) -> dict:
         return {}
 

@@ -25,6 +25,6 @@ def problem_of(state: Path, run: Run, recipe: Recipe, start: Checkpoint | None) 
         return f"what was saved of the run cannot be read ({printable(error, _MOST_LETTERS)})"
     firsts = {1, start.epoch + 1} if start else {1}
     if logged not in [list(range(first, saved.epoch + 1)) for first in firsts]:
-        found = ", ".join(map(str, logged)) or "none"
-        return f"{run.log_file.name} does not hold the {saved.epoch} epochs that were trained, but {found}"
+        epochs = ", ".join(map(str, logged)) or "none"
+        return f"{run.log_file.name} does not hold the {saved.epoch} epochs that were trained, but {epochs}"
     return None

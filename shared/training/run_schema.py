@@ -7,7 +7,7 @@ from shared.config.recipe import MAX_BITS
 from shared.system.errors import UserError
 from shared.system.schema import DECIMAL, FLAG, LINE, SHARE, TEXT, Each, Kind, Record, number, whole
 
-# which of these there are, compare knows: a worker runs without the others
+# compare holds the list of frameworks: a worker runs without the others
 FRAMEWORK = Kind(
     "a framework's key, of lower-case letters and digits",
     lambda value: isinstance(value, str) and bool(re.fullmatch("[a-z][a-z0-9]*", value)),

@@ -1,4 +1,4 @@
-"""The run folder, known to this module only: its files, their checks, and when it counts as finished."""
+"""The run folder, which this module alone reads and writes: its files, their checks, and when it is finished."""
 
 import csv
 import dataclasses
@@ -116,7 +116,7 @@ class Run:
         return checked(record, SCORED_EPOCH if isinstance(record, dict) and "map" in record else EPOCH, where)
 
     def environment(self) -> dict:
-        """What the worker said of its process, and ``data``, where its images were (None if it does not say).
+        """What the worker recorded of its process, and ``data``, where its images were (None if not recorded).
 
         UserError if the file is missing or damaged.
         """
@@ -134,8 +134,8 @@ class Run:
 
     def rewind_log(self, epoch: int) -> None:
         """Drop the records after ``epoch``, which will be trained again."""
-        kept = [record for record in self.log() if record["epoch"] <= epoch] if epoch else []
-        write_text(self.log_file, "".join(json.dumps(record, allow_nan=False) + "\n" for record in kept))
+        remaining = [record for record in self.log() if record["epoch"] <= epoch] if epoch else []
+        write_text(self.log_file, "".join(json.dumps(record, allow_nan=False) + "\n" for record in remaining))
 
     def write_queries(self, columns: Mapping[str, Sequence]) -> None:
         """Write a column each, among them ``AP``, all of one length."""
@@ -203,7 +203,7 @@ def run_of(out: Path, framework: str, bits: int, seed: int) -> Run:
 def begun_cells(out: Path, frameworks: Iterable[str]) -> list[tuple[str, int, int]]:
     """Framework, bit length and seed of the runs of ``frameworks`` in the suite ``out`` that have a recipe, in order.
 
-    They are told from the names that ``run_of`` gives to folders, so that a damaged file hides no run.
+    They are read from the names that ``run_of`` gives to folders, so that a damaged file hides no run.
     """
     recipes = [(name, file) for name in frameworks for file in (out / name).glob("*/recipe.json")]
     named = [(name, _FOLDER.fullmatch(file.parent.name)) for name, file in recipes]
@@ -211,11 +211,11 @@ def begun_cells(out: Path, frameworks: Iterable[str]) -> list[tuple[str, int, in
 
 
 def threads_of(runs: Iterable[Run]) -> list[int]:
-    """The different numbers of threads that the runs say they were made on, smallest first."""
-    said = (run.environment()["framework_threads"] for run in runs if run.environment_file.exists())
-    return sorted({threads for threads in said if threads is not None})
+    """The different numbers of threads that the runs record, smallest first."""
+    counts = (run.environment()["framework_threads"] for run in runs if run.environment_file.exists())
+    return sorted({threads for threads in counts if threads is not None})
 
 
-def _data_of_command(words: list[str]) -> str | None:
-    """Where older versions say it: in the command line of the worker."""
-    return words[words.index("--data") + 1] if "--data" in words[:-1] else None
+def _data_of_command(command: list[str]) -> str | None:
+    """The path after ``--data`` in the worker's command line, where older versions store it; None if there is none."""
+    return command[command.index("--data") + 1] if "--data" in command[:-1] else None

@@ -1,4 +1,4 @@
-"""A worker that measures when it is told to: its parent names a phase, and it answers with seconds."""
+"""A worker that measures on request: its parent names a phase, and the worker answers with seconds."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ class Stopwatch:
         }
 
     def measure(self, phase: str) -> Seconds:
-        """Seconds of a phase, or of each of its parts; UserError for a phase it does not know."""
+        """Seconds of a phase, or of each of its parts; UserError for an unknown phase."""
         if phase not in self._phases:
             raise UserError(f"expected a phase among {', '.join(self._phases)}, received {phase!r}")
         # wakes the threads, which slept while the other framework was measured
@@ -67,10 +67,10 @@ class Stopwatch:
         return {"input": taken_in, "forward": forward, "backward": backward, "update": update}
 
     def _encode(self) -> Seconds:
-        found: Seconds = {}
+        seconds: Seconds = {}
         if self._encoder is None:
-            found["encoder"], self._encoder = self._time(self._bench.encoder)
-        return found | self._one("encode", lambda: self._bench.encode(self._encoder, self._index))
+            seconds["encoder"], self._encoder = self._time(self._bench.encoder)
+        return seconds | self._one("encode", lambda: self._bench.encode(self._encoder, self._index))
 
     def _checkpoint(self) -> Seconds:
         gather, state = self._time(self._bench.state)

@@ -11,7 +11,7 @@ import numpy as np
 from shared.checkpoint.checkpoint import open_checkpoint, with_classifier
 from shared.checkpoint.names import CLASSIFIER
 from shared.checkpoint.weights import Arrays
-from shared.codes.predictions import Outputs, line, records, told_apart
+from shared.codes.predictions import Outputs, line, records, separate_problems
 from shared.config.arithmetic import Arithmetic
 from shared.config.recipe import Recipe
 from shared.data import cifar
@@ -36,10 +36,10 @@ def add_verbs(verbs: argparse._SubParsersAction, worker: str) -> None:
     """Give the parser of ``python -m WORKER`` the four verbs."""
     predict = verbs.add_parser("predict", help="class, probability and code of images")
     _add_checkpoint(predict)
-    wanted = predict.add_mutually_exclusive_group(required=True)
+    images = predict.add_mutually_exclusive_group(required=True)
     several = {"nargs": "+", "action": "extend"}
-    wanted.add_argument("--image", type=Path, **several, metavar="FILE", help="image files of any size and mode")
-    wanted.add_argument("--index", type=int, **several, metavar="N", help="images of the data set, counted from 0")
+    images.add_argument("--image", type=Path, **several, metavar="FILE", help="image files of any size and mode")
+    images.add_argument("--index", type=int, **several, metavar="N", help="images of the data set, counted from 0")
     predict.set_defaults(use=_predict)
     answer = verbs.add_parser("answer", help="what predict prints, of the images sent on stdin, for compare/serve.py")
     _add_checkpoint(answer)
@@ -77,10 +77,10 @@ class _Trained:
         self._encoder = self._implementation.encode.make_encoder(network)
 
     def records(self, images: Dataset, index: np.ndarray, names: list[str]) -> list[dict]:
-        """What it says of the images at ``index`` int64 (N,), N > 0."""
+        """The records of the images at ``index`` int64 (N,), N > 0."""
         on_device = self._implementation.device_images(images, self._recipe.input_px, self.device)
-        found = self._implementation.encode.encode_with(self._encoder, on_device, index, Progress())
-        return records(Outputs.from_features(*found, self._classifier), names, images.class_of)
+        encoded = self._implementation.encode.encode_with(self._encoder, on_device, index, Progress())
+        return records(Outputs.from_hash_logits(*encoded, self._classifier), names, images.class_of)
 
 
 def _predict(arguments: argparse.Namespace, load: Load) -> None:
@@ -93,10 +93,10 @@ def _predict(arguments: argparse.Namespace, load: Load) -> None:
         images, index = _indexed(recipe, arguments)
         names = [image_name(recipe.dataset, i) for i in index]
     if len(index):
-        found = _Trained(recipe, arrays, load, arguments.device).records(images, index, names)
+        entries = _Trained(recipe, arrays, load, arguments.device).records(images, index, names)
         if arguments.index:
-            found = [r | {"true": images.class_of(y)} for r, y in zip(found, images.labels[index], strict=True)]
-        failures += _show(found, arguments.json)
+            entries = [r | {"true": images.class_of(y)} for r, y in zip(entries, images.labels[index], strict=True)]
+        failures += _show(entries, arguments.json)
     _complain(failures)
 
 
@@ -110,8 +110,8 @@ def _answer(arguments: argparse.Namespace, load: Load) -> None:
     print(json.dumps({"device": trained.device, "size": size}), flush=True)
     for text in sys.stdin:
         names, pixels = read_question(text, size)
-        found = trained.records(_unlabelled(recipe, pixels), np.arange(len(names)), names)
-        print(json.dumps({"records": found}, allow_nan=False), flush=True)
+        entries = trained.records(_unlabelled(recipe, pixels), np.arange(len(names)), names)
+        print(json.dumps({"records": entries}, allow_nan=False), flush=True)
 
 
 def _export(arguments: argparse.Namespace, load: Load) -> None:
@@ -143,14 +143,14 @@ def _infer(arguments: argparse.Namespace, load: Load) -> None:
     if names:
         opener = open_onnx if manifest.format == ONNX else load(Arithmetic(), "cpu")[0].export.open_model
         outputs = run_folder(arguments.model, manifest, opener, pixels)
-        found = records(outputs, names, _unlabelled(manifest.recipe, pixels).class_of)
-        failures += _show(found, arguments.json)
+        entries = records(outputs, names, _unlabelled(manifest.recipe, pixels).class_of)
+        failures += _show(entries, arguments.json)
     _complain(failures)
 
 
-def _check_worker(form: str, worker: str, what: str, does: str) -> None:
+def _check_worker(form: str, worker: str, subject: str, action: str) -> None:
     if FORMATS[form].worker != worker:
-        raise UserError(f"{what}: expected another worker: python -m {FORMATS[form].worker} {does} it")
+        raise UserError(f"{subject}: expected another worker: python -m {FORMATS[form].worker} {action} it")
 
 
 def _size(recipe: Recipe, data: str | None) -> tuple[int, int]:
@@ -181,10 +181,10 @@ def _unlabelled(recipe: Recipe, pixels: np.ndarray) -> Dataset:
     return Dataset(recipe.dataset, pixels, np.zeros(len(pixels), np.int64), recipe.class_names)
 
 
-def _show(found: list[dict], as_json: bool) -> list[str]:
-    """Print what can be said; a line for each image of which nothing can."""
-    said, problems = told_apart(found)
-    for record in said:
+def _show(entries: list[dict], as_json: bool) -> list[str]:
+    """Print the complete records; return a line for each other image."""
+    complete, problems = separate_problems(entries)
+    for record in complete:
         print(line(record, as_json))
     return problems
 

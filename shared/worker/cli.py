@@ -24,7 +24,7 @@ from shared.system.progress import MODES, Progress, make_progress
 from shared.system.start import ends_at_once
 from shared.training.departures import departures
 from shared.training.job import encode
-from shared.training.launch import adopt_channel, check_counts, make_layout, run_ranks, words_of
+from shared.training.launch import adopt_channel, check_counts, make_layout, module_arguments, run_ranks
 from shared.training.open_job import load_data, open_job
 from shared.training.ranks import ALONE, Ranks
 from shared.training.runs import Run
@@ -123,9 +123,9 @@ def _start(
             implementation = load()
     except ImportError as error:
         raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
-    found = implementation.runtime.resolve_device(device)
-    arithmetic.check(found)
-    return implementation, found
+    resolved = implementation.runtime.resolve_device(device)
+    arithmetic.check(resolved)
+    return implementation, resolved
 
 
 def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
@@ -140,11 +140,11 @@ def _arithmetic(arguments: argparse.Namespace) -> Arithmetic:
 
 
 def _check_train(arguments: argparse.Namespace) -> None:
-    """What can be wrong is said before the framework is imported."""
+    """Check what can be wrong before the framework is imported."""
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
     check_links(arguments.run)
-    if not arguments.as_rank:  # a rank's launcher may keep where it met the others to itself
+    if not arguments.as_rank:  # a rank's launcher need not pass these variables on
         make_layout(arguments.devices, arguments.nodes)
 
 
@@ -158,18 +158,18 @@ def _train(arguments: argparse.Namespace, implementation: Implementation, device
     else:
         layout = make_layout(arguments.devices, arguments.nodes)
         options = [*sys.argv[1:], _AS_RANK, "--device", device, "--progress", "json"]
-        words = words_of(implementation.runtime.__package__, options)
+        command = module_arguments(implementation.runtime.__package__, options)
         if layout.nodes > 1:
             progress.note(f"  meeting the ranks of {layout.nodes} nodes at {layout.address}:{layout.port}")
         with TemporaryDirectory() as scratch:
-            run_ranks(parallel.commands(words, layout, device, Path(scratch)), layout.devices, progress)
+            run_ranks(parallel.commands(command, layout, device, Path(scratch)), layout.devices, progress)
 
 
 def _fit(
     arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress, ranks: Ranks
 ) -> None:
     environment = _environment(implementation, device, arguments.devices, arguments.nodes)
-    # a worker whose parent was killed may need a moment to notice
+    # a worker whose parent was killed may need a moment to end
     lock = folder_lock(arguments.run, wait_seconds=_WAIT_FOR_ORPHAN_SECONDS)
     shown = progress if ranks.is_first else Progress()
     with lock if ranks.is_first else nullcontext():
@@ -186,10 +186,10 @@ def _fit(
 
 
 def _environment(implementation: Implementation, device: str, devices: int, nodes: int) -> dict:
-    facts = implementation.runtime.environment(device) | {"devices": devices, "nodes": nodes}
+    environment = implementation.runtime.environment(device) | {"devices": devices, "nodes": nodes}
     if devices * nodes > 1:
-        facts["device_name"] += f", {devices * nodes} processes"
-    return facts
+        environment["device_name"] += f", {devices * nodes} processes"
+    return environment
 
 
 def _encode(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
@@ -208,12 +208,12 @@ def _eval(arguments: argparse.Namespace, implementation: Implementation, device:
 def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
     environment = _environment(implementation, device, 1, 1)
     gpus = implementation.parallel.count_gpus()
-    facts = {"gpu": implementation.runtime.has_gpu(), "gpus": gpus, "environment": environment}
+    description = {"gpu": implementation.runtime.has_gpu(), "gpus": gpus, "environment": environment}
     if arguments.checkpoint:
         recipe, arrays, metadata = open_checkpoint(arguments.checkpoint)
         origin = {name: metadata.get(name) for name in ("framework", "epoch")} | {"sha256": weights.digest(arrays)}
-        facts["checkpoint"] = {**origin, "recipe": json.loads(metadata["recipe"]), "bits": recipe.bits}
-    print(json.dumps(facts))
+        description["checkpoint"] = {**origin, "recipe": json.loads(metadata["recipe"]), "bits": recipe.bits}
+    print(json.dumps(description))
 
 
 def _bench(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:

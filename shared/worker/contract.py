@@ -56,8 +56,8 @@ class Parallel(Protocol):
     def count_gpus(self) -> int:
         """CUDA devices that can be used."""
 
-    def commands(self, words: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
-        """What starts this node's ranks of ``python WORDS``; ``scratch`` is an empty folder of theirs."""
+    def commands(self, arguments: list[str], layout: Layout, device: str, scratch: Path) -> list[Command]:
+        """What starts this node's ranks of ``python ARGUMENTS``; ``scratch`` is an empty folder of theirs."""
 
     def join(self, device: str) -> Ranks:
         """Meet the other ranks; this process's device becomes the current one."""
@@ -85,7 +85,7 @@ class Convert(Protocol):
         """The state of training after ``epoch``, copied in the neutral form."""
 
     def restore_checkpoint(self, recipe: Recipe, network: Network, optimizer: Optimizer, state: Checkpoint) -> None:
-        """Go back to ``state``, which has momentum and epoch; the rate is the recipe's of that epoch."""
+        """Go back to ``state``, which has momentum and epoch; the learning rate is the recipe's of that epoch."""
 
 
 class DeviceImages(Protocol):
@@ -103,23 +103,23 @@ class DeviceImages(Protocol):
 
 
 class Encode(Protocol):
-    """Module ``encode``: from images to features and predicted classes."""
+    """Module ``encode``: from images to hash logits and predicted classes."""
 
     def encode_images(
         self, network: Network, images: DeviceImages, index: np.ndarray, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Features float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,).
+        """Hash logits float32 (N, bits) and predicted classes int64 (N,) of the images at ``index`` int64 (N,).
 
-        Where numbers grow beyond float32 an image's features are NaN, and its class is ``NO_CLASS``.
+        Where numbers grow beyond float32 an image's hash logits are NaN, and its class is ``NO_CLASS``.
         """
 
     def encode_with(
         self, encoder: Encoder, images: DeviceImages, index: np.ndarray, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
-        """``encode_images`` by an encoder that is there already."""
+        """``encode_images`` by an encoder made before."""
 
     def make_encoder(self, network: Network) -> Encoder:
-        """The fastest way through the network, which is in evaluation mode, that notices an overflow."""
+        """The fastest way through the network, which is in evaluation mode, that detects an overflow."""
 
 
 class Exporter(Protocol):
@@ -164,13 +164,13 @@ class Side(Protocol):
     def backward(self, pixels: np.ndarray, labels: np.ndarray, masks: Masks) -> Arrays:
         """``feature``, ``logits``, the losses, and ``gradient.`` of every parameter, the feature and the pixels.
 
-        ``labels`` is int64 (B,).
+        ``feature`` are the hash logits (B, bits); ``labels`` is int64 (B,).
         """
 
-    def step(self, rate: float, gradients: Arrays | None = None) -> float:
+    def step(self, learning_rate: float, gradients: Arrays | None = None) -> float:
         """One optimiser step with the last or the given gradients; the learning rate read back."""
 
-    def set_learning_rate(self, rate: float) -> float:
+    def set_learning_rate(self, learning_rate: float) -> float:
         """Set the learning rate and read it back."""
 
     def exported(self, images: np.ndarray) -> Arrays:
@@ -183,7 +183,7 @@ class Bench(Protocol):
     def __init__(self, job: Job) -> None: ...
 
     def wait(self) -> None:
-        """Return when all that was asked of the device is done."""
+        """Return when the device has finished all its work."""
 
     def product(self) -> None:
         """One product of two square matrices of side ``PRODUCT_SIDE``."""
@@ -207,7 +207,7 @@ class Bench(Protocol):
         """What ``Encode.make_encoder`` makes of the network."""
 
     def encode(self, encoder: Encoder, index: np.ndarray) -> np.ndarray:
-        """Features float32 (N, bits) of the images at ``index`` int64 (N,), in one batch."""
+        """Hash logits float32 (N, bits) of the images at ``index`` int64 (N,), in one batch."""
 
     def state(self) -> Checkpoint:
         """Weights and momentum in the neutral form."""

@@ -50,7 +50,7 @@ class Format(NamedTuple):
 FORMATS = {
     # ONNX Runtime computes with the operators it has, and reads no file outside the model's folder
     ONNX: Format("torch_impl", ("torch", "onnx", "onnxscript")),
-    # torch.export.load unpickles what the archive asks it to, and evaluates its expressions
+    # torch.export.load unpickles what the archive holds, and evaluates its expressions
     "torch-export": Format("torch_impl", ("torch",), is_program=True),
     # a program may hold the operator save, which writes any file
     "paddle-inference": Format("paddle_impl", ("paddlepaddle", "paddlepaddle-gpu"), is_program=True),
@@ -102,10 +102,10 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise UserError(f"{folder}: expected a folder written by the verb export, received one without {MANIFEST}")
     values = read_json(path, _MANIFEST)
-    kept = {field.name: values[field.name] for field in dataclasses.fields(Manifest)}
-    recipe = recipe_from_dict(kept["recipe"], where=f"{path}: recipe")
-    files = {Path(name).name: digest for name, digest in kept["files"].items()}
-    manifest = Manifest(**{**kept, "recipe": recipe, "size": tuple(kept["size"]), "files": files})
+    fields = {field.name: values[field.name] for field in dataclasses.fields(Manifest)}
+    recipe = recipe_from_dict(fields["recipe"], where=f"{path}: recipe")
+    files = {Path(name).name: digest for name, digest in fields["files"].items()}
+    manifest = Manifest(**{**fields, "recipe": recipe, "size": tuple(fields["size"]), "files": files})
     for name, digest in files.items():
         file = folder / name
         if not file.is_file() or file.stat().st_size > _LARGEST or _digest(file) != digest:
@@ -119,7 +119,7 @@ def write_model(
     """Export to ``folder``: model files first, then the manifest, without which they do not count.
 
     Raises UserError when the folder cannot be written, a package is missing, or numbers could grow beyond float32,
-    which engines need not notice.
+    which engines need not report.
     """
     if may_overflow(reaches(arrays)):
         raise UserError("expected weights with which no activation can grow beyond float32, received larger ones")
@@ -153,7 +153,7 @@ def run_in_batches(model: Model, images: np.ndarray) -> Outputs:
 
 
 def run_folder(folder: Path, manifest: Manifest, opener: Callable[[Path], Model], images: np.ndarray) -> Outputs:
-    """What the model in ``folder`` says of images (N, *manifest.size, 3), N > 0.
+    """The outputs of the model in ``folder`` for images (N, *manifest.size, 3), N > 0.
 
     Raises UserError where it does not load or run, or has other outputs than its manifest says.
     """
@@ -162,7 +162,7 @@ def run_folder(folder: Path, manifest: Manifest, opener: Callable[[Path], Model]
         outputs = run_in_batches(opener(folder), images)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # an engine can fail in any way at a file of anybody
+    except Exception as error:  # an engine can fail in any way at a file from elsewhere
         raise UserError(f"{expected}, received one that fails: {printable(error, 300)}") from error
     bits, count = manifest.recipe.bits, len(images)
     shapes = Outputs((count, bits), (count, bits), (count, NUM_CLASSES), (count,))
@@ -180,7 +180,7 @@ def run_exported(exporter: Exporter, worker: str, recipe: Recipe, arrays: weight
     A format whose packages are missing is left out: ``LEFT_OUT + FORMAT`` then holds the reason.
     """
     answers = {}
-    for form in (name for name, known in FORMATS.items() if known.worker == worker):
+    for form in (name for name, entry in FORMATS.items() if entry.worker == worker):
         with TemporaryDirectory() as scratch:
             try:
                 exporter.write(form, recipe, arrays, images.shape[1:3], Path(scratch))

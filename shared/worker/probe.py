@@ -31,8 +31,8 @@ _DIFFERENCE_STEP = 1e-6
 class Request:
     """What to compute: ``parts`` in order, in ``dtype``, by a framework with ``recipe``.
 
-    ``first_step`` and ``num_steps`` bound the trajectory; its state is kept after the steps in ``keep`` (counted
-    from 1). ``rates`` has one rate per step. ``fault`` names one for the framework to inject.
+    ``first_step`` and ``num_steps`` bound the trajectory; its state is saved after each of ``saved_steps`` (counted
+    from 1). ``learning_rates`` has one per step. ``fault`` names one for the framework to inject.
     """
 
     recipe: Recipe
@@ -40,8 +40,8 @@ class Request:
     parts: tuple[str, ...]
     first_step: int = 0
     num_steps: int = 0
-    keep: tuple[int, ...] = ()
-    rates: tuple[float, ...] = ()
+    saved_steps: tuple[int, ...] = ()
+    learning_rates: tuple[float, ...] = ()
     fault: str = ""
 
     def save(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -97,7 +97,7 @@ class Probe:
         pixels = self._normalised[index].astype(self.request.dtype)
         return Batch(pixels, self.arrays["labels"][index], masks)
 
-    def facts(self) -> Arrays:
+    def inputs(self) -> Arrays:
         recipe, labels = self.request.recipe, np.tile(np.arange(10), 6000)
         split = cifar.split(labels, "cifar10-1", recipe.seed)
         order = np.stack([batch_order(recipe.seed, epoch, 5000) for epoch in (1, 2, recipe.epochs)])
@@ -146,28 +146,29 @@ class Probe:
         return slopes
 
     def optimizer(self) -> Arrays:
-        """Steps with given gradients: the optimiser alone, its state after each step to keep."""
-        answers, read = {}, []
-        for step, rate in enumerate(self.request.rates):
-            read.append(self.side.step(rate, injected_gradients(self.request.recipe, step, self.request.dtype)))
-            answers |= self._kept("optimizer", step + 1)
-        return answers | {"optimizer.rates": np.array(read)}
+        """Steps with given gradients: the optimiser alone, and its state after each of ``saved_steps``."""
+        answers, read_back = {}, []
+        for step, learning_rate in enumerate(self.request.learning_rates):
+            gradients = injected_gradients(self.request.recipe, step, self.request.dtype)
+            read_back.append(self.side.step(learning_rate, gradients))
+            answers |= self._saved_state("optimizer", step + 1)
+        return answers | {"optimizer.learning_rates": np.array(read_back)}
 
     def trajectory(self) -> Arrays:
-        """Training steps with the given batches, masks and rates."""
+        """Training steps with the given batches, masks and learning rates."""
         answers, losses, codes = {}, [], []
         for step in range(self.request.first_step, self.request.first_step + self.request.num_steps):
             result = self.side.backward(*self.batch(step))
-            self.side.step(self.request.rates[step])
+            self.side.step(self.request.learning_rates[step])
             losses.append(result["loss"])
             codes.append(np.sign(result["feature"]).astype(np.int8))
-            answers |= self._kept("trajectory", step + 1)
+            answers |= self._saved_state("trajectory", step + 1)
         return answers | {"trajectory.losses": np.array(losses), "trajectory.codes": np.stack(codes)}
 
-    def rates(self) -> Arrays:
+    def learning_rates(self) -> Arrays:
         recipe = self.request.recipe
         return {
-            "rates": np.array(
+            "learning_rates": np.array(
                 [self.side.set_learning_rate(recipe.learning_rate_at(epoch)) for epoch in range(1, recipe.epochs + 1)]
             )
         }
@@ -186,8 +187,8 @@ class Probe:
     def _state(self, prefix: str) -> Arrays:
         return {name: array.astype(self.request.dtype) for name, array in take(self.arrays, prefix).items()}
 
-    def _kept(self, part: str, step: int) -> Arrays:
-        if step not in self.request.keep:
+    def _saved_state(self, part: str, step: int) -> Arrays:
+        if step not in self.request.saved_steps:
             return {}
         state = prefixed(WEIGHT, self.side.weights()) | prefixed(MOMENTUM, self.side.momentum())
         return prefixed(f"{part}.{step}.", state)
@@ -195,10 +196,10 @@ class Probe:
 
 # fmt: off
 PARTS: dict[str, Callable[[Probe], Arrays]] = {
-    "facts": Probe.facts, "pixels": Probe.pixels, "weights": Probe.weights, "forward": Probe.forward,
+    "inputs": Probe.inputs, "pixels": Probe.pixels, "weights": Probe.weights, "forward": Probe.forward,
     "stages": Probe.stages, "gradients": Probe.gradients, "differences": Probe.differences,
-    "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "rates": Probe.rates, "codes": Probe.codes,
-    "score": Probe.score, "exported": Probe.exported,
+    "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "learning_rates": Probe.learning_rates,
+    "codes": Probe.codes, "score": Probe.score, "exported": Probe.exported,
 }
 # fmt: on
 
@@ -222,7 +223,7 @@ def run_probes(
     make_side: Callable[[Recipe, str], Side],
     inject: Callable[[str], None] | None = None,
 ) -> None:
-    """Answer each request file with a file of the same name in ``out``; ``inject`` commits a fault by name."""
+    """Answer each request file with a file of the same name in ``out``; ``inject`` injects a fault by its name."""
     for file in files:
         request, arrays = load_request(file)
         if request.fault:

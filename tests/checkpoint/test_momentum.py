@@ -22,8 +22,8 @@ def momentum_of(path):
 @pytest.mark.parametrize("name", ["named", "swapped", "shorter"])
 def test_momentum_goes_by_name(name, foreign, original):
     """The child gave parameter k the gradient k."""
-    found = momentum_of(foreign / f"{name}.ckpt")
-    assert {name: np.unique(array).tolist() for name, array in found.items()} == {
+    loaded = momentum_of(foreign / f"{name}.ckpt")
+    assert {name: np.unique(array).tolist() for name, array in loaded.items()} == {
         name: [float(k)] for k, name in enumerate(original.weights)
     }
 
@@ -45,13 +45,13 @@ def test_momentum_goes_by_name(name, foreign, original):
     ],
 )
 def test_momentum_that_cannot_be_used_is_left_out(name, reason, foreign, original):
-    found = read_checkpoint(foreign / f"{name}.ckpt")
-    assert same(found.weights, original.weights)
-    assert found.epoch
-    assert found.momentum is None
-    assert reason in found.left_out["momentum"]
+    loaded = read_checkpoint(foreign / f"{name}.ckpt")
+    assert same(loaded.weights, original.weights)
+    assert loaded.epoch
+    assert loaded.momentum is None
+    assert reason in loaded.left_out["momentum"]
     with pytest.raises(UserError, match="missing momentum") as error:
-        found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
+        loaded.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
     assert reason in str(error.value)
 
 
@@ -59,18 +59,18 @@ def test_momentum_that_cannot_be_used_is_left_out(name, reason, foreign, origina
 def test_a_rate_that_is_none_is_told(rate, tmp_path):
     pickled(tmp_path / "m.pdparams", PADDLE)
     pickled(tmp_path / "m.pdopt", {"LR_Scheduler": {"last_epoch": 2, "last_lr": rate}})
-    found = read_checkpoint(tmp_path / "m.pdparams")
-    assert (found.rate, found.epoch) == (None, 2)
+    loaded = read_checkpoint(tmp_path / "m.pdparams")
+    assert (loaded.learning_rate, loaded.epoch) == (None, 2)
     expected = "" if rate is None else f"expected a number, 0 or more, received {'str' if rate == '0.1' else rate}"
-    assert found.left_out.get("rate", "") == expected
-    assert f"rate       {expected or 'not in the file'}" in inspect(found)
+    assert loaded.left_out.get("learning rate", "") == expected
+    assert f"rate       {expected or 'not in the file'}" in inspect(loaded)
 
 
 def test_a_rate_of_lightning_that_is_none_is_told(foreign):
-    found = read_checkpoint(foreign / "no_rate.ckpt")
-    assert found.rate is None
-    assert found.momentum
-    assert found.left_out["rate"] == "expected a number, 0 or more, received nan"
+    loaded = read_checkpoint(foreign / "no_rate.ckpt")
+    assert loaded.learning_rate is None
+    assert loaded.momentum
+    assert loaded.left_out["learning rate"] == "expected a number, 0 or more, received nan"
 
 
 def test_a_table_of_names_that_are_none(tmp_path):
@@ -108,14 +108,14 @@ EPOCHS_OF_MOMENTS = {
 def test_moments_at_which_lightning_writes(foreign, tmp_path):
     helpers.child("torch", "lightning_moments", foreign / "neutral.safetensors", tmp_path)
     for moment, expected in EPOCHS_OF_MOMENTS.items():
-        found = read_checkpoint(tmp_path / f"{moment}.ckpt")
+        loaded = read_checkpoint(tmp_path / f"{moment}.ckpt")
         inside = isinstance(expected, str)
-        assert found.epoch == (None if inside else expected), moment
+        assert loaded.epoch == (None if inside else expected), moment
         if inside:
-            assert found.left_out["epoch"] == f"in mid-epoch: {expected}", moment
-            assert f"in mid-epoch: {expected}" in inspect(found)
+            assert loaded.left_out["epoch"] == f"in mid-epoch: {expected}", moment
+            assert f"in mid-epoch: {expected}" in inspect(loaded)
             with pytest.raises(UserError, match=r"missing epoch \(in mid-epoch"):
-                found.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
+                loaded.check_resumable(dataclasses.replace(RECIPE, epochs=5), "file")
 
 
 def adam(table, arrays):
@@ -146,11 +146,11 @@ def test_paddle_optimizers(state, table, reason, original, tmp_path):
     arrays = {name: PADDLE[name] for name in kinds}
     pickled(tmp_path / "m.pdparams", arrays | ({"StructuredToParameterName@@": names} if table else {}))
     pickled(tmp_path / "m.pdopt", state(names, arrays) | {"LR_Scheduler": {"last_epoch": 2, "last_lr": 0.1}})
-    found = read_checkpoint(tmp_path / "m.pdparams")
-    assert same(found.weights, original.weights)
-    assert found.epoch == 2
+    loaded = read_checkpoint(tmp_path / "m.pdparams")
+    assert same(loaded.weights, original.weights)
+    assert loaded.epoch == 2
     if reason:
-        assert found.momentum is None
-        assert any(part in found.left_out["momentum"] for part in reason.split("|"))
+        assert loaded.momentum is None
+        assert any(part in loaded.left_out["momentum"] for part in reason.split("|"))
     else:
-        assert [array.flat[0] for array in found.momentum.values()] == list(range(17))
+        assert [array.flat[0] for array in loaded.momentum.values()] == list(range(17))

@@ -26,17 +26,17 @@ OFFERS = {
 
 def differences(protocol: type, offered: object) -> list[str]:
     """What ``offered``, a module or a class, lacks of ``protocol``: functions, and their parameters in order."""
-    found = []
+    problems = []
     for name, wanted in vars(protocol).items():
         if not inspect.isfunction(wanted) or wanted.__module__ != protocol.__module__:  # typing gives a Protocol some
             continue
         if not callable(function := getattr(offered, name, None)):
-            found.append(f"{name} is missing")
+            problems.append(f"{name} is missing")
             continue
         expected = parameters(wanted)[1:] if isinstance(offered, ModuleType) else parameters(wanted)
         if expected != parameters(function):
-            found.append(f"{name}: expected {expected}, received {parameters(function)}")
-    return found
+            problems.append(f"{name}: expected {expected}, received {parameters(function)}")
+    return problems
 
 
 def parameters(function: object) -> list[str]:
@@ -55,24 +55,24 @@ def main(framework: str) -> None:
     """Compare everything that is offered, and what ``load`` hands to the worker."""
     package = f"{framework}_impl"
     implementation = importlib.import_module(f"{package}.__main__").load()
-    found, offers = [], {}
+    problems, offers = [], {}
     for place, protocol in OFFERS.items():
         module, _, name = place.partition(".")
         offers[place] = importlib.import_module(f"{package}.{module}")
         offers[place] = getattr(offers[place], name) if name else offers[place]
-        found += [f"{place}: {difference}" for difference in differences(protocol, offers[place])]
+        problems += [f"{place}: {difference}" for difference in differences(protocol, offers[place])]
     images = offers["images.DeviceImages"](
         Dataset("custom", np.zeros((2, 8, 8, 3), np.uint8), np.zeros(2, int)), 8, "cpu"
     )
-    found += missing_values(contract.Runtime, implementation.runtime)
-    found += missing_values(contract.DeviceImages, images)
+    problems += missing_values(contract.Runtime, implementation.runtime)
+    problems += missing_values(contract.DeviceImages, images)
     handed = dict(zip(implementation._fields, implementation, strict=True))
     for name, place in {"device_images": "images.DeviceImages", **{n: n for n in OFFERS if n in handed}}.items():
-        found += [] if handed[name] is offers[place] else [f"load hands over another {name}"]
+        problems += [] if handed[name] is offers[place] else [f"load hands over another {name}"]
     for name, expected in {"fit": ["job"], "probe": ["files", "out", "device"], "bench": ["job"]}.items():
         if list(inspect.signature(handed[name]).parameters) != expected:
-            found.append(f"{name}: expected the parameters {expected}")
-    print(json.dumps(found))
+            problems.append(f"{name}: expected the parameters {expected}")
+    print(json.dumps(problems))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 
 from shared.system.progress import Progress
 from shared.training.job import Job
-from shared.training.launch import adopt_channel, make_layout, run_ranks, words_of
+from shared.training.launch import adopt_channel, make_layout, module_arguments, run_ranks
 from shared.training.open_job import open_job
 from shared.training.ranks import ALONE, Ranks
 
@@ -79,6 +79,6 @@ elif devices == "1":
     train(ALONE)
 else:
     layout = make_layout(int(devices), 1)
-    words = words_of("tests.children.double", [*sys.argv[1:], "--as-rank"])
+    command = module_arguments("tests.children.double", [*sys.argv[1:], "--as-rank"])
     with TemporaryDirectory() as scratch:
-        run_ranks(parallel.commands(words, layout, "cpu", Path(scratch)), layout.devices, Progress())
+        run_ranks(parallel.commands(command, layout, "cpu", Path(scratch)), layout.devices, Progress())

@@ -49,20 +49,20 @@ class Notes(Progress):
 
 
 images = HungryImages(Dataset("custom", pixels, np.zeros(150, np.int64)), recipe.input_px, "cpu")
-feature, predicted = encode.encode_images(network, images, index, Notes())
+hash_logits, predicted = encode.encode_images(network, images, index, Notes())
 training = bool(network.training)
 network.eval()
 at_once = 0
 output = network(images.normalised(side.tensor(index)))
-eager, logits = (values.detach().numpy() for values in (output.feature, output.logits))
+eager, logits = (values.detach().numpy() for values in (output.hash_logits, output.logits))
 print(
     json.dumps(
         {
-            "difference": float(np.abs(feature - eager).max()),
+            "difference": float(np.abs(hash_logits - eager).max()),
             "scale": float(np.abs(eager).max()),
-            "flipped": np.abs(eager[(feature > 0) != (eager > 0)]).tolist(),
+            "flipped": np.abs(eager[(hash_logits > 0) != (eager > 0)]).tolist(),
             "predicted": bool((predicted == logits.argmax(axis=1)).all()),
-            "dtypes": [str(feature.dtype), str(predicted.dtype)],
+            "dtypes": [str(hash_logits.dtype), str(predicted.dtype)],
             "training": training,
             "notes": notes,
             "threads": omp_get_max_threads(),

@@ -31,13 +31,18 @@ def resolve_device(name):
 
 
 def environment(device):
-    facts = describe_machine(())
-    own = {"framework": "numpy", "device": device, "device_name": facts["cpu"], "framework_threads": num_threads()}
-    return own | {"precision": {"precision": "fp32", "deterministic": True}} | facts
+    machine = describe_machine(())
+    process = {
+        "framework": "numpy",
+        "device": device,
+        "device_name": machine["cpu"],
+        "framework_threads": num_threads(),
+    }
+    return process | {"precision": {"precision": "fp32", "deterministic": True}} | machine
 
 
 class Network:
-    """Of the published network's parameters it uses those of the last two layers, and so many pixels as they take."""
+    """The last two layers of the published network, on as many pixels as they have inputs for."""
 
     def __init__(self, arrays):
         self.arrays = {name: array.copy() for name, array in arrays.items()}
@@ -46,24 +51,24 @@ class Network:
         pass
 
     def outputs(self, inputs):
-        feature = inputs @ self.arrays["hash.weight"][:, : inputs.shape[1]].T + self.arrays["hash.bias"]
-        return feature, np.sign(feature) @ self.arrays["classifier.weight"].T
+        hash_logits = inputs @ self.arrays["hash.weight"][:, : inputs.shape[1]].T + self.arrays["hash.bias"]
+        return hash_logits, np.sign(hash_logits) @ self.arrays["classifier.weight"].T
 
-    def step(self, inputs, labels, recipe, rate):
+    def step(self, inputs, labels, recipe, learning_rate):
         """One step of SGD, straight through the sign; loss, cross-entropy and penalty."""
-        feature, logits = self.outputs(inputs)
+        hash_logits, logits = self.outputs(inputs)
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         slope = exponents / exponents.sum(axis=1, keepdims=True)
         cross_entropy = -np.log(slope[np.arange(len(labels)), labels]).mean()
         slope[np.arange(len(labels)), labels] -= 1
         slope /= len(labels)
-        excess = np.abs(feature) - 1
+        excess = np.abs(hash_logits) - 1
         penalty = (np.abs(excess) ** 3).mean()
-        at_feature = slope @ self.arrays["classifier.weight"]
-        at_feature += recipe.penalty_weight * 3 * excess * np.abs(excess) * np.sign(feature) / feature.size
-        self.arrays["classifier.weight"] -= rate * slope.T @ np.sign(feature)
-        self.arrays["hash.weight"][:, : inputs.shape[1]] -= rate * at_feature.T @ inputs
-        self.arrays["hash.bias"] -= rate * at_feature.sum(axis=0)
+        at_hash_logits = slope @ self.arrays["classifier.weight"]
+        at_hash_logits += recipe.penalty_weight * 3 * excess * np.abs(excess) * np.sign(hash_logits) / hash_logits.size
+        self.arrays["classifier.weight"] -= learning_rate * slope.T @ np.sign(hash_logits)
+        self.arrays["hash.weight"][:, : inputs.shape[1]] -= learning_rate * at_hash_logits.T @ inputs
+        self.arrays["hash.bias"] -= learning_rate * at_hash_logits.sum(axis=0)
         return cross_entropy + recipe.penalty_weight * penalty, cross_entropy, penalty
 
 
@@ -89,16 +94,16 @@ def fit(job):
     network, images = Network(job.initial_weights), device_images(job.dataset, recipe.input_px, job.device)
     job.resume_after(0)
     for epoch in range(1, recipe.epochs + 1):
-        started, rate, sums, encoded = time.monotonic(), recipe.learning_rate_at(epoch), np.zeros(3), None
+        started, learning_rate, sums, encoded = time.monotonic(), recipe.learning_rate_at(epoch), np.zeros(3), None
         for batch in job.batches(epoch):
-            losses = np.array(network.step(images[batch.index], labels[batch.index], recipe, rate))
+            losses = np.array(network.step(images[batch.index], labels[batch.index], recipe, learning_rate))
             sums += losses * batch.count
             job.report_step(batch.step, epoch, losses[0])
         means, seconds = job.mean_losses(epoch, sums.tolist()), time.monotonic() - started
         if recipe.evaluates(epoch):
             encoded = job.encode(lambda index: encode_with(network.outputs, images, index, job.progress))
-        job.finish_epoch(epoch, rate, means, seconds, encoded)
-    job.finish(encoded, Checkpoint(network.arrays, epoch=recipe.epochs, rate=rate))
+        job.finish_epoch(epoch, learning_rate, means, seconds, encoded)
+    job.finish(encoded, Checkpoint(network.arrays, epoch=recipe.epochs, learning_rate=learning_rate))
 
 
 def load():

@@ -48,8 +48,8 @@ reached = np.abs(x.detach().numpy()).max(axis=1)
 middle = np.sqrt(reached.min() * reached.max())
 arrays["conv5.weight"] *= np.float32(1e20)
 arrays["fc6.weight"] *= np.float32(float(np.finfo(np.float32).max) / 1e20 / middle)
-arrays["fc7.weight"] *= np.float32(1e-37)  # behind a ReLU that turns NaN into 0, all would seem well
-features, predicted = encode.encode_images(network(), images, index, Progress())
+arrays["fc7.weight"] *= np.float32(1e-37)  # a ReLU that turns NaN into 0 would hide the overflow
+hash_logits, predicted = encode.encode_images(network(), images, index, Progress())
 checkpoint.save(path, Checkpoint(arrays, recipe=json.dumps(dataclasses.asdict(recipe))))
-found = ~finite_images(features, predicted)
-print(json.dumps({"expected": (reached > middle).tolist(), "found": found.tolist()}))
+overflowed = ~finite_images(hash_logits, predicted)
+print(json.dumps({"expected": (reached > middle).tolist(), "received": overflowed.tolist()}))

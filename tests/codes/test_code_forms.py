@@ -31,16 +31,16 @@ def scored(queries, database, bits=None):
 @pytest.mark.parametrize("bits", [3, 8, 44, 48, 100])
 def test_packed_bytes_have_the_distances_of_their_bits(bits, order):
     queries, database = bits_of(1, 6, bits), bits_of(2, 90, bits)
-    found = scored(packed(queries, order), packed(database, order), bits)
-    assert found == items_at_distances(queries, database, bits)
+    counts = scored(packed(queries, order), packed(database, order), bits)
+    assert counts == items_at_distances(queries, database, bits)
 
 
 def test_padding_that_one_side_leaves_open_is_where_the_other_has_it():
     queries, database = bits_of(1, 2, 12), bits_of(2, 90, 12)
     queries[:, 8:] = False  # its last bytes are 0 at both ends
     for order in ("big", "little"):
-        found = scored(packed(queries, order), packed(database, order), 12)
-        assert found == items_at_distances(queries, database, 12)
+        counts = scored(packed(queries, order), packed(database, order), 12)
+        assert counts == items_at_distances(queries, database, 12)
 
 
 def test_bytes_as_numpy_packs_them_become_the_words_of_their_bits():

@@ -21,8 +21,8 @@ def encoder_with_room_for(count, sizes):
 
 
 def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
-    words = ["encode", "--data", "digits", "--checkpoint", tmp_path / "none.pt", "--out", tmp_path]
-    assert "expected a file to write, received a folder" in helpers.worker("torch", *words, status=2).stderr
+    arguments = ["encode", "--data", "digits", "--checkpoint", tmp_path / "none.pt", "--out", tmp_path]
+    assert "expected a file to write, received a folder" in helpers.worker("torch", *arguments, status=2).stderr
 
 
 def ran_out(error):
@@ -32,8 +32,8 @@ def ran_out(error):
 @pytest.mark.parametrize("count", [1, 300])
 def test_all_images_are_encoded_in_order(count):
     index, sizes, progress = np.arange(count)[::-1], [], KeptProgress()
-    features, predicted = encode_in_batches(encoder_with_room_for(1000, sizes), index, progress, ran_out)
-    assert np.array_equal(features, np.stack([index, -index], axis=1))
+    hash_logits, predicted = encode_in_batches(encoder_with_room_for(1000, sizes), index, progress, ran_out)
+    assert np.array_equal(hash_logits, np.stack([index, -index], axis=1))
     assert np.array_equal(predicted, index % 10)
     assert max(sizes) <= BATCH_SIZE
     assert progress.updates[-1][:3] == ("encode", count, count)
@@ -42,8 +42,8 @@ def test_all_images_are_encoded_in_order(count):
 
 def test_batches_shrink_for_good_when_memory_runs_out():
     index, sizes, progress = np.arange(300), [], KeptProgress()
-    features, _ = encode_in_batches(encoder_with_room_for(40, sizes), index, progress, ran_out)
-    assert np.array_equal(features[:, 0], index)
+    hash_logits, _ = encode_in_batches(encoder_with_room_for(40, sizes), index, progress, ran_out)
+    assert np.array_equal(hash_logits[:, 0], index)
     assert sizes[:3] == [128, 64, 32]
     assert max(sizes[2:]) == 32
     assert [note.split("goes on with ")[1] for note in progress.notes] == [
@@ -63,17 +63,17 @@ def test_an_image_that_does_not_fit_alone_and_other_failures_are_raised():
 
 def test_encoder_agrees_with_the_network_layer_by_layer(framework):
     done = helpers.child(framework, "encoders", framework, 40, environment={"OMP_NUM_THREADS": 2})
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["scale"] > 0
-    assert found["difference"] < 1e-5 * found["scale"]  # another order of summation, nothing more
-    assert all(margin <= found["difference"] for margin in found["flipped"])
-    assert found["predicted"]
-    assert found["dtypes"] == ["float32", "int64"]
-    assert found["training"]
-    assert found["threads"] == 2  # what trains next has both again
-    assert len(found["notes"]) == 2  # 128 and 64 were too many
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["scale"] > 0
+    assert answer["difference"] < 1e-5 * answer["scale"]  # another order of summation, nothing more
+    assert all(margin <= answer["difference"] for margin in answer["flipped"])
+    assert answer["predicted"]
+    assert answer["dtypes"] == ["float32", "int64"]
+    assert answer["training"]
+    assert answer["threads"] == 2  # what trains next has both again
+    assert len(answer["notes"]) == 2  # 128 and 64 were too many
 
 
 def test_untuned_encoder_is_the_network_itself(framework):
-    found = helpers.child(framework, "encoders", framework, 0, environment={"GREEDYHASH_UNTUNED": 1})
-    assert json.loads(found.stdout.splitlines()[-1])["difference"] < 1e-6  # batches of another size
+    answer = helpers.child(framework, "encoders", framework, 0, environment={"GREEDYHASH_UNTUNED": 1})
+    assert json.loads(answer.stdout.splitlines()[-1])["difference"] < 1e-6  # batches of another size

@@ -1,4 +1,4 @@
-"""Features, logits and losses that are not finite: refused wherever features become codes, in either framework."""
+"""Hash logits, logits and losses that are not finite: refused wherever codes are made, in either framework."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from shared.checkpoint import weights
 from shared.codes.codes import Codes, collapsed
 from shared.codes.finite import NO_CLASS, NotFinite, Reach, check_losses, may_overflow, predicted_classes, reaches
 from shared.codes.packing import pack_codes
-from shared.codes.predictions import Outputs, line, records, told_apart
+from shared.codes.predictions import Outputs, line, records, separate_problems
 from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.network.initial import initial_weights
@@ -41,20 +41,20 @@ def job(digits, tmp_path):
 
 
 def spoiled(count, value, bits=12):
-    features = np.random.RandomState(0).standard_normal((1797, bits)).astype(np.float32)
-    features[np.arange(count) * 3, 5] = value
-    return features
+    hash_logits = np.random.RandomState(0).standard_normal((1797, bits)).astype(np.float32)
+    hash_logits[np.arange(count) * 3, 5] = value
+    return hash_logits
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_codes_are_refused_with_a_count(digits, value):
     known = np.zeros(1797, np.int64)
-    with pytest.raises(NotFinite, match=r"^312 of 1797 images have features that are not finite; "):
-        Codes.from_features(spoiled(312, value), known, *digits)
+    with pytest.raises(NotFinite, match=r"^312 of 1797 images have hash logits that are not finite; "):
+        Codes.from_hash_logits(spoiled(312, value), known, *digits)
     unknown = np.where(np.arange(1797) < 4, NO_CLASS, known)
     with pytest.raises(NotFinite, match=r"^4 of 1797 images have logits that are not finite; "):
-        Codes.from_features(spoiled(0, value), unknown, *digits)
-    assert Codes.from_features(spoiled(0, value), known, *digits).zeros == 0
+        Codes.from_hash_logits(spoiled(0, value), unknown, *digits)
+    assert Codes.from_hash_logits(spoiled(0, value), known, *digits).zeros == 0
 
 
 def test_there_is_no_class_where_logits_are_not_finite():
@@ -62,16 +62,16 @@ def test_there_is_no_class_where_logits_are_not_finite():
     assert predicted_classes(logits).tolist() == [1, NO_CLASS, NO_CLASS, NO_CLASS, 0]
 
 
-def test_a_picture_without_features_is_named_and_the_others_are_done():
-    features = spoiled(2, math.nan)[:5]
+def test_a_picture_without_finite_hash_logits_is_named_and_the_others_are_done():
+    hash_logits = spoiled(2, math.nan)[:5]
     classifier = np.eye(10, 12, dtype=np.float32)
-    outputs = Outputs.from_features(features, np.array([NO_CLASS, 1, 2, NO_CLASS, 4]), classifier)
-    said, problems = told_apart(records(outputs, list("abcde"), str))
-    assert [record["image"] for record in said] == ["b", "c", "e"]
-    assert [problem.split(";")[0] for problem in problems] == [f"{n}: its features are not finite" for n in "ad"]
-    assert all("NaN" not in line(record, as_json=True) for record in said)
+    outputs = Outputs.from_hash_logits(hash_logits, np.array([NO_CLASS, 1, 2, NO_CLASS, 4]), classifier)
+    complete, problems = separate_problems(records(outputs, list("abcde"), str))
+    assert [record["image"] for record in complete] == ["b", "c", "e"]
+    assert [problem.split(";")[0] for problem in problems] == [f"{n}: its hash logits are not finite" for n in "ad"]
+    assert all("NaN" not in line(record, as_json=True) for record in complete)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        line(said[0] | {"margin": math.nan}, as_json=True)
+        line(complete[0] | {"margin": math.nan}, as_json=True)
 
 
 def test_bounds_hold_for_every_activation():
@@ -117,15 +117,15 @@ def pictures(folder):
 
 def test_what_is_hidden_behind_a_relu_is_found_and_predict_does_the_others(framework, tmp_path):
     files, checkpoint = pictures(tmp_path), tmp_path / "w.safetensors"
-    found = json.loads(helpers.child(framework, "overflow", framework, checkpoint, *files).stdout.splitlines()[-1])
-    assert found["found"] == found["expected"] == [False, True] * 5
+    overflow = json.loads(helpers.child(framework, "overflow", framework, checkpoint, *files).stdout.splitlines()[-1])
+    assert overflow["received"] == overflow["expected"] == [False, True] * 5
     done = helpers.worker(framework, "predict", "--checkpoint", checkpoint, "--json", "--image", *files, status=2)
     assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == list(map(str, files[::2]))
-    named = [line.split(": its features are not finite")[0] for line in done.stderr.splitlines()]
+    named = [line.split(": its hash logits are not finite")[0] for line in done.stderr.splitlines()]
     assert named == [f"error: {file}" for file in files[1::2]]
-    words = ("--checkpoint", checkpoint, "--data", "digits")
-    refused = helpers.worker(framework, "eval", *words, status=2)
-    assert " of 1797 images have features that are not finite; " in refused.stderr
+    arguments = ("--checkpoint", checkpoint, "--data", "digits")
+    refused = helpers.worker(framework, "eval", *arguments, status=2)
+    assert " of 1797 images have hash logits that are not finite; " in refused.stderr
     assert '"map"' not in refused.stdout
 
 
@@ -140,8 +140,8 @@ def test_a_loss_that_is_not_finite_ends_training(job):
         check_losses(1, loss=-math.inf)
 
 
-def test_features_that_are_not_finite_end_training_when_an_epoch_is_scored(job):
-    with pytest.raises(Diverged, match=r"^training diverged: 7 of 1797 images have features that are not finite"):
+def test_hash_logits_that_are_not_finite_end_training_when_an_epoch_is_scored(job):
+    with pytest.raises(Diverged, match=r"^training diverged: 7 of 1797 images have hash logits that are not finite"):
         job.encode(lambda index: (spoiled(7, math.nan), np.zeros(len(index), np.int64)))
 
 
@@ -164,10 +164,10 @@ def prepare_diverging(folder, digits):
 
 
 def test_a_diverging_training_ends_in_a_line_and_the_suite_shows_it(framework, digits, tmp_path):
-    words = prepare_diverging(tmp_path, digits)
+    arguments = prepare_diverging(tmp_path, digits)
     worker = Worker(framework, default_python(framework), threads=1)
     with pytest.raises(WorkerDied, match="training diverged: the loss is not finite in epoch 1") as caught:
-        worker.run(words, tmp_path / "log", Progress())
+        worker.run(arguments, tmp_path / "log", Progress())
     assert "exit status 3" in str(caught.value)
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert not Run(tmp_path / "run").is_finished()

@@ -33,10 +33,10 @@ def test_every_format_to_every_format_and_back(source, target, files, original, 
     assert same(converted.weights, original.weights)
     if {source, target} <= WITH_MOMENTUM:
         assert same(converted.momentum, original.momentum)
-        assert converted.facts() == original.facts()
+        assert converted.metadata() == original.metadata()
     else:
         assert converted.momentum is None
-        assert converted.facts() == {}
+        assert converted.metadata() == {}
 
 
 @pytest.mark.parametrize("form", FORMS)

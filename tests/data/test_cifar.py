@@ -131,7 +131,9 @@ def test_hostile_python_batch_runs_nothing(fake_cifar, tmp_path):
     _, pixels, labels = fake_cifar
     write_python_layout(tmp_path / "py", pixels, labels)
     (tmp_path / "py" / "data_batch_3").write_bytes(pickle.dumps({b"data": Payload(tmp_path / "owned")}))
-    with pytest.raises(UserError, match=r"data_batch_3: it asks for io.open, and only NumPy arrays"):
+    with pytest.raises(
+        UserError, match=r"data_batch_3: expected NumPy arrays and plain values alone, received io.open$"
+    ):
         cifar.load(tmp_path / "py")
     assert not (tmp_path / "owned").exists()
 

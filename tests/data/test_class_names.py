@@ -54,12 +54,12 @@ def test_predict_names_classes_and_files_that_are_no_text(framework, named_suite
     for file in files:
         Image.fromarray(load("digits").pixels[0]).save(file)
     run = Run(named_suite / framework / "bits12-seed2000")
-    words = ("--checkpoint", run.checkpoint_file, "--data", named_suite / "own.npz", "--image", *files)
-    done = helpers.worker(framework, "predict", *words, environment={"PYTHONIOENCODING": "utf-8:strict"})
-    (first, said), (second, again) = (line.split(": ", 1) for line in done.stdout.splitlines())
+    arguments = ("--checkpoint", run.checkpoint_file, "--data", named_suite / "own.npz", "--image", *files)
+    done = helpers.worker(framework, "predict", *arguments, environment={"PYTHONIOENCODING": "utf-8:strict"})
+    (first, described), (second, again) = (line.split(": ", 1) for line in done.stdout.splitlines())
     assert (first, second) == (rf"{tmp_path}/\xc6\xdf.png", f"{tmp_path}/ok.png")
-    assert said == again
-    assert said.split(", probability")[0] in SHOWN
+    assert described == again
+    assert described.split(", probability")[0] in SHOWN
 
 
 def test_retrieve_and_its_data_name_them(named_suite):

@@ -50,9 +50,9 @@ def test_numbers_in_names_are_numbers(tmp_path):
 def test_classes_are_called_by_their_folders_in_natural_order(classes, expected, tmp_path):
     dataset = cifar.load(make(tmp_path, classes))
     assert list(dataset.class_names) == [dataset.class_of(label) for label in range(10)] == expected
-    own = {name: 20 * k for k, name in enumerate(os.fsdecode(name) for name in classes)}
+    value_of_class = {name: 20 * k for k, name in enumerate(os.fsdecode(name) for name in classes)}
     shown = dict(zip(expected, greys(dataset), strict=False))
-    assert all(shown.get(name, value) == value for name, value in own.items())
+    assert all(shown.get(name, value) == value for name, value in value_of_class.items())
 
 
 def test_every_format_that_predict_reads_is_read(tmp_path):

@@ -15,8 +15,8 @@ from shared.system.errors import UserError
 def test_batches_pickled_by_any_protocol(labels, protocol):
     data = np.arange(60, dtype=np.uint8).reshape(30, 2)
     batch = load_arrays(pickle.dumps({"data": data, "labels": labels(list(range(10)) * 3)}, protocol), "batch")
-    found, numbers = (batch.get(name, batch.get(name.encode())) for name in ("data", "labels"))
-    np.testing.assert_array_equal(found, data)
+    pixels, numbers = (batch.get(name, batch.get(name.encode())) for name in ("data", "labels"))
+    np.testing.assert_array_equal(pixels, data)
     assert as_labels(numbers, 30, "batch").tolist() == list(range(10)) * 3
 
 

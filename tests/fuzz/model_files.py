@@ -23,7 +23,7 @@ from tests.fuzz.image_files import NOISE
 def original():
     """The checkpoint that is written in every form."""
     text = json.dumps(vars(RECIPE) | {"backbone_layers": list(RECIPE.backbone_layers)})
-    return Checkpoint(numbers(0), numbers(1), epoch=2, rate=0.005, recipe=text, framework="torch")
+    return Checkpoint(numbers(0), numbers(1), epoch=2, learning_rate=0.005, recipe=text, framework="torch")
 
 
 def checkpoint_in(form):
@@ -44,7 +44,7 @@ def read_any_checkpoint(folder):
             assert checkpoint.weights.keys() == PARAMETERS.keys()
             assert all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays)
             inspect(checkpoint)
-            json.dumps(checkpoint.facts())
+            json.dumps(checkpoint.metadata())
             attempt(checkpoint.check_resumable, RECIPE, str(file))
             attempt(open_checkpoint, file)
         attempt(load_backbone, file, RECIPE)

@@ -116,7 +116,7 @@ def test_injected_fault_is_caught_at_its_rung(name, baseline, tmp_path):
 
 def test_the_rates_reach_beyond_the_second_drop(baseline):
     for side in ("paddle", "torch"):
-        rates = baseline[0].of(side, "float32")["rates"]
+        rates = baseline[0].of(side, "float32")["learning_rates"]
         assert rates[[0, 29, 30, 59, 60, 89, 90]] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6])
 
 

@@ -32,10 +32,10 @@ def write_zip(path, name, data, compression=zipfile.ZIP_DEFLATED):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_what_numpy_wrote_comes_back(save, tmp_path):
     save(tmp_path / "a.npz", **GOOD, bits=np.int64(12), names=np.array(["cat", None], object))
-    found = read_npz(tmp_path / "a.npz", ["codes", "share", "bits"])
-    np.testing.assert_array_equal(found["codes"], GOOD["codes"])
-    np.testing.assert_array_equal(found["share"], GOOD["share"])
-    assert found["bits"] == 12
+    arrays = read_npz(tmp_path / "a.npz", ["codes", "share", "bits"])
+    np.testing.assert_array_equal(arrays["codes"], GOOD["codes"])
+    np.testing.assert_array_equal(arrays["share"], GOOD["share"])
+    assert arrays["bits"] == 12
     assert str(npz_headers(tmp_path / "a.npz", ["codes"])["codes"]) == "uint64 (2, 3)"
 
 
@@ -136,10 +136,10 @@ def test_a_damaged_file_is_refused_or_read_right(tmp_path):
         data[generator.randint(len(data))] ^= 1 << generator.randint(8)
         (tmp_path / "a.npz").write_bytes(data)
         try:
-            found = read_npz(tmp_path / "a.npz", GOOD)
+            arrays = read_npz(tmp_path / "a.npz", GOOD)
         except UserError:
             refused += 1
         else:
             for name, array in GOOD.items():
-                np.testing.assert_array_equal(found[name], array)
+                np.testing.assert_array_equal(arrays[name], array)
     assert refused > 300

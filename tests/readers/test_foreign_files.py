@@ -79,9 +79,9 @@ def test_sixteen_bits_are_widened_exactly(kind, foreign, original, tmp_path):
     halves = narrow(original.weights, kind)
     raw = raw_safetensors(tmp_path / "m.safetensors", {"float16": "F16", "bfloat16": "BF16"}[kind], halves)
     for path in (foreign / f"{kind}.pt", pickled(tmp_path / "m.pdparams", in_paddle(halves)), raw):
-        found = read_checkpoint(path)
-        assert same(found.weights, wide(halves))
-        assert f"{kind} widened to float32" in found.form
+        loaded = read_checkpoint(path)
+        assert same(loaded.weights, wide(halves))
+        assert f"{kind} widened to float32" in loaded.form
 
 
 def raw_safetensors(path, kind, arrays):
@@ -115,9 +115,9 @@ def test_header_whose_length_looks_like_a_pickle(original, tmp_path):
 
 
 def test_other_types_are_taken_where_no_value_changes(foreign, original):
-    found = read_checkpoint(foreign / "float64.pt")
-    assert same(found.weights, original.weights)
-    assert "float64 taken as float32, which holds the same values" in found.form
+    loaded = read_checkpoint(foreign / "float64.pt")
+    assert same(loaded.weights, original.weights)
+    assert "float64 taken as float32, which holds the same values" in loaded.form
     for name, message in (
         ("finer.pt", "received float64 with values that float32 does not hold; round them yourself"),
         (
@@ -182,9 +182,9 @@ def test_what_paddle_saves_in_containers(original, tmp_path):
 
     model = {name: (Tensor if k % 2 else Parameter)(f"p_{k}", a) for k, (name, a) in enumerate(PADDLE.items())}
     path = pickled(tmp_path / "nested.pdparams", {"model": model, "epoch": 3})
-    found = read_checkpoint(path)
-    assert same(found.weights, original.weights)
-    assert found.left_out == {"epoch": ""}
+    loaded = read_checkpoint(path)
+    assert same(loaded.weights, original.weights)
+    assert loaded.left_out == {"epoch": ""}
 
 
 def test_summary_names_what_was_left_out(foreign, tmp_path):
@@ -205,11 +205,11 @@ def test_classifier_of_a_deephash_file(foreign, files, original, tmp_path):
     assert CLASSIFIER not in read_checkpoint(tmp_path / "a.pt", need_classifier=False).weights
     helpers.run("compare/convert.py", files["neutral"], tmp_path / "b.pt", *options, "--with-classifier")
     assert same(read_checkpoint(tmp_path / "b.pt").weights, original.weights)
-    for words, message in (
+    for arguments, message in (
         ((tmp_path / "a.pt", tmp_path / "c.pdparams"), "classifier.weight is missing"),
         ((files["neutral"], tmp_path / "c.pt", "--with-classifier"), "--with-classifier: expected --names deephash"),
     ):
-        assert message in helpers.run("compare/convert.py", *words, status=2).stderr
+        assert message in helpers.run("compare/convert.py", *arguments, status=2).stderr
 
 
 @pytest.mark.parametrize("name", ["alexnet.pth", "alexnet_parallel.pth", "alexnet_features.pth", "module.pt"])

@@ -43,12 +43,12 @@ def canary(tmp_path):
 def check(path, original):
     """Reading fails in one line, or gives a whole, finite model: damage to a value is not always to be seen."""
     try:
-        found = read_checkpoint(path)
+        loaded = read_checkpoint(path)
     except UserError:
         return True
-    assert isinstance(found, Checkpoint)
-    assert {n: a.shape for n, a in found.weights.items()} == {n: original.weights[n].shape for n in KINDS}
-    assert all(np.isfinite(array).all() for array in [*found.weights.values(), *(found.momentum or {}).values()])
+    assert isinstance(loaded, Checkpoint)
+    assert {n: a.shape for n, a in loaded.weights.items()} == {n: original.weights[n].shape for n in KINDS}
+    assert all(np.isfinite(array).all() for array in [*loaded.weights.values(), *(loaded.momentum or {}).values()])
     return False
 
 

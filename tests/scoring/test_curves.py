@@ -47,11 +47,11 @@ def test_rank_curve_is_the_mean_over_tie_orders(seed):
     relevant = generator.binomial(items, 0.4)
     # every place of a group is relevant with probability r / n
     places = [np.repeat(np.where(n > 0, r / np.maximum(n, 1), 0), n) for n, r in zip(items, relevant, strict=True)]
-    found = np.cumsum(places, axis=1)
+    hits = np.cumsum(places, axis=1)
     totals = np.maximum(relevant.sum(axis=1, keepdims=True), 1)
     precision, recall = curves.rank_curve(items, relevant, np.arange(1, 31))
-    np.testing.assert_allclose(precision, (found / np.arange(1, 31)).mean(axis=0), atol=1e-12)
-    np.testing.assert_allclose(recall, (found / totals).mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(precision, (hits / np.arange(1, 31)).mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(recall, (hits / totals).mean(axis=0), atol=1e-12)
     for rank, value in zip((1, 7, 30), curves.precision_at(items, relevant, (1, 7, 30)), strict=True):
         assert value == pytest.approx(precision[rank - 1], abs=1e-12)
 

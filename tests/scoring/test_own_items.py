@@ -36,11 +36,11 @@ def write(name, codes, labels, **more):
 
 def stable_map(codes, labels, others, other_labels, own):
     """The witness: each ranking sorted by NumPy, without the query's own item."""
-    found = []
+    precisions = []
     for code, label, position in zip(codes, labels, own, strict=True):
         kept = np.arange(len(others)) != position
-        found.append(stable_ap((code != others[kept]).sum(axis=1), other_labels[kept] == label))
-    return np.mean(found)
+        precisions.append(stable_ap((code != others[kept]).sum(axis=1), other_labels[kept] == label))
+    return np.mean(precisions)
 
 
 def test_queries_first_in_the_database_are_left_out():
@@ -109,16 +109,16 @@ def test_an_index_in_both_files_says_which_items_the_queries_are(command):
     order = np.random.RandomState(1).permutation(170)
     write("q.npz", QUERIES, QUERY_LABELS, index=np.arange(150, 170) * 7)
     write("d.npz", ALL[order], ALL_LABELS[order], index=order * 7)
-    words = ("--query", "q.npz", "--database", "d.npz", "--exclude-self")
-    status, out, err = command(evaluate_command, *words)
+    arguments = ("--query", "q.npz", "--database", "d.npz", "--exclude-self")
+    status, out, err = command(evaluate_command, *arguments)
     expected = stable_map(QUERIES, QUERY_LABELS, ALL[order], ALL_LABELS[order], np.argsort(order)[150:])
     assert (status, err) == (0, "")
     assert "20 queries, 169 items" in out
     assert f"{expected:.4f}            by distance, then by position" in out
-    status, out, _ = command(retrieve, *words, "-k", 170, "--json")
-    found = [[hit["position"] for hit in json.loads(line)["nearest"]] for line in out.splitlines()]
+    status, out, _ = command(retrieve, *arguments, "-k", 170, "--json")
+    rankings = [[hit["position"] for hit in json.loads(line)["nearest"]] for line in out.splitlines()]
     assert status == 0
-    for query, positions in enumerate(found):
+    for query, positions in enumerate(rankings):
         assert set(range(170)) - set(positions) == {order.tolist().index(150 + query)}
 
 
@@ -142,11 +142,11 @@ INDICES = {
 def test_an_index_that_cannot_be_right_is_refused(command, ours, theirs, message):
     write("q.npz", QUERIES, QUERY_LABELS, index=ours)
     write("d.npz", ALL, ALL_LABELS, index=theirs)
-    words = ("--query", "q.npz", "--database", "d.npz")
-    status, _, err = command(evaluate_command, *words, "--exclude-self")
+    arguments = ("--query", "q.npz", "--database", "d.npz")
+    status, _, err = command(evaluate_command, *arguments, "--exclude-self")
     assert (status, err.count("\n")) == (2, 1)
     assert message in err
-    assert command(evaluate_command, *words)[0] == 0  # who does not ask for it does not need it
+    assert command(evaluate_command, *arguments)[0] == 0  # who does not ask for it does not need it
 
 
 def test_what_finds_itself_is_said(command):
@@ -164,9 +164,9 @@ def test_what_finds_itself_is_said(command):
 def test_queries_that_are_no_items_are_all_kept(command):
     write("q.npz", QUERIES, QUERY_LABELS, index=np.arange(20))
     write("d.npz", ITEMS, LABELS, index=np.arange(20, 170))
-    words = ("--query", "q.npz", "--database", "d.npz")
-    status, out, err = command(evaluate_command, *words, "--exclude-self")
-    assert (status, out) == command(evaluate_command, *words)[:2]
+    arguments = ("--query", "q.npz", "--database", "d.npz")
+    status, out, err = command(evaluate_command, *arguments, "--exclude-self")
+    assert (status, out) == command(evaluate_command, *arguments)[:2]
     assert err == "note: --exclude-self: by index no query is an item of the database; none is left out\n"
 
 

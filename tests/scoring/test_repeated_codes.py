@@ -78,7 +78,7 @@ def test_counts_and_sums_are_those_of_plain_numpy(sample, topk, block):
         flags, kept = related(sample.query_labels[query], sample.labels), np.arange(len(distance)) != own
         assert items[query].tolist() == np.bincount(distance[kept], minlength=bits + 1).tolist()
         assert relevant[query].tolist() == np.bincount(distance[kept & flags], minlength=bits + 1).tolist()
-        assert (sums.precisions[query], sums.found[query]) == plain_sum(distance, flags, own, topk, block)
+        assert (sums.precisions[query], sums.hits[query]) == plain_sum(distance, flags, own, topk, block)
 
 
 @settings(max_examples=60, deadline=None)

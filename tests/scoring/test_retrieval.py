@@ -247,8 +247,8 @@ def test_a_cut_beyond_the_last_item_is_none(denominator):
 )
 def test_labels_may_be_a_column_a_row_reals_or_rows(form):
     queries, query_labels, database, labels = example(10)
-    found = evaluate(queries, form(query_labels), database, form(labels))
-    assert found.ap_stable.tolist() == evaluate(queries, query_labels, database, labels).ap_stable.tolist()
+    scores = evaluate(queries, form(query_labels), database, form(labels))
+    assert scores.ap_stable.tolist() == evaluate(queries, query_labels, database, labels).ap_stable.tolist()
 
 
 def test_zeros_may_be_taken_for_minus_one():

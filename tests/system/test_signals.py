@@ -68,8 +68,8 @@ def test_a_signal_ends_the_server_well_while_its_worker_starts(number, tmp_path)
     out, recipe, images = tmp_path / "out", helpers.small_recipe(), cifar.load(cifar.DIGITS)
     finish(out, recipe, "torch", 0.5, data_sha256=recipe.data_sha256, split_sha256=recipe.split_sha256)
     split = cifar.split(images.labels, recipe.protocol, recipe.seed)
-    features = np.random.RandomState(0).standard_normal((len(encoded_index(split)), 12)).astype(np.float32)
-    codes = Codes.from_features(features, np.zeros(len(features), np.int64), images, split)
+    hash_logits = np.random.RandomState(0).standard_normal((len(encoded_index(split)), 12)).astype(np.float32)
+    codes = Codes.from_hash_logits(hash_logits, np.zeros(len(hash_logits), np.int64), images, split)
     codes.save(run_of(out, "torch", recipe.bits, recipe.seed).codes_file)
     python = interpreter(tmp_path, f"touch {tmp_path}/started; exec cat")  # which ends with its standard input
     words = ["compare/serve.py", out, "--data", "digits", "--port", "0", "--torch-python", python]

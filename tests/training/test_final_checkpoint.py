@@ -21,21 +21,21 @@ def test_checkpoint_is_the_state_after_the_last_epoch(framework, tmp_path):
     recipe = helpers.small_recipe(epochs=EPOCHS, eval_every=0, lr_drop_epoch=1)
     run.prepare(recipe)
     weights.save(initial, initial_weights(recipe, {}), {})
-    words = ("train", "--run", run.folder, "--data", "digits", "--initial-weights", initial)
+    arguments = ("train", "--run", run.folder, "--data", "digits", "--initial-weights", initial)
     run.queries_file.mkdir()  # no file can take this place
-    assert "queries.csv" in helpers.worker(framework, *words, status=2).stderr
+    assert "queries.csv" in helpers.worker(framework, *arguments, status=2).stderr
     written = run.checkpoint_file.read_bytes()
 
     saved = read_checkpoint(run.resume_folder / RESUME_FILES[framework])
     assert saved.epoch == EPOCHS
-    assert saved.rate == recipe.learning_rate_at(EPOCHS) != recipe.learning_rate_at(1)
+    assert saved.learning_rate == recipe.learning_rate_at(EPOCHS) != recipe.learning_rate_at(1)
     assert all(np.abs(array).max() > 0 for array in saved.momentum.values())
     origin = {"recipe": run.recipe_file.read_text(), "framework": framework}
     checkpoint.save(tmp_path / "expected.safetensors", dataclasses.replace(saved, **origin))
     assert written == (tmp_path / "expected.safetensors").read_bytes()
 
     run.queries_file.rmdir()
-    helpers.worker(framework, *words)
+    helpers.worker(framework, *arguments)
     assert run.checkpoint_file.read_bytes() == written
     assert len(run.log()) == EPOCHS
     assert run.result()["checkpoint_sha256"] == weights.digest(saved.weights)

@@ -117,10 +117,10 @@ def test_result_and_codes_are_whole(framework, runs):
 
 
 def test_environment_counts_devices_and_nodes(framework, runs):
-    facts = [json.loads(runs(framework, devices).environment_file.read_text()) for devices in (1, 2)]
-    assert facts[0].keys() == facts[1].keys()
-    assert [(f["devices"], f["nodes"]) for f in facts] == [(1, 1), (2, 1)]
-    assert facts[1]["device_name"] == f"{facts[0]['device_name']}, 2 processes"
+    environments = [json.loads(runs(framework, devices).environment_file.read_text()) for devices in (1, 2)]
+    assert environments[0].keys() == environments[1].keys()
+    assert [(f["devices"], f["nodes"]) for f in environments] == [(1, 1), (2, 1)]
+    assert environments[1]["device_name"] == f"{environments[0]['device_name']}, 2 processes"
 
 
 def ranks_of(folder):
@@ -253,8 +253,8 @@ def test_ranks_share_every_batch(size):
         assert all(len(share.index) == (share.count or 1) for share in shares)
         assert np.array_equal(np.concatenate([share.index for share in counted]), whole.index)
         for layer in (0, 1):
-            kept = np.concatenate([share.masks[layer] for share in counted])
-            assert np.array_equal(kept, whole.masks[layer])
+            masks = np.concatenate([share.masks[layer] for share in counted])
+            assert np.array_equal(masks, whole.masks[layer])
         mean = sum(share.index.mean() * share.weight for share in shares) / size
         assert mean == pytest.approx(whole.index.mean(), rel=1e-12)
     assert whole.count == 1

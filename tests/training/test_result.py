@@ -36,43 +36,43 @@ def job_in(folder):
     return Job(run, RECIPE, images, split, initial_weights(RECIPE, {}), "cpu", FACTS, Progress())
 
 
-def features_of(job, epoch):
+def hash_logits_of(job, epoch):
     """Noise, but for the second epoch: then a class has one code of its own."""
     labels = job.dataset.labels[encoded_index(job.split)]
-    own = np.random.RandomState(9).choice([-1.0, 1.0], (10, RECIPE.bits))
+    codes_of_class = np.random.RandomState(9).choice([-1.0, 1.0], (10, RECIPE.bits))
     noise = np.random.RandomState(epoch).standard_normal((len(labels), RECIPE.bits))
-    features = (own[labels] if epoch == 2 else noise).astype(np.float32)
-    features.flat[:ZEROS] = 0
-    return features
+    hash_logits = (codes_of_class[labels] if epoch == 2 else noise).astype(np.float32)
+    hash_logits.flat[:ZEROS] = 0
+    return hash_logits
 
 
 def trained(job, clock):
-    """Train as a framework does, by numbers of the test's choice; the features and classes of the last epoch."""
+    """Train as a framework does, with numbers made here; the hash logits and classes of the last epoch."""
 
     def encode_images(index):
         clock[0] += 2.5 * epoch
-        return features, predicted
+        return hash_logits, predicted
 
     for epoch in (1, 2, 3):
-        features = features_of(job, epoch)
-        predicted = np.random.RandomState(epoch).randint(0, 10, len(features))
+        hash_logits = hash_logits_of(job, epoch)
+        predicted = np.random.RandomState(epoch).randint(0, 10, len(hash_logits))
         encoded = job.encode(encode_images)
         job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 4.0 * epoch, encoded)
     moved = {name: array + np.float32(0.01) * (array + 1) for name, array in job.initial_weights.items()}
-    job.finish(encoded, Checkpoint(moved, epoch=3, rate=1e-3))
-    return features, predicted, moved
+    job.finish(encoded, Checkpoint(moved, epoch=3, learning_rate=1e-3))
+    return hash_logits, predicted, moved
 
 
 def test_result_says_what_was_measured(tmp_path, clock):
     job = job_in(tmp_path)
-    features, predicted, moved = trained(job, clock)
+    hash_logits, predicted, moved = trained(job, clock)
     log, result, queries = job.run.log(), job.run.result(), len(job.split.query)
     assert [record["encode_seconds"] for record in log] == [2.5, 5.0, 7.5]
     assert result["encode_seconds"] == 7.5
     assert result["train_seconds"] == 4.0 + 8.0 + 12.0
     assert result["images_per_second"] == pytest.approx(3 * len(job.split.train) / 24.0)
     assert result["zeros"] == ZEROS
-    assert result["distinct_codes"] == len(np.unique(features > 0, axis=0))
+    assert result["distinct_codes"] == len(np.unique(hash_logits > 0, axis=0))
     labels = job.dataset.labels[encoded_index(job.split)]
     assert result["accuracy"] == (predicted == labels)[:queries].mean()
     before, after = (

@@ -44,8 +44,8 @@ def initial(tmp_path_factory):
 def train(framework, folder, epochs, **options):
     run = Run(folder)
     run.prepare(recipe_of(epochs))
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
-    helpers.worker(framework, "train", "--run", folder, "--data", "digits", *words)
+    arguments = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    helpers.worker(framework, "train", "--run", folder, "--data", "digits", *arguments)
     return run
 
 
@@ -124,8 +124,8 @@ def test_checkpoint_that_cannot_go_on(change_it, message, runs, tmp_path):
 def test_bad_checkpoint_is_one_line(framework, initial, tmp_path):
     run = Run(tmp_path)
     run.prepare(recipe_of(EPOCHS))
-    words = ["train", "--run", tmp_path, "--data", "digits"]
-    done = helpers.worker(framework, *words, "--resume-from", initial, status=2)
+    arguments = ["train", "--run", tmp_path, "--data", "digits"]
+    done = helpers.worker(framework, *arguments, "--resume-from", initial, status=2)
     assert "missing momentum, epoch;" in done.stderr
     assert not run.log_file.exists()
 
@@ -141,8 +141,8 @@ def test_run_folder_with_a_link_in_it_is_refused(framework, initial, tmp_path):
     run.prepare(recipe_of(EPOCHS))
     (tmp_path / "elsewhere").mkdir()
     run.resume_folder.symlink_to(tmp_path / "elsewhere")
-    words = ["train", "--run", run.folder, "--data", "digits", "--initial-weights", initial]
-    done = helpers.worker(framework, *words, status=2)
+    arguments = ["train", "--run", run.folder, "--data", "digits", "--initial-weights", initial]
+    done = helpers.worker(framework, *arguments, status=2)
     assert done.stderr.startswith(f"error: {run.resume_folder}: expected a folder, received a link to one")
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -235,8 +235,8 @@ def test_training_begins_anew_where_a_state_was_emptied(framework, runs, initial
     (run.resume_folder / name).write_bytes(b"")
     for record in whole.log()[:2]:
         run.append_log(record)
-    words = ["train", "--run", tmp_path, "--data", "digits", "--initial-weights", initial]
-    done = helpers.worker(framework, *words)
+    arguments = ["train", "--run", tmp_path, "--data", "digits", "--initial-weights", initial]
+    done = helpers.worker(framework, *arguments)
     assert f"set aside as {run.resume_folder}/set-aside-{name}, and the run begins anew" in done.stderr
     helpers.check_same_numbers(run, whole)
     assert not run.resume_folder.exists()
@@ -247,10 +247,11 @@ def test_run_that_another_process_finishes_is_not_trained_again(framework, runs,
     whole = runs[framework, BEGUN]
     run = Run(tmp_path / "run")
     run.prepare(recipe_of(BEGUN))
-    words = ["-m", f"{framework}_impl", "train", "--run", run.folder, "--data", "digits", "--initial-weights", initial]
+    arguments = ["-m", f"{framework}_impl", "train", "--run", run.folder, "--data", "digits"]
+    arguments += ["--initial-weights", initial]
     with folder_lock(run.folder):
         pipes = {"stderr": subprocess.PIPE, "text": True, "env": helpers.ENVIRONMENT, "cwd": helpers.PROJECT_ROOT}
-        process = subprocess.Popen([default_python(framework), *map(str, words)], **pipes)
+        process = subprocess.Popen([default_python(framework), *map(str, arguments)], **pipes)
         for file in (run.log_file, run.codes_file, run.checkpoint_file, run.result_file):
             shutil.copyfile(whole.folder / file.name, file)
     _, errors = process.communicate()

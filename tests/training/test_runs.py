@@ -97,15 +97,16 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
 def test_the_ports_sort_is_run_where_published_numbers_stand_beside(tmp_path, recipe, published):
     images = cifar.load(cifar.DIGITS)
     split = cifar.split(images.labels, "digits-1", 2000)
-    weights, facts = {"fc6.weight": np.ones(3, np.float32)}, {"framework": "torch", "device_name": "", "packages": {}}
+    weights = {"fc6.weight": np.ones(3, np.float32)}
+    environment = {"framework": "torch", "device_name": "", "packages": {}}
     run = run_of(tmp_path, "torch", recipe.bits, recipe.seed)
     run.prepare(recipe)
-    job = Job(run, recipe, images, split, weights, "cpu", facts, Progress())
+    job = Job(run, recipe, images, split, weights, "cpu", environment, Progress())
     generator, count = np.random.RandomState(0), len(encoded_index(split))
     several = []
     for epoch in (1, 2):
-        features, predicted = generator.randn(count, recipe.bits), generator.randint(0, 10, count)
-        several.append(Codes.from_features(features.astype(np.float32), predicted, images, split))
+        hash_logits, predicted = generator.randn(count, recipe.bits), generator.randint(0, 10, count)
+        several.append(Codes.from_hash_logits(hash_logits.astype(np.float32), predicted, images, split))
         job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 1.0, Encoded(several[-1], 1.0))
     run.write_result(result_of(job, several[-1], score_of(several[-1]), weights))
     n = len(split.query)

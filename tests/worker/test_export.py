@@ -30,9 +30,9 @@ def infer(worker, model, files, **options):
     return [json.loads(text) for text in done.stdout.splitlines()]
 
 
-def check_same(found, expected):
-    assert len(found) == len(expected)
-    for ours, reference in zip(found, expected, strict=True):
+def check_same(received, expected):
+    assert len(received) == len(expected)
+    for ours, reference in zip(received, expected, strict=True):
         assert ours.keys() == reference.keys()
         assert ours["margin"] == pytest.approx(reference["margin"], rel=1e-3, abs=1e-5)
         if reference["margin"] > 1e-5:
@@ -62,8 +62,8 @@ def test_onnx_takes_batches_of_any_size_one_after_the_other(models, digit_files,
 
 def test_onnx_needs_no_framework(framework, models, digit_files, expected, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(helpers.BLOCKING.format(framework=helpers.MODULES[framework]))
-    found = infer(framework, models / "onnx", digit_files, environment={"PYTHONPATH": tmp_path})
-    check_same(found, expected)
+    received = infer(framework, models / "onnx", digit_files, environment={"PYTHONPATH": tmp_path})
+    check_same(received, expected)
 
 
 def test_onnx_file_is_well_formed_and_says_what_the_manifest_says(models):
@@ -91,8 +91,8 @@ def test_manifest_names_checkpoint_and_files(form, models, small_suite):
 
 def test_paddle_runs_the_products_of_its_model_with_onednn(models, digit_files):
     chatter = {"ONEDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
-    words = ["infer", "--model", models / "paddle-inference", "--image", digit_files[0], "--trust"]
-    printed = helpers.worker("paddle", *words, environment=chatter).stdout
+    arguments = ["infer", "--model", models / "paddle-inference", "--image", digit_files[0], "--trust"]
+    printed = helpers.worker("paddle", *arguments, environment=chatter).stdout
     assert "convolution" in printed
     assert "inner_product" in printed or "matmul" in printed
 
@@ -100,19 +100,20 @@ def test_paddle_runs_the_products_of_its_model_with_onednn(models, digit_files):
 def test_the_other_workers_format_is_refused_in_one_line(framework, small_suite, models, digit_files, tmp_path):
     for form, worker in WORKERS.items():
         if worker != framework:
-            words = ["--checkpoint", checkpoint(small_suite), "--format", form, "--out", tmp_path / "out"]
-            told = helpers.worker(framework, "export", *words, status=2).stderr
-            assert f"--format {form}: expected another worker: python -m {worker}_impl exports it" in told
+            arguments = ["--checkpoint", checkpoint(small_suite), "--format", form, "--out", tmp_path / "out"]
+            message = helpers.worker(framework, "export", *arguments, status=2).stderr
+            assert f"--format {form}: expected another worker: python -m {worker}_impl exports it" in message
             assert not (tmp_path / "out").exists()
             if form != "onnx":
-                words = ["--model", models / form, "--image", digit_files[0]]
-                assert f"python -m {worker}_impl runs it" in helpers.worker(framework, "infer", *words, status=2).stderr
+                arguments = ["--model", models / form, "--image", digit_files[0]]
+                message = helpers.worker(framework, "infer", *arguments, status=2).stderr
+                assert f"python -m {worker}_impl runs it" in message
 
 
 def test_folder_that_cannot_be_written(small_suite, tmp_path):
     (tmp_path / "file").write_text("")
-    words = ["--checkpoint", checkpoint(small_suite), "--format", "paddle-inference", "--out", tmp_path / "file"]
-    assert "cannot write to the folder" in helpers.worker("paddle", "export", *words, status=2).stderr
+    arguments = ["--checkpoint", checkpoint(small_suite), "--format", "paddle-inference", "--out", tmp_path / "file"]
+    assert "cannot write to the folder" in helpers.worker("paddle", "export", *arguments, status=2).stderr
 
 
 def test_missing_package_names_the_extra(models, digit_files, tmp_path, small_suite):
@@ -121,9 +122,9 @@ def test_missing_package_names_the_extra(models, digit_files, tmp_path, small_su
         "u.find_spec = lambda name, *rest: None if name.startswith('onnx') else find(name, *rest)\n"
     )
     blocked = {"environment": {"PYTHONPATH": tmp_path}, "status": 2}
-    words = ["--checkpoint", checkpoint(small_suite), "--format", "onnx", "--out", tmp_path / "out"]
-    told = helpers.worker("torch", "export", *words, **blocked).stderr
-    assert "expected onnx and onnxscript in" in told
-    assert "pip install -e '.[export]'" in told
-    words = ["--model", models / "onnx", "--image", digit_files[0]]
-    assert "expected onnxruntime in" in helpers.worker("paddle", "infer", *words, **blocked).stderr
+    arguments = ["--checkpoint", checkpoint(small_suite), "--format", "onnx", "--out", tmp_path / "out"]
+    message = helpers.worker("torch", "export", *arguments, **blocked).stderr
+    assert "expected onnx and onnxscript in" in message
+    assert "pip install -e '.[export]'" in message
+    arguments = ["--model", models / "onnx", "--image", digit_files[0]]
+    assert "expected onnxruntime in" in helpers.worker("paddle", "infer", *arguments, **blocked).stderr

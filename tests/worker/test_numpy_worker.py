@@ -23,9 +23,9 @@ NAMES = tuple(f"kind {letter}" for letter in "abcdefghij")
 COUNT, HEIGHT, WIDTH = 1797, 5, 9
 
 
-def numpy_verb(*words):
+def numpy_verb(*arguments):
     """Run a verb in this process; its exit status."""
-    command = mock.patch.object(sys, "argv", ["worker", *map(str, words)])
+    command = mock.patch.object(sys, "argv", ["worker", *map(str, arguments)])
     with mock.patch.dict("os.environ"), command, pytest.raises(SystemExit) as ended:
         cli.run_worker("tests.children.numpy_worker", "NumPy", numpy_worker.load)
     return ended.value.code
@@ -36,13 +36,13 @@ def test_a_run_that_another_process_trains_is_left_alone(tmp_path, monkeypatch, 
     run.prepare(recipe)
     weights.save(initial, initial_weights(recipe, {}), {})
     monkeypatch.setattr(cli, "_WAIT_FOR_ORPHAN_SECONDS", 0.2)
-    words = ("train", "--run", run.folder, "--data", "digits", "--initial-weights", initial)
+    arguments = ("train", "--run", run.folder, "--data", "digits", "--initial-weights", initial)
     with folder_lock(run.folder):
-        assert numpy_verb(*words) == 2
+        assert numpy_verb(*arguments) == 2
         assert "is in use by another process" in capsys.readouterr().err
         assert not run.log()
         assert not run.environment_file.exists()
-    assert numpy_verb(*words) == 0
+    assert numpy_verb(*arguments) == 0
     assert run.is_finished()
 
 
@@ -57,33 +57,33 @@ def own(tmp_path):
     split = cifar.split(images.labels, "digits-1", 2000)
     changes = {"dataset": "custom", "class_names": NAMES, "data_sha256": images.digest()}
     recipe = dataclasses.replace(helpers.small_recipe(), **changes, split_sha256=split.digest())
-    found = Checkpoint(initial_weights(recipe, {}), recipe=json.dumps(dataclasses.asdict(recipe)), framework="numpy")
-    checkpoint.save(tmp_path / "own.safetensors", found)
-    return pixels, labels, found.weights
+    model = Checkpoint(initial_weights(recipe, {}), recipe=json.dumps(dataclasses.asdict(recipe)), framework="numpy")
+    checkpoint.save(tmp_path / "own.safetensors", model)
+    return pixels, labels, model.weights
 
 
 def expected(pixels, arrays):
     """Code and class of each image, as the records say them."""
     inputs = (pixels.mean(axis=3).reshape(len(pixels), -1) / 127.5 - 1).astype(np.float32)
-    feature, logits = numpy_worker.Network(arrays).outputs(inputs)
-    codes = ["".join("1" if value > 0 else "0" for value in row) for row in feature]
+    hash_logits, logits = numpy_worker.Network(arrays).outputs(inputs)
+    codes = ["".join("1" if value > 0 else "0" for value in row) for row in hash_logits]
     return list(zip(codes, [NAMES[label] for label in logits.argmax(axis=1)], strict=True))
 
 
-def predicted(tmp_path, capsys, *words, status=0):
+def predicted(tmp_path, capsys, *arguments, status=0):
     """The records, or what was said on stderr where another status is expected."""
-    assert numpy_verb("predict", "--checkpoint", tmp_path / "own.safetensors", *words, "--json") == status
-    said = capsys.readouterr()
-    return said.err if status else [json.loads(line) for line in said.out.splitlines()]
+    assert numpy_verb("predict", "--checkpoint", tmp_path / "own.safetensors", *arguments, "--json") == status
+    output = capsys.readouterr()
+    return output.err if status else [json.loads(line) for line in output.out.splitlines()]
 
 
 def test_images_of_ones_own_are_predicted_by_number(own, tmp_path, capsys):
     pixels, labels, arrays = own
     numbers = [0, 7, 1500]
-    found = predicted(tmp_path, capsys, "--data", tmp_path / "own.npz", "--index", *numbers)
-    assert [(record["bits"], record["class"]) for record in found] == expected(pixels[numbers], arrays)
-    assert [record["true"] for record in found] == [NAMES[labels[number]] for number in numbers]
-    assert [record["image"] for record in found] == [f"custom[{number}]" for number in numbers]
+    records = predicted(tmp_path, capsys, "--data", tmp_path / "own.npz", "--index", *numbers)
+    assert [(record["bits"], record["class"]) for record in records] == expected(pixels[numbers], arrays)
+    assert [record["true"] for record in records] == [NAMES[labels[number]] for number in numbers]
+    assert [record["image"] for record in records] == [f"custom[{number}]" for number in numbers]
 
 
 def test_pictures_are_brought_to_the_size_of_ones_own_images(own, tmp_path, capsys):
@@ -92,8 +92,8 @@ def test_pictures_are_brought_to_the_size_of_ones_own_images(own, tmp_path, caps
     Image.fromarray(pixels[4].repeat(4, axis=0).repeat(4, axis=1)).save(tmp_path / "larger.png")
     larger = np.asarray(Image.open(tmp_path / "larger.png").resize((WIDTH, HEIGHT), Image.BILINEAR))
     files = (tmp_path / "same.png", tmp_path / "larger.png")
-    found = predicted(tmp_path, capsys, "--data", tmp_path / "own.npz", "--image", *files)
-    assert [(record["bits"], record["class"]) for record in found] == expected(np.stack([pixels[3], larger]), arrays)
+    records = predicted(tmp_path, capsys, "--data", tmp_path / "own.npz", "--image", *files)
+    assert [(record["bits"], record["class"]) for record in records] == expected(np.stack([pixels[3], larger]), arrays)
 
 
 def test_predict_asks_for_the_images_it_cannot_know(own, tmp_path, capsys):

@@ -73,17 +73,17 @@ def test_transparent_parts_are_white():
     np.testing.assert_array_equal(read(image), expected)
     palette = Image.fromarray((LEFT_HALF > 0).astype(np.uint8)).convert("P")
     palette.putpalette([10, 20, 30, 40, 50, 60])
-    found = read(palette, transparency=0)
-    assert found[0, 7].tolist() == [255, 255, 255]
-    assert found[0, 0].tolist() == [40, 50, 60]
+    pixels = read(palette, transparency=0)
+    assert pixels[0, 7].tolist() == [255, 255, 255]
+    assert pixels[0, 0].tolist() == [40, 50, 60]
 
 
 @pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (3, 2), (6, 3), (8, 1)])
 def test_exif_rotation(orientation, turn):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = read(Image.fromarray(RGB[:, :5]), exif=exif)
-    np.testing.assert_array_equal(found, np.rot90(RGB[:, :5], turn))
+    pixels = read(Image.fromarray(RGB[:, :5]), exif=exif)
+    np.testing.assert_array_equal(pixels, np.rot90(RGB[:, :5], turn))
 
 
 def test_first_frame_of_an_animation():
@@ -161,22 +161,22 @@ def test_paths_that_are_no_files(tmp_path):
 
 def test_hex_is_the_word_in_codes_npz_and_margin_the_smallest_feature():
     bits = 70
-    feature = np.random.RandomState(1).standard_normal((3, bits)).astype(np.float32)
-    feature[1, 5] = 0
-    outputs = Outputs.from_features(feature, np.array([0, 1, 2]), np.eye(3, bits, dtype=np.float32))
+    hash_logits = np.random.RandomState(1).standard_normal((3, bits)).astype(np.float32)
+    hash_logits[1, 5] = 0
+    outputs = Outputs.from_hash_logits(hash_logits, np.array([0, 1, 2]), np.eye(3, bits, dtype=np.float32))
     for i, record in enumerate(records(outputs, ["a", "b", "c"], partial(class_name, "cifar10"))):
-        assert record["bits"] == "".join("1" if value > 0 else "0" for value in feature[i])
+        assert record["bits"] == "".join("1" if value > 0 else "0" for value in hash_logits[i])
         assert int(record["hex"], 16) == sum(1 << k for k, bit in enumerate(record["bits"]) if bit == "1")
         assert len(record["hex"]) == 18
-        assert record["margin"] == np.abs(feature[i]).min()
-        logits = np.sign(feature[i, :3]).astype(float)
+        assert record["margin"] == np.abs(hash_logits[i]).min()
+        logits = np.sign(hash_logits[i, :3]).astype(float)
         assert record["probability"] == pytest.approx(np.exp(logits[i]) / np.exp(logits).sum(), rel=1e-6)
         assert record["class"] == ("airplane", "automobile", "bird")[i]
 
 
 def test_a_model_without_classifier_names_no_class():
-    feature = np.float32([[-0.5, 2, 0.25]])
-    [record] = records(Outputs.from_features(feature, np.array([0]), None), ["a.png"], "cifar10")
+    hash_logits = np.float32([[-0.5, 2, 0.25]])
+    [record] = records(Outputs.from_hash_logits(hash_logits, np.array([0]), None), ["a.png"], "cifar10")
     assert (record["class"], record["label"], record["probability"]) == (None, None, None)
     assert (record["bits"], record["hex"], record["margin"]) == ("011", "6", 0.25)
     assert line(record, as_json=False) == (
@@ -208,14 +208,14 @@ def test_predicted_codes_are_those_of_codes_npz(framework, small_suite, pictures
     run = Run(small_suite / framework / "bits12-seed2000")
     codes = Codes.load(run.codes_file)
     index = codes.index[:200]
-    found, _ = predict(framework, small_suite, "--index", *index, "--json")
-    for name, record in zip(index, found, strict=True):
+    entries, _ = predict(framework, small_suite, "--index", *index, "--json")
+    for name, record in zip(index, entries, strict=True):
         assert record["image"] == f"digits[{name}]"
-    assert [r["bits"] for r in found] == ["".join(map(str, bits)) for bits in 1 * unpack_codes(codes.codes[:200], 12)]
-    assert [int(r["hex"], 16) for r in found] == codes.codes[:200, 0].tolist()
-    assert [r["label"] for r in found] == codes.predicted[:200].tolist()
-    assert [r["true"] for r in found] == [f"digit {label}" for label in codes.labels[:200]]
-    np.testing.assert_allclose([r["margin"] for r in found], codes.margin[:200].min(axis=1), rtol=1e-3, atol=1e-5)
+    assert [r["bits"] for r in entries] == ["".join(map(str, bits)) for bits in 1 * unpack_codes(codes.codes[:200], 12)]
+    assert [int(r["hex"], 16) for r in entries] == codes.codes[:200, 0].tolist()
+    assert [r["label"] for r in entries] == codes.predicted[:200].tolist()
+    assert [r["true"] for r in entries] == [f"digit {label}" for label in codes.labels[:200]]
+    np.testing.assert_allclose([r["margin"] for r in entries], codes.margin[:200].min(axis=1), rtol=1e-3, atol=1e-5)
 
 
 def test_files_indices_and_either_framework_agree(small_suite, pictures_of_digits):

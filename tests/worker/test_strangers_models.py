@@ -58,12 +58,12 @@ def test_a_model_that_is_a_program_is_run_only_on_trust(form, spoil, models, dig
     folder, canary = shutil.copytree(models / form, tmp_path / "model"), tmp_path / "canary"
     spoil(folder, canary)
     sign(folder)
-    words = ["infer", "--model", folder, "--image", digit_files[0]]
-    done = helpers.worker(WORKERS[form], *words, status=2)
+    arguments = ["infer", "--model", folder, "--image", digit_files[0]]
+    done = helpers.worker(WORKERS[form], *arguments, status=2)
     assert f"{folder}: a {form} model is a program" in done.stderr
     assert "add --trust if you know who made it" in done.stderr
     assert not canary.exists()
-    done = helpers.worker(WORKERS[form], *words, "--trust", status=2)
+    done = helpers.worker(WORKERS[form], *arguments, "--trust", status=2)
     assert "expected a model as the verb export writes it" in done.stderr.splitlines()[-1]
     assert canary.exists()  # it is what it was taken for
 

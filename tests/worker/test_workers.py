@@ -26,13 +26,13 @@ def test_outputs_have_the_same_keys(small_suite):
 
 
 def test_environment_is_recorded(framework, small_suite):
-    facts = json.loads((small_suite / framework / "bits12-seed2000" / "environment.json").read_text())
-    assert facts["framework"] == framework
-    assert facts["device"] == "cpu"
-    assert facts["threads"] == facts["framework_threads"] == 1
-    assert any(version for name, version in facts["packages"].items() if name.startswith(framework))
-    assert facts["precision"]["dtype"] == "float32"
-    assert facts["variables"]["NVIDIA_TF32_OVERRIDE"] == "0"
+    environment = json.loads((small_suite / framework / "bits12-seed2000" / "environment.json").read_text())
+    assert environment["framework"] == framework
+    assert environment["device"] == "cpu"
+    assert environment["threads"] == environment["framework_threads"] == 1
+    assert any(version for name, version in environment["packages"].items() if name.startswith(framework))
+    assert environment["precision"]["dtype"] == "float32"
+    assert environment["variables"]["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
 def test_every_parameter_was_trained(framework, small_suite):
@@ -76,10 +76,10 @@ def test_either_worker_reads_the_others_checkpoint(framework, small_suite, tmp_p
 
 def test_info_describes_a_checkpoint(framework, small_suite):
     run = Run(small_suite / framework / "bits12-seed2000")
-    facts = json.loads(helpers.worker(framework, "info", "--checkpoint", run.checkpoint_file).stdout.splitlines()[-1])
-    assert facts["checkpoint"]["framework"] == framework
-    assert facts["checkpoint"]["epoch"] == 3
-    assert facts["checkpoint"]["sha256"] == run.result()["checkpoint_sha256"]
+    info = json.loads(helpers.worker(framework, "info", "--checkpoint", run.checkpoint_file).stdout.splitlines()[-1])
+    assert info["checkpoint"]["framework"] == framework
+    assert info["checkpoint"]["epoch"] == 3
+    assert info["checkpoint"]["sha256"] == run.result()["checkpoint_sha256"]
 
 
 def test_other_images_than_the_recipes_are_refused(framework, small_suite, fake_cifar):
@@ -108,10 +108,10 @@ def test_cuda_without_a_gpu_is_refused(framework):
 
 
 def start_training(framework, folder, initial, **variables):
-    words = [default_python(framework), "-m", f"{framework}_impl", "train", "--run", folder, "--data", "digits"]
-    words += ["--initial-weights", initial]
+    command = [default_python(framework), "-m", f"{framework}_impl", "train", "--run", folder, "--data", "digits"]
+    command += ["--initial-weights", initial]
     return subprocess.Popen(
-        list(map(str, words)),
+        list(map(str, command)),
         env=helpers.ENVIRONMENT | variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
