@@ -1,6 +1,7 @@
 """Fixtures: which frameworks to test, a finished small suite, and the real images where they lie beside the project."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.system.files import folder_lock
 from tests import helpers, prepared
 from tests.browser import browser  # noqa: F401 - fixture
 from tests.checkpoints import files, foreign, original, torch_writer  # noqa: F401 - fixtures
@@ -69,22 +71,42 @@ def real_processes(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def small_suite(tmp_path_factory):
-    """A finished suite: the demo with 12 bits, both frameworks, three epochs, scored after each."""
-    out = tmp_path_factory.mktemp("small")
-    helpers.benchmark("--out", out, *helpers.SMALL)
-    return out
+def made_once(tmp_path_factory):
+    """Calls ``make(folder)`` with a new folder in one of the processes that run tests; the folder, in all of them."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name, make):
+        folder, mark = base / name, base / f"{name}.made"
+        with folder_lock(base / f"{name}.lock", wait_seconds=600):
+            if not mark.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
+                folder.mkdir()
+                make(folder)
+                mark.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def real_images(tmp_path_factory):
+def small_suite(made_once, tmp_path_factory):
+    """A finished suite: the demo with 12 bits, both frameworks, three epochs, scored after each."""
+    made = made_once("small-suite", lambda out: helpers.benchmark("--out", out, *helpers.SMALL))
+    return shutil.copytree(made, tmp_path_factory.mktemp("small") / "suite")
+
+
+@pytest.fixture(scope="session")
+def real_images(made_once):
     """Folder with all 60,000 real images as cifar10.npz, cifar-10-batches-bin/ and images/."""
     if not (REAL_DATA / "prepare.py").exists():
         pytest.skip("the real images are not beside the project (../shared/data)")
-    folder = tmp_path_factory.mktemp("real")
-    command = [sys.executable, REAL_DATA / "prepare.py", folder, "--formats", "npz", "bin", "images"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+
+    def prepare(folder):
+        command = [sys.executable, REAL_DATA / "prepare.py", folder, "--formats", "npz", "bin", "images"]
+        subprocess.run(command, check=True, capture_output=True)
+
+    return made_once("real-images", prepare)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 It ends with its standard input. A command is killed when whoever asked for it is gone.
 """
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -11,7 +13,8 @@ import selectors
 import signal
 import socket
 import sys
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +58,7 @@ def serve(listener, libraries):
                 for name in OPTIONAL[libraries]:
                     with suppress(ImportError):
                         importlib.import_module(name)
+                gc.freeze()  # a fork's collections would copy every page
                 is_ready = True
             connection, _ = listener.accept()
             request, streams = _receive(connection)
@@ -117,6 +121,30 @@ def become(request, streams):
     sys.stderr.reconfigure(line_buffering=True)
 
 
+@contextmanager
+def leaving_at_once():
+    """End the process as Python does, but for freeing all that was imported: in a fork that copies every page of it."""
+    status = 0
+    try:
+        yield
+    except SystemExit as end:
+        status = end.code
+    except Exception:  # Ctrl-C goes on to Python, which ends by the signal
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        status = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        status = 120
+    os._exit(status or 0)
+
+
 sys.path[0] = str(ROOT)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[2])
@@ -126,12 +154,13 @@ request, streams = serve(listener, sys.argv[1])
 listener.close()
 become(request, streams)
 command, arguments = request["command"]
-if command.endswith(".py"):
-    sys.argv = [command, *arguments]
-    runpy.run_path(command, run_name="__main__")
-else:
-    from shared.system.start import begin
+with leaving_at_once():
+    if command.endswith(".py"):
+        sys.argv = [command, *arguments]
+        runpy.run_path(command, run_name="__main__")
+    else:
+        from shared.system.start import begin
 
-    begin()
-    sys.argv = [command, *arguments]
-    runpy.run_module(command, run_name="__main__", alter_sys=True)
+        begin()
+        sys.argv = [command, *arguments]
+        runpy.run_module(command, run_name="__main__", alter_sys=True)

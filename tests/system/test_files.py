@@ -203,7 +203,7 @@ def test_weights_that_find_no_room_are_one_line(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_a_torch_file_that_finds_no_room_is_one_line(tmp_path):
+def test_a_torch_file_that_finds_no_room_is_one_line(real_processes, tmp_path):
     torch_files = [str(helpers.PROJECT_ROOT / "shared" / "system" / "entry.py"), "torch_impl.checkpoint_writer"]
     arrays = initial_weights(helpers.small_recipe(), {})
     weights.save(tmp_path / "a.safetensors", arrays, {})

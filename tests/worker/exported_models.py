@@ -26,12 +26,15 @@ def digit_files(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def models(small_suite, tmp_path_factory):
+def models(small_suite, made_once):
     """A folder per format."""
-    out = tmp_path_factory.mktemp("models")
-    for form, worker in WORKERS.items():
+    for worker in WORKERS.values():
         if not helpers.is_installed(worker):
             pytest.skip(f"{worker} is not installed")
-        source = ["--checkpoint", checkpoint(small_suite), "--format", form, "--out", out / form]
-        assert f"{form}, uint8 images (N, 8, 8, 3)" in helpers.worker(worker, "export", *source).stdout
-    return out
+
+    def export(out):
+        for form, worker in WORKERS.items():
+            source = ["--checkpoint", checkpoint(small_suite), "--format", form, "--out", out / form]
+            assert f"{form}, uint8 images (N, 8, 8, 3)" in helpers.worker(worker, "export", *source).stdout
+
+    return made_once("models", export)
