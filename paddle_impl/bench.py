@@ -1,18 +1,20 @@
 """The parts of training and encoding one by one, to be timed side by side with the other framework's."""
 
 from collections.abc import Iterator
-from itertools import chain, count
+from itertools import count
 
 import numpy as np
 
 from paddle_impl import convert
+from paddle_impl.batches import DeviceBatches
 from paddle_impl.encode import Encoder, make_encoder
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import losses
 from paddle_impl.optimizer import make_optimizer
 from paddle_impl.runtime import autocast, paddle
 from shared.checkpoint.checkpoint import Checkpoint
-from shared.training.job import Batch, Job
+from shared.training.batches import Batch
+from shared.training.job import Job
 from shared.worker.bench import PRODUCT_SIDE
 
 Tensor = paddle.Tensor
@@ -27,7 +29,7 @@ class Bench:
         self._images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
         self._network = convert.from_neutral(job.recipe, job.initial_weights, job.device)
         self._optimizer = make_optimizer(job.recipe, self._network)
-        self._batches: Iterator[Batch] = chain.from_iterable(map(job.batches, count(1)))
+        self._steps = self._all_steps()
         self._factor = paddle.rand([PRODUCT_SIDE, PRODUCT_SIDE])
 
     def wait(self) -> None:
@@ -39,13 +41,13 @@ class Bench:
             paddle.matmul(self._factor, self._factor)
 
     def upsample(self) -> None:
-        self._images.normalised(paddle.to_tensor(next(self._batches).index))
+        batches, batch = next(self._steps)
+        self._images.normalised(batches.index(batch))
 
     def input(self) -> Inputs:
-        batch = next(self._batches)
-        index = paddle.to_tensor(batch.index)
-        masks = batch.masks and tuple(map(paddle.to_tensor, batch.masks))
-        return self._images.normalised(index), masks, paddle.gather(self._images.labels, index)
+        batches, batch = next(self._steps)
+        index = batches.index(batch)
+        return self._images.normalised(index), batches.masks(batch), paddle.gather(self._images.labels, index)
 
     def forward(self, inputs: Inputs) -> Tensor:
         pixels, masks, labels = inputs
@@ -77,3 +79,9 @@ class Bench:
 
     def load(self, state: Checkpoint) -> None:
         convert.restore_checkpoint(self._job.recipe, self._network, self._optimizer, state)
+
+    def _all_steps(self) -> Iterator[tuple[DeviceBatches, Batch]]:
+        for epoch in map(self._job.epoch, count(1)):
+            batches = DeviceBatches(epoch, self._job.device)
+            for batch in epoch.batches:
+                yield batches, batch

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from paddle_impl import convert
+from paddle_impl.batches import DeviceBatches
 from paddle_impl.encode import encode_images
 from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, losses
@@ -53,12 +54,14 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
     paddle.seed(job.native_seed(epoch))
     network.train()
     sums = paddle.zeros([3], "float64")
-    for batch in job.batches(epoch):
-        index = paddle.to_tensor(batch.index)
+    whole = job.epoch(epoch)
+    batches = DeviceBatches(whole, job.device)
+    for batch in whole.batches:
+        index = batches.index(batch)
         labels = paddle.gather(images.labels, index)
-        masks = batch.masks and tuple(map(paddle.to_tensor, batch.masks))
         with autocast(job.device):
-            terms = losses(network(images.normalised(index), masks), labels, job.recipe.penalty_weight)
+            output = network(images.normalised(index), batches.masks(batch))
+            terms = losses(output, labels, job.recipe.penalty_weight)
         (terms.loss * batch.weight).backward()
         optimizer.step()
         optimizer.clear_grad()

@@ -94,6 +94,18 @@ def small_recipe(**changes):
     return dataclasses.replace(recipe, split_sha256=split.digest())
 
 
+def batch_arrays(epoch, batch):
+    """Images, int64 (B,), and dropout masks, uint8 (B, units) each, of a batch of shared.training.batches.Epoch."""
+    index = epoch.index[batch.images]
+    if batch.masks is None:
+        return index, None
+    masks = zip(epoch.masks, batch.masks, epoch.units, strict=True)
+    return index, tuple(
+        np.unpackbits(packed[place], count=len(index) * units, bitorder="little").reshape(len(index), units)
+        for packed, place, units in masks
+    )
+
+
 def child(framework, name, *arguments, **options):
     """Run a program of ``tests/children`` in a process of its own, where it may import the framework."""
     return run("-m", f"tests.children.{name}", *arguments, python=default_python(framework), **options)

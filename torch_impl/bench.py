@@ -1,16 +1,18 @@
 """The parts of training and encoding one by one, to be timed side by side with the other framework's."""
 
 from collections.abc import Iterator
-from itertools import chain, count
+from itertools import count
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from shared.checkpoint.checkpoint import Checkpoint
-from shared.training.job import Batch, Job
+from shared.training.batches import Batch
+from shared.training.job import Job
 from shared.worker.bench import PRODUCT_SIDE
 from torch_impl import convert
+from torch_impl.batches import DeviceBatches
 from torch_impl.encode import Encoder, make_encoder
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
@@ -28,7 +30,7 @@ class Bench:
         self._images = DeviceImages(job.dataset, job.recipe.input_px, job.device)
         self._network = convert.from_neutral(job.recipe, job.initial_weights, job.device)
         self._optimizer = make_optimizer(job.recipe, self._network)
-        self._batches: Iterator[Batch] = chain.from_iterable(map(job.batches, count(1)))
+        self._steps = self._all_steps()
         self._factor = torch.rand(PRODUCT_SIDE, PRODUCT_SIDE, device=job.device)
 
     def wait(self) -> None:
@@ -40,13 +42,13 @@ class Bench:
             torch.matmul(self._factor, self._factor)
 
     def upsample(self) -> None:
-        self._images.normalised(self._put(next(self._batches).index))
+        batches, batch = next(self._steps)
+        self._images.normalised(batches.index(batch))
 
     def input(self) -> Inputs:
-        batch = next(self._batches)
-        index = self._put(batch.index)
-        masks = batch.masks and tuple(map(self._put, batch.masks))
-        return self._images.normalised(index), masks, self._images.labels.index_select(0, index)
+        batches, batch = next(self._steps)
+        index = batches.index(batch)
+        return self._images.normalised(index), batches.masks(batch), self._images.labels.index_select(0, index)
 
     def forward(self, inputs: Inputs) -> Tensor:
         pixels, masks, labels = inputs
@@ -78,6 +80,12 @@ class Bench:
 
     def load(self, state: Checkpoint) -> None:
         convert.restore_checkpoint(self._job.recipe, self._network, self._optimizer, state)
+
+    def _all_steps(self) -> Iterator[tuple[DeviceBatches, Batch]]:
+        for epoch in map(self._job.epoch, count(1)):
+            batches = DeviceBatches(epoch, self._job.device)
+            for batch in epoch.batches:
+                yield batches, batch
 
     def _put(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._job.device)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lightning
@@ -16,14 +16,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from shared.system.files import remove
-from shared.training.job import Batch, Encoded, Job
+from shared.training.batches import Batch
+from shared.training.job import Encoded, Job
 from torch_impl import convert
+from torch_impl.batches import DeviceBatches
 from torch_impl.checkpoint_writer import save_torch, write_lightning
 from torch_impl.encode import encode_images
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
 from torch_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from torch_impl.runtime import autocast
+
+# a step, its pixels, its labels and its dropout masks
+Inputs = tuple[Batch, Tensor, Tensor, tuple[Tensor, Tensor] | None]
 
 # this project has its own display; Lightning sets its log level to INFO when it is imported
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -48,10 +53,10 @@ class LitGreedyHash(lightning.LightningModule):
         self._sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._started = time.monotonic()
 
-    def training_step(self, batch: tuple[Batch, Tensor, Tensor]) -> Tensor:
-        step, pixels, labels = batch
+    def training_step(self, inputs: Inputs) -> Tensor:
+        step, pixels, labels, masks = inputs
         with autocast(self.job.device):
-            terms = losses(self.network(pixels, step.masks), labels, self.job.recipe.penalty_weight)
+            terms = losses(self.network(pixels, masks), labels, self.job.recipe.penalty_weight)
         self._sums += torch.stack([term.detach() for term in terms]).double() * step.count
         self.job.report_step(step.step, self._epoch, terms.loss.detach())
         return terms.loss * step.weight
@@ -71,32 +76,34 @@ class LitGreedyHash(lightning.LightningModule):
 
 
 class EpochBatches(IterableDataset):
-    """The job's batches of one epoch; it must not be shuffled again."""
+    """The batches of one epoch; it must not be shuffled again."""
 
-    def __init__(self, job: Job, epoch: int) -> None:
-        self._job, self._epoch = job, epoch
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self._batches = batches
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._job.batches(self._epoch)
+        return iter(self._batches)
 
     def __len__(self) -> int:
-        return self._job.steps_per_epoch
+        return len(self._batches)
 
 
 class CifarDataModule(lightning.LightningDataModule):
-    """This rank's batches of image indices in the shared order; their pixels are made on the device."""
+    """This rank's batches in the shared order, of which all arrays are made on the device."""
 
     def __init__(self, job: Job, images: DeviceImages) -> None:
         super().__init__()
         self._job, self._images = job, images
 
     def train_dataloader(self) -> DataLoader:
-        # pinned memory is copied to the device while the host goes on
-        pinned = self._job.device == "cuda"
-        return DataLoader(EpochBatches(self._job, self.trainer.current_epoch + 1), batch_size=None, pin_memory=pinned)
+        epoch = self._job.epoch(self.trainer.current_epoch + 1)
+        self._batches = DeviceBatches(epoch, self._job.device)
+        return DataLoader(EpochBatches(epoch.batches), batch_size=None)
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Batch, Tensor, Tensor]:
-        return batch, self._images.normalised(batch.index), self._images.labels.index_select(0, batch.index)
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Inputs:
+        index = self._batches.index(batch)
+        labels = self._images.labels.index_select(0, index)
+        return batch, self._images.normalised(index), labels, self._batches.masks(batch)
 
 
 class JobProgressBar(ProgressBar):

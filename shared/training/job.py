@@ -1,10 +1,9 @@
 """One training run in a worker: the part of the work that is the same in both frameworks."""
 
 import dataclasses
-import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, SupportsFloat
@@ -15,14 +14,14 @@ from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.codes.codes import Codes, encoded_index
 from shared.codes.finite import NotFinite, check_losses
-from shared.config.randomness import batch_order, dropout_mask, native_seed
+from shared.config.randomness import native_seed
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset, Split
-from shared.network.alexnet import hidden_units, pooled_units
 from shared.scoring.code_scores import columns_of_queries, map_scores, score_of
 from shared.system.errors import Diverged
 from shared.system.files import remove
 from shared.system.progress import Progress
+from shared.training.batches import Epoch, batches_of_epoch, steps_per_epoch
 from shared.training.departures import departures
 from shared.training.ranks import ALONE, Ranks
 from shared.training.result import result_of
@@ -30,21 +29,6 @@ from shared.training.resume import problem_of
 from shared.training.runs import Run
 
 _LOSSES = ("loss", "cross_entropy", "penalty")
-
-
-class Batch(NamedTuple):
-    """This rank's part of a training step: global ``step`` (from 0), image ``index`` int64 (B,), dropout masks.
-
-    ``masks`` are uint8 (B, units), 1 = keep, before fc6 and before fc7, or None where the framework draws its own.
-    ``count`` of the images are in the batch: all, or none where one stands in for an empty part. The mean over ranks
-    of ``weight`` times their mean losses is the mean over the whole batch.
-    """
-
-    step: int
-    index: np.ndarray
-    masks: tuple[np.ndarray, np.ndarray] | None
-    count: int
-    weight: float
 
 
 class Encoded(NamedTuple):
@@ -87,34 +71,16 @@ class Job:
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch, the last one possibly smaller."""
-        return math.ceil(len(self.split.train) / self.recipe.batch_size)
+        return steps_per_epoch(self.recipe, len(self.split.train))
 
     @property
     def beside_published(self) -> bool:
         """Whether a table shows the published numbers beside this run's, and with them its mAP by NumPy's argsort."""
         return not departures(self.recipe)
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """This rank's part of the batches of ``epoch`` (from 1), which are the same in both frameworks."""
-        order = self.split.train[batch_order(self.recipe.seed_of("order"), epoch, len(self.split.train))]
-        for position in range(self.steps_per_epoch):
-            index = order[position * self.recipe.batch_size :][: self.recipe.batch_size]
-            step = (epoch - 1) * self.steps_per_epoch + position
-            yield self._part(Batch(step, index, self._masks(step, len(index)), len(index), 1.0))
-
-    def _part(self, batch: Batch) -> Batch:
-        part = self.ranks.share(batch.count)
-        count = part.stop - part.start
-        # a rank without an image computes one that counts for nothing: the others wait for its gradient
-        rows = part if count else slice(1)
-        masks = batch.masks and tuple(mask[rows] for mask in batch.masks)
-        return Batch(batch.step, batch.index[rows], masks, count, count * self.ranks.size / batch.count)
-
-    def _masks(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
-        if self.recipe.dropout == "native":
-            return None
-        units, seed = (pooled_units(self.recipe), hidden_units(self.recipe)), self.recipe.seed_of("dropout")
-        return tuple(dropout_mask(seed, step, layer, (size, n)) for layer, n in enumerate(units))
+    def epoch(self, epoch: int) -> Epoch:
+        """This rank's part of the batches of ``epoch`` (from 1)."""
+        return batches_of_epoch(self.recipe, self.split.train, epoch, self.ranks)
 
     def native_seed(self, epoch: int) -> int:
         """What seeds the framework's own generator at the start of ``epoch``; each rank has its own."""

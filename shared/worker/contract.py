@@ -17,6 +17,7 @@ from shared.codes.predictions import Outputs
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset
 from shared.system.progress import Progress
+from shared.training.batches import Batch, Epoch
 from shared.training.job import Job
 from shared.training.launch import Command, Layout
 from shared.training.ranks import Ranks
@@ -100,6 +101,18 @@ class DeviceImages(Protocol):
 
     def normalised(self, index: Tensor) -> Tensor:
         """Network input, float32 (B, 3, input_px, input_px), of the images at ``index`` (int64)."""
+
+
+class DeviceBatches(Protocol):
+    """Class ``batches.DeviceBatches``: what the batches of an epoch are made of, on one device."""
+
+    def __init__(self, epoch: Epoch, device: str) -> None: ...
+
+    def index(self, batch: Batch) -> Tensor:
+        """The images of ``batch``, int64 (B,)."""
+
+    def masks(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """Dropout masks before fc6 and fc7, bool (B, units), 1 = keep; None where the framework draws its own."""
 
 
 class Encode(Protocol):

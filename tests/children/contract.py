@@ -17,6 +17,7 @@ OFFERS = {
     "parallel": contract.Parallel,
     "convert": contract.Convert,
     "images.DeviceImages": contract.DeviceImages,
+    "batches.DeviceBatches": contract.DeviceBatches,
     "encode": contract.Encode,
     "export": contract.Exporter,
     "probe.Side": contract.Side,

@@ -95,8 +95,10 @@ def fit(job):
     job.resume_after(0)
     for epoch in range(1, recipe.epochs + 1):
         started, learning_rate, sums, encoded = time.monotonic(), recipe.learning_rate_at(epoch), np.zeros(3), None
-        for batch in job.batches(epoch):
-            losses = np.array(network.step(images[batch.index], labels[batch.index], recipe, learning_rate))
+        whole = job.epoch(epoch)
+        for batch in whole.batches:
+            index = whole.index[batch.images]
+            losses = np.array(network.step(images[index], labels[index], recipe, learning_rate))
             sums += losses * batch.count
             job.report_step(batch.step, epoch, losses[0])
         means, seconds = job.mean_losses(epoch, sums.tolist()), time.monotonic() - started

@@ -9,6 +9,7 @@ from shared.data import cifar
 from shared.system.progress import Progress
 from shared.training.job import Job
 from shared.training.runs import Run
+from tests.helpers import batch_arrays
 from torch_impl import convert
 from torch_impl.images import DeviceImages
 from torch_impl.model import losses
@@ -28,9 +29,11 @@ network = convert.from_neutral(recipe, start, "cpu")
 optimizer = make_optimizer(recipe, network)
 for epoch in range(1, recipe.epochs + 1):
     set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
-    for batch in job.batches(epoch):
-        index = torch.from_numpy(batch.index)
-        output = network(images.normalised(index), tuple(map(torch.from_numpy, batch.masks)))
+    whole = job.epoch(epoch)
+    for batch in whole.batches:
+        index, masks = batch_arrays(whole, batch)
+        index = torch.from_numpy(index)
+        output = network(images.normalised(index), tuple(map(torch.from_numpy, masks)))
         optimizer.zero_grad()
         losses(output, images.labels[index], recipe.penalty_weight).loss.backward()
         optimizer.step()

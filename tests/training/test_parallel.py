@@ -25,7 +25,7 @@ from shared.training.launch import check_counts, make_layout
 from shared.training.ranks import Ranks
 from shared.training.runs import Run
 from tests import helpers
-from tests.helpers import wait_until
+from tests.helpers import batch_arrays, wait_until
 
 # relative norm of a parameter's difference in float64; measured up to 3e-15
 FLOAT64_LIMIT = 1e-12
@@ -246,24 +246,24 @@ def job_of(recipe, rank, size):
 @pytest.mark.parametrize("size", [2, 3, 7])
 def test_ranks_share_every_batch(size):
     """Their parts are the batch with its masks, in order, and their weighted means add up to its mean."""
-    recipe = recipe_of()
-    parts = zip(*(job_of(recipe, rank, size).batches(1) for rank in range(size)), strict=True)
-    for whole, shares in zip(job_of(recipe, 0, 1).batches(1), parts, strict=True):
-        counted = [share for share in shares if share.count]
-        assert all(len(share.index) == (share.count or 1) for share in shares)
-        assert np.array_equal(np.concatenate([share.index for share in counted]), whole.index)
+    epochs = [job_of(recipe_of(), rank, size).epoch(1) for rank in range(size)]
+    whole = job_of(recipe_of(), 0, 1).epoch(1)
+    for batch, *shares in zip(whole.batches, *(epoch.batches for epoch in epochs), strict=True):
+        index, masks = batch_arrays(whole, batch)
+        arrays = [batch_arrays(epoch, share) for epoch, share in zip(epochs, shares, strict=True)]
+        counted = [array for array, share in zip(arrays, shares, strict=True) if share.count]
+        assert [len(share_index) for share_index, _ in arrays] == [share.count or 1 for share in shares]
+        assert np.array_equal(np.concatenate([share_index for share_index, _ in counted]), index)
         for layer in (0, 1):
-            masks = np.concatenate([share.masks[layer] for share in counted])
-            assert np.array_equal(masks, whole.masks[layer])
-        mean = sum(share.index.mean() * share.weight for share in shares) / size
-        assert mean == pytest.approx(whole.index.mean(), rel=1e-12)
-    assert whole.count == 1
+            assert np.array_equal(np.concatenate([share_masks[layer] for _, share_masks in counted]), masks[layer])
+        mean = sum(array[0].mean() * share.weight for array, share in zip(arrays, shares, strict=True)) / size
+        assert mean == pytest.approx(index.mean(), rel=1e-12)
+    assert batch.count == 1
 
 
 def test_one_process_counts_in_full():
-    assert {(batch.count == len(batch.index), batch.weight) for batch in job_of(recipe_of(), 0, 1).batches(1)} == {
-        (True, 1.0)
-    }
+    epoch = job_of(recipe_of(), 0, 1).epoch(1)
+    assert all(batch.count == len(epoch.index[batch.images]) and batch.weight == 1 for batch in epoch.batches)
 
 
 def test_ranks_draw_their_own_native_masks():

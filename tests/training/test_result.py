@@ -99,12 +99,14 @@ def test_the_best_epoch_need_not_be_the_last(tmp_path, clock):
 def test_a_batch_has_the_images_and_masks_of_its_step(tmp_path):
     """Steps count from 0 through all epochs, so a run that goes on after any of them draws the same masks."""
     job, size = job_in(tmp_path), RECIPE.batch_size
-    batches = [batch for epoch in (1, 2) for batch in job.batches(epoch)]
-    steps = len(batches) // 2
+    epochs = [job.epoch(epoch) for epoch in (1, 2)]
+    batches = [batch for epoch in epochs for batch in epoch.batches]
+    steps = job.steps_per_epoch
     assert [batch.step for batch in batches] == list(range(2 * steps))
     for position in (0, 1, steps - 1, steps, 2 * steps - 1):
         batch, epoch = batches[position], 1 + position // steps
         order = job.split.train[batch_order(RECIPE.seed, epoch, len(job.split.train))]
-        assert np.array_equal(batch.index, order[position % steps * size :][:size])
-        for layer, mask in enumerate(batch.masks):
+        index, masks = helpers.batch_arrays(epochs[epoch - 1], batch)
+        assert np.array_equal(index, order[position % steps * size :][:size])
+        for layer, mask in enumerate(masks):
             assert np.array_equal(mask, dropout_mask(RECIPE.seed, position, layer, mask.shape))
