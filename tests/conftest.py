@@ -45,8 +45,11 @@ def pytest_sessionfinish():
 
 
 def pytest_generate_tests(metafunc):
+    """Both frameworks for each test of one; ``slow_for`` names those that only the slow tests take."""
     if "framework" in metafunc.fixturenames:
-        metafunc.parametrize("framework", ["torch", "paddle"])
+        slow_for = [name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args]
+        marks = {name: [pytest.mark.slow] if name in slow_for else [] for name in ("torch", "paddle")}
+        metafunc.parametrize("framework", [pytest.param(name, marks=marks[name]) for name in marks])
 
 
 @pytest.fixture(autouse=True)

@@ -36,6 +36,7 @@ def test_precision_of_gpus_is_refused_on_a_cpu(precision, framework, tmp_path):
     assert done.stderr.startswith(f"error: precision {precision}: expected a GPU")
 
 
+@pytest.mark.slow_for("paddle")
 def test_deterministic_run_is_recorded_and_gives_the_same_bits(framework, small_suite, tmp_path):
     whole = Run(small_suite / framework / "bits12-seed2000")
     Run(tmp_path).prepare(whole.recipe())
@@ -49,6 +50,7 @@ def test_deterministic_run_is_recorded_and_gives_the_same_bits(framework, small_
     assert environment["variables"]["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
+@pytest.mark.slow
 def test_suite_takes_both_options(small_suite, tmp_path):
     refused = helpers.benchmark("--out", tmp_path, *helpers.SMALL, "--precision", "bf16", "--device", "cpu", status=2)
     assert refused.stderr.splitlines()[-1].startswith("error: precision bf16: expected a GPU")

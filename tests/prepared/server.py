@@ -48,7 +48,7 @@ def serve(listener, libraries):
             if key.fileobj is sys.stdin:
                 for pid in {pid for pid, _ in forks.values()}:
                     os.kill(pid, signal.SIGKILL)
-                sys.exit()
+                os._exit(0)
             if key.fileobj is not listener:
                 _follow(key.fileobj, forks, selector)
                 continue

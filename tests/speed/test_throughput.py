@@ -86,6 +86,7 @@ def test_share_of_the_ceiling_comes_from_counted_operations(measured):
     assert row["Paddle / ceiling"] == f"{flops_per_second / report['ceiling_flops']:.0%}"
 
 
+@pytest.mark.slow
 def test_a_missing_framework_is_left_out(real_processes, tmp_path):
     if not helpers.is_installed("paddle"):
         pytest.skip("paddle is not installed")

@@ -211,6 +211,7 @@ def test_a_suite_with_its_studies(tmp_path):
     assert len({row["sd of mAP"] for row in cells(variance)}) > 1  # the families do not vary the same thing
 
 
+@pytest.mark.slow
 def test_a_single_run_with_its_studies(tmp_path):
     """What a batch scheduler starts; seed 2000 is the base of every family and belongs to none."""
     arguments = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--out", tmp_path)

@@ -82,7 +82,7 @@ def failing(folder, framework, status):
     return f"--{framework}-python", interpreter(folder, script + f'exec "{default_python(framework)}" "$@"')
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_dead_worker_leaves_the_others_running(executor, tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--frameworks", "torch", "paddle")
     arguments = ("--out", tmp_path, *options, "--executor", executor)

@@ -76,6 +76,7 @@ def change(first, second):
     return max(np.linalg.norm(first[name] - second[name]) / np.linalg.norm(second[name]) for name in second)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_in_float64(framework, initial, tmp_path):
     found = []
     for devices in (1, 2):
@@ -136,6 +137,7 @@ def ranks_of(folder):
     return {pid: line for pid, line in found.items() if "paddle.distributed.launch" not in line}, set(found)
 
 
+@pytest.mark.slow_for("paddle")
 def test_dead_rank_ends_the_run_which_goes_on_with_another_number(framework, tmp_path):
     """Exit status 3, no process left, and the same suite ends well with one process, from the last finished epoch."""
     options = ("--preset", "demo", "--bits", 12, "--epochs", 8, "--eval-every", 0, "--frameworks", framework)
@@ -165,6 +167,7 @@ def test_dead_rank_ends_the_run_which_goes_on_with_another_number(framework, tmp
     assert run.log()[:2] == before[:2]
 
 
+@pytest.mark.slow_for("torch")
 def test_ranks_end_with_their_parent(framework, initial, tmp_path):
     run = prepared(tmp_path, batch_size=32, epochs=50, eval_every=0)
     line = [default_python(framework), "-m", f"{framework}_impl", *map(str, words(run, initial)), "--devices", "2"]
@@ -177,6 +180,7 @@ def test_ranks_end_with_their_parent(framework, initial, tmp_path):
     assert not run.is_finished()
 
 
+@pytest.mark.slow
 def test_two_nodes_on_one_machine(tmp_path):
     """The same command on each node ends well on both; the first alone writes."""
     command = ["compare/benchmark.py", *helpers.SMALL_BUT_EPOCHS, "--epochs", "1", "--skip-align"]

@@ -119,7 +119,7 @@ def start_training(framework, folder, initial, **variables):
     )
 
 
-@pytest.mark.parametrize("epochs_before_the_kill", [0, 2])
+@pytest.mark.parametrize("epochs_before_the_kill", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp_path, epochs_before_the_kill):
     whole = Run(small_suite / framework / "bits12-seed2000")
     initial = small_suite / "init" / "bits12-seed2000.safetensors"
@@ -135,6 +135,7 @@ def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp
     check_same_numbers(run, whole)
 
 
+@pytest.mark.slow_for("paddle")
 def test_native_dropout_resumes_to_the_same_numbers_too(framework, tmp_path):
     options = (*helpers.SMALL, "--frameworks", framework, "--dropout", "native")
     helpers.benchmark("--out", tmp_path / "whole", *options)
