@@ -181,12 +181,8 @@ REFUSED = [
         "PyTorch: no wheel has code for compute capability 3.5; take another card,",
     ),
     (answers("12.0", driver="570.86.10"), 0, "PyTorch: expected driver 580 or newer, which its wheels for compute"),
-    (answers("5.2", driver="535.54.03"), 0, "PaddlePaddle: no wheel has code for compute capability 5.2; take another"),
-    (
-        answers("7.0", "9.0"),
-        0,
-        "PaddlePaddle: no single wheel has code for compute capability 7.0 and 9.0; install for",
-    ),
+    (answers("9.0"), 0, "PaddlePaddle: its wheels for compute capability 9.0 with driver 580.65.06 lie on www.paddle"),
+    (answers("8.6", "12.0"), 0, "PaddlePaddle: no single wheel has code for compute capability 8.6 and 12.0; install"),
     (
         "NVIDIA-SMI has failed",
         9,
@@ -200,6 +196,8 @@ def test_a_machine_that_no_wheels_fit_is_told_before_anything_is_installed(
     said, status, sentence, checkout, tmp_path, monkeypatch
 ):
     pretend(monkeypatch, tmp_path / "bin", said, status)
+    for name, value in helpers.OFFLINE.items():
+        monkeypatch.setenv(name, value)
     before = sorted(os.listdir(checkout))
     words = ["make", "benchmark", f"PYTHON={sys.executable}"]
     done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from compare.installation.table import Version, dotted
@@ -75,25 +76,33 @@ def cards_here(seconds: float = SECONDS_TO_ANSWER) -> Machine | None:
     """What nvidia-smi tells, None without it or without a card; UserError for one that does not tell."""
     if shutil.which(_QUERY[0]) is None:
         return None
-    try:
-        done = subprocess.run(_QUERY, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        raise UserError(f"nvidia-smi: expected an answer within {seconds:g} seconds, received none; {_MEND}") from None
-    except OSError as error:
-        raise UserError(f"nvidia-smi: expected it to start, received: {error.strerror}; {_MEND}") from error
-    said = done.stdout.strip() or done.stderr.strip()
+    out, errors, status = _answer(seconds)
+    said = out.strip() or errors.strip()
     if said.startswith("No devices"):
         return None
-    found = [_LINE.fullmatch(line.strip()) for line in done.stdout.splitlines()]
-    if done.returncode or not found or None in found:
+    found = [_LINE.fullmatch(line.strip()) for line in out.strip().splitlines()]
+    if status or not found or None in found:
         raise UserError(
             f"nvidia-smi: expected a line such as '8.6, 535.54.03' for each card, received {printable(said, 150)!r} "
-            f"with exit status {done.returncode}; {_MEND}"
+            f"with exit status {status}; {_MEND}"
         )
     return Machine(_kinds(line[1] for line in found), min(_version(line[2]) for line in found))
 
 
-def _kinds(texts) -> tuple[Version, ...]:
+def _answer(seconds: float) -> tuple[str, str, int]:
+    """What nvidia-smi prints to standard output and error, and its exit status."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+    try:
+        process = subprocess.Popen(_QUERY, **pipes)
+        return *process.communicate(timeout=seconds), process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()  # and not waited for: one that the driver holds does not end
+        raise UserError(f"nvidia-smi: expected an answer within {seconds:g} seconds, received none; {_MEND}") from None
+    except OSError as error:
+        raise UserError(f"nvidia-smi: expected it to start, received: {error.strerror}; {_MEND}") from error
+
+
+def _kinds(texts: Iterable[str]) -> tuple[Version, ...]:
     return tuple(sorted(set(map(_version, texts))))
 
 

@@ -164,7 +164,7 @@ def test_a_host_that_answers_is_reached(monkeypatch):
     assert not is_reached(address)
 
 
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "127.0.0.1:1", "a b"])
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "a b"])
 def test_a_host_that_does_not_answer_is_not_reached(host):
     assert not is_reached(host)
 

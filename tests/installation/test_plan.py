@@ -87,19 +87,11 @@ def test_an_index_is_an_address(address):
 
 
 def test_nothing_is_written_when_one_framework_cannot_be_had(tmp_path, capsys):
-    words = [
-        "choose",
-        "--card",
-        "6.0",
-        "--driver",
-        "535.54.03",
-        "--framework",
-        "torch",
-        "--into",
-        str(tmp_path / "env"),
-    ]
+    machine = ["--card", "8.6,12.0", "--driver", "580.65.06"]
+    words = ["choose", *machine, "--framework", "torch", "--into", str(tmp_path / "env")]
     assert exit_status(lambda: wheels.main(words)) == 2
-    assert capsys.readouterr().err.startswith("error: PaddlePaddle: no wheel has code for compute capability 6.0")
+    said = "error: PaddlePaddle: no single wheel has code for compute capability 8.6 and 12.0; install for one kind"
+    assert capsys.readouterr().err.startswith(said)
     assert not (tmp_path / "env").exists()
     assert exit_status(lambda: wheels.main([*words, "--kind", "torch"])) == 0
     assert (tmp_path / "env" / "wheels.txt").exists()
@@ -121,5 +113,6 @@ def test_an_option_that_is_missing_is_named(action, option, capsys):
 
 @pytest.mark.usefixtures("real_processes")
 def test_the_command_needs_the_standard_library_alone(tmp_path):
-    done = helpers.run("-I", "-S", helpers.PROJECT_ROOT / "compare" / "wheels.py", "table", cwd=tmp_path)
+    file = helpers.PROJECT_ROOT / "compare" / "wheels.py"
+    done = helpers.run("-S", file, "table", cwd=tmp_path, environment={"PYTHONPATH": ""})
     assert "| PyTorch CUDA 13 | 7.5, 8.0, 8.6, 9.0, 10.0, 12.0 | 580 | 3.10-3.15 | registry |" in done.stdout
