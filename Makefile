@@ -13,8 +13,9 @@ INSTALLED := $(or $(INSTALLED_$(EXTRA)),$(error EXTRA: expected cpu, gpu or torc
 # what the user names of the machine and of the frameworks' indexes: then the choice of wheels is made anew
 NAMED := $(strip $(if $(CARD),--card "$(CARD)") $(if $(DRIVER),--driver "$(DRIVER)") \
 	$(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(if $(PADDLE_INDEX),--paddle-index "$(PADDLE_INDEX)"))
-# without a network: from a folder that `make wheels` filled
-PIP_INSTALL = $(strip $(@D)/bin/pip install $(if $(WHEELS),--no-index --find-links "$(WHEELS)"))
+# without a network: from a folder that `make wheels` filled, and from none that pip's own configuration names
+ALONE = $(if $(WHEELS),PIP_CONFIG_FILE=/dev/null)
+PIP_INSTALL = $(strip $(ALONE) $(@D)/bin/pip install $(if $(WHEELS),--no-index --find-links "$(WHEELS)"))
 
 ifeq ($(EXTRA),gpu)
 export GREEDYHASH_PADDLE_PYTHON ?= $(CURDIR)/.venv-paddle/bin/python
