@@ -86,7 +86,7 @@ def cards_here(seconds: float = SECONDS_TO_ANSWER) -> Machine | None:
             f"nvidia-smi: expected a line such as '8.6, 535.54.03' for each card, received {printable(said, 150)!r} "
             f"with exit status {status}; {_MEND}"
         )
-    return Machine(_kinds(line[1] for line in found), min(_version(line[2]) for line in found))
+    return Machine(_kinds(line[1] for line in found), _version(found[0][2]))
 
 
 def _answer(seconds: float) -> tuple[str, str, int]:

@@ -10,11 +10,12 @@ def answers(*cards, driver="580.65.06"):
     return "\n".join(f"{card}, {driver}" for card in cards)
 
 
-def pretend(monkeypatch, folder, said, status=0, seconds=0):
-    """Put a nvidia-smi that prints ``said`` after some seconds before all else on PATH."""
+def pretend(monkeypatch, folder, said, status=0, hangs=False):
+    """Put a nvidia-smi that prints ``said``, or nothing for a long while, before all else on PATH."""
     folder.mkdir(exist_ok=True)
     (folder / "said").write_text(f"{said}\n")
-    script = f'[ "$*" = "{QUERY}" ] || exit 99\nsleep {seconds}\ncat "{folder}/said"\nexit {status}\n'
+    answer = "exec sleep 20" if hangs else f'cat "{folder}/said"'
+    script = f'[ "$*" = "{QUERY}" ] || exit 99\n{answer}\nexit {status}\n'
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{script}")
     program.chmod(0o755)

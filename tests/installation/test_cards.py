@@ -1,7 +1,6 @@
 """What nvidia-smi says of a machine, in order and out of order, and what the user names instead."""
 
 import shutil
-import time
 
 import pytest
 
@@ -75,15 +74,13 @@ def test_a_broken_driver_is_one_sentence(said, status, monkeypatch, tmp_path):
 
 
 def test_a_driver_that_hangs_is_one_sentence(monkeypatch, tmp_path):
-    pretend(monkeypatch, tmp_path, answers("8.6"), seconds=60)
-    started = time.monotonic()
+    pretend(monkeypatch, tmp_path, answers("8.6"), hangs=True)
     with pytest.raises(
         UserError, match=r"nvidia-smi: expected an answer within 0\.2 seconds, received none; "
     ) as raised:
         machine(seconds=0.2)
     assert str(raised.value).endswith(REMEDY)
     assert has_nvidia_card(seconds=0.2)
-    assert time.monotonic() - started < 50
 
 
 def test_a_nvidia_smi_that_cannot_start_is_one_sentence(monkeypatch, tmp_path):
