@@ -1,19 +1,27 @@
-# Two commands are enough on a fresh machine: `make benchmark` and `make test`.
+# Two commands are enough on a fresh machine: `make benchmark` and `make test`. docs/gpu.md has the variables.
 PYTHON ?= python3
-# `make EXTRA=cpu ...`: both frameworks in .venv. `make EXTRA=gpu ...`: paddlepaddle-gpu apart, in .venv-paddle.
-EXTRA ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
-# the address of Paddle's own package index for your CUDA version; without it .venv-paddle gets the registry's 2.6.2
-PADDLE_INDEX ?=
 BIN := .venv/bin
+CHOOSER := $(PYTHON) compare/wheels.py
+# cpu: both frameworks in .venv; gpu: Paddle apart, in .venv-paddle; torch: PyTorch alone, for the GPU
+ifeq ($(origin EXTRA),undefined)
+EXTRA := $(if $(CARD),gpu,$(if $(shell command -v nvidia-smi 2>/dev/null),$(shell $(CHOOSER) kind),cpu))
+endif
 INSTALLED_cpu := .venv/.installed-cpu
-INSTALLED_gpu := .venv/.installed-gpu .venv-paddle/.installed$(if $(PADDLE_INDEX),-index)
-INSTALLED := $(INSTALLED_$(EXTRA))
+INSTALLED_torch := .venv/.installed-gpu
+INSTALLED_gpu := .venv/.installed-gpu .venv-paddle/.installed
+INSTALLED := $(or $(INSTALLED_$(EXTRA)),$(error EXTRA: expected cpu, gpu or torch, received '$(EXTRA)'))
+# what the user names of the machine and of the frameworks' indexes: then the choice of wheels is made anew
+NAMED := $(strip $(if $(CARD),--card "$(CARD)") $(if $(DRIVER),--driver "$(DRIVER)") \
+	$(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(if $(PADDLE_INDEX),--paddle-index "$(PADDLE_INDEX)"))
+# without a network: from a folder that `make wheels` filled, and from none that pip's own configuration names
+ALONE = $(if $(WHEELS),PIP_CONFIG_FILE=/dev/null)
+PIP_INSTALL = $(strip $(ALONE) $(@D)/bin/pip install $(if $(WHEELS),--no-index --find-links "$(WHEELS)"))
 
 ifeq ($(EXTRA),gpu)
 export GREEDYHASH_PADDLE_PYTHON ?= $(CURDIR)/.venv-paddle/bin/python
 endif
 
-.PHONY: benchmark test test-slow
+.PHONY: benchmark test test-slow wheels FORCE
 
 benchmark: $(INSTALLED)  ## the comparison table; pass options with ARGS="--preset cpu ..."
 	$(BIN)/python compare/benchmark.py $(ARGS)
@@ -26,12 +34,25 @@ test: $(INSTALLED)  ## every test but the slow ones
 test-slow: $(INSTALLED)  ## the long tests alone
 	$(BIN)/pytest -m slow $(ARGS)
 
+wheels:  ## a folder for a machine without a network, which then installs with WHEELS=DIR
+	test -x .venv-wheels/bin/python || $(PYTHON) -m venv .venv-wheels
+	.venv-wheels/bin/pip install --upgrade pip
+	.venv-wheels/bin/python compare/wheels.py fill --kind $(EXTRA) --wheels "$(or $(WHEELS),wheels)" $(NAMED)
+
 .venv/.installed-cpu: CONTENT := --constraint constraints.txt --editable ".[cpu,dev]"
-.venv/.installed-gpu: CONTENT := --constraint constraints.txt --editable ".[torch,dev]"
-.venv-paddle/%: CONTENT := $(if $(PADDLE_INDEX),--extra-index-url $(PADDLE_INDEX)) --editable ".[paddle-gpu]"
+.venv/.installed-gpu: CONTENT := --constraint .venv/constraints.txt --editable ".[torch,dev]"
+.venv/.installed-gpu: FRAMEWORK := torch
+.venv-paddle/.installed: CONTENT := --editable ".[paddle-gpu]"
+.venv-paddle/.installed: FRAMEWORK := paddle
+# before anything is downloaded, and for all environments at once, whether there are wheels for this machine
+CHOICE = $(CHOOSER) choose --kind $(EXTRA) $(NAMED) $(if $(WHEELS),--wheels "$(WHEELS)")
+$(INSTALLED_gpu): compare/installation/table.py $(if $(NAMED),FORCE)
 
 $(INSTALLED): pyproject.toml constraints.txt
+	$(if $(FRAMEWORK),$(CHOICE) --framework $(FRAMEWORK) --into $(@D),$(if $(WHEELS),$(CHOICE)))
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --upgrade pip
-	$(@D)/bin/pip install $(CONTENT)
+	$(PIP_INSTALL) --upgrade pip
+	$(if $(FRAMEWORK),$(PIP_INSTALL) --requirement $(@D)/wheels.txt)
+	$(PIP_INSTALL) $(CONTENT)
+	$(if $(filter paddle,$(FRAMEWORK)),$(CHOOSER) link --into $(@D))
 	touch $@

@@ -1,11 +1,14 @@
 """What the Makefile's targets would do, by a dry run: install what is missing first, then the one command."""
 
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from tests import helpers
+from tests.installation.nvidia import answers, pretend
 
 INSTALL = [
     "test -x .venv/bin/python || python3 -m venv .venv",
@@ -20,20 +23,31 @@ CHECKS = [".venv/bin/ruff check .", ".venv/bin/ruff format --check ."]
 def no_outer_make(monkeypatch):
     """`make test` hands its level, options and variables to what it starts, and a make in there would obey them."""
     of_make = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")
-    of_the_makefile = ("ARGS", "EXTRA", "PADDLE_INDEX", "PYTHON", "GREEDYHASH_PADDLE_PYTHON")
-    for name in of_make + of_the_makefile:
+    of_the_makefile = ("ARGS", "EXTRA", "PYTHON", "GREEDYHASH_PADDLE_PYTHON")
+    of_the_choice = ("CARD", "DRIVER", "TORCH_INDEX", "PADDLE_INDEX", "WHEELS")
+    for name in of_make + of_the_makefile + of_the_choice:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Calls make where nothing is installed yet, without letting it do anything; the lines it would run."""
+def checkout(tmp_path):
+    """This project where nothing is installed yet."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copyfile(helpers.PROJECT_ROOT / name, tmp_path / name)
+        shutil.copyfile(helpers.PROJECT_ROOT / name, folder / name)
+    for name in ("compare", "shared"):
+        (folder / name).symlink_to(helpers.PROJECT_ROOT / name)
+    return folder
+
+
+@pytest.fixture
+def make(checkout):
+    """Calls make without letting it do anything; the lines it would run."""
 
     def dry_run(*words):
-        done = subprocess.run(["make", "-n", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+        done = subprocess.run(["make", "-n", *words], cwd=checkout, capture_output=True, text=True, check=True)
+        return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
     return dry_run
 
@@ -46,27 +60,170 @@ def make(tmp_path):
         ("test-slow", [".venv/bin/pytest -m slow --bits 12"]),
     ],
 )
-def test_a_target_installs_and_runs_its_command(target, commands, make, tmp_path):
+def test_a_target_installs_and_runs_its_command(target, commands, make, checkout):
     words = (target, "EXTRA=cpu", "PYTHON=python3", "ARGS=--bits 12")
     assert make(*words) == [*INSTALL, *commands]
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / ".installed-cpu").touch()
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / ".installed-cpu").touch()
     assert make(*words) == commands
 
 
-def test_with_a_gpu_each_framework_has_its_own_environment(make):
-    lines = make("benchmark", "EXTRA=gpu", "PYTHON=python3", "PADDLE_INDEX=https://an.index")
-    installed = [line for line in lines if " install " in line and "upgrade" not in line]
-    assert installed == [
-        '.venv/bin/pip install --constraint constraints.txt --editable ".[torch,dev]"',
-        '.venv-paddle/bin/pip install --extra-index-url https://an.index --editable ".[paddle-gpu]"',
+CHOOSE = "python3 compare/wheels.py choose --kind"
+GPU = [
+    f"{CHOOSE} gpu   --framework torch --into .venv",
+    "test -x .venv/bin/python || python3 -m venv .venv",
+    ".venv/bin/pip install --upgrade pip",
+    ".venv/bin/pip install --requirement .venv/wheels.txt",
+    '.venv/bin/pip install --constraint .venv/constraints.txt --editable ".[torch,dev]"',
+    "touch .venv/.installed-gpu",
+    f"{CHOOSE} gpu   --framework paddle --into .venv-paddle",
+    "test -x .venv-paddle/bin/python || python3 -m venv .venv-paddle",
+    ".venv-paddle/bin/pip install --upgrade pip",
+    ".venv-paddle/bin/pip install --requirement .venv-paddle/wheels.txt",
+    '.venv-paddle/bin/pip install --editable ".[paddle-gpu]"',
+    "python3 compare/wheels.py link --into .venv-paddle",
+    "touch .venv-paddle/.installed",
+]
+BENCHMARK = ".venv/bin/python compare/benchmark.py"
+
+
+def finish_installation(checkout):
+    for stamp in (".venv/.installed-gpu", ".venv-paddle/.installed"):
+        (checkout / stamp).parent.mkdir(exist_ok=True)
+        (checkout / stamp).touch()
+
+
+def test_with_a_gpu_each_framework_has_its_own_environment(make, checkout):
+    words = ("benchmark", "EXTRA=gpu", "PYTHON=python3")
+    assert make(*words) == [*GPU, BENCHMARK]
+    finish_installation(checkout)
+    assert make(*words) == [BENCHMARK]
+
+
+def test_pytorch_alone_for_the_gpu(make):
+    lines = make("benchmark", "EXTRA=torch", "PYTHON=python3")
+    assert lines == [*(line.replace("--kind gpu", "--kind torch") for line in GPU[:6]), BENCHMARK]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "option"),
+    [
+        ("CARD", "6.1,8.6", "--card"),
+        ("DRIVER", "535.54.03", "--driver"),
+        ("TORCH_INDEX", "https://an.index/cu126", "--torch-index"),
+        ("PADDLE_INDEX", "https://an.index", "--paddle-index"),
+    ],
+)
+def test_what_is_named_is_chosen_anew(name, value, option, make, checkout):
+    finish_installation(checkout)
+    lines = make("benchmark", "EXTRA=gpu", "PYTHON=python3", f"{name}={value}")
+    named = [line.replace("--kind gpu  ", f'--kind gpu {option} "{value}" ') for line in GPU]
+    assert lines == [*named, BENCHMARK]
+
+
+def test_a_named_card_is_a_gpu(make):
+    assert make("benchmark", "CARD=8.6", "DRIVER=535.54", "PYTHON=python3")[0].startswith(f"{CHOOSE} gpu --card")
+
+
+def test_a_machine_without_a_network_installs_from_a_folder(make):
+    source = '--no-index --find-links "/media/my wheels"'
+    words = ("benchmark", "PYTHON=python3", "WHEELS=/media/my wheels")
+    check = f'{CHOOSE} cpu  --wheels "/media/my wheels"'
+
+    def alone(line):
+        if "/bin/pip install" not in line:
+            return line
+        return f"PIP_CONFIG_FILE=/dev/null {line.replace('pip install', f'pip install {source}')}"
+
+    installs = list(map(alone, INSTALL))
+    assert make(*words, "EXTRA=cpu") == [check, *installs, BENCHMARK]
+    lines = list(map(alone, GPU))
+    lines = [line.replace("--kind gpu  ", '--kind gpu  --wheels "/media/my wheels"') for line in lines]
+    assert make(*words, "EXTRA=gpu") == [*lines, BENCHMARK]
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (("EXTRA=cpu",), '--kind cpu --wheels "wheels"'),
+        (("EXTRA=cpu", "WHEELS=/media/w"), '--kind cpu --wheels "/media/w"'),
+        (("CARD=8.6", "DRIVER=535"), '--kind gpu --wheels "wheels" --card "8.6" --driver "535"'),
+    ],
+)
+def test_a_folder_of_wheels_is_filled_by_the_python_that_it_is_for(words, options, make):
+    assert make("wheels", "PYTHON=python3.12", *words) == [
+        "test -x .venv-wheels/bin/python || python3.12 -m venv .venv-wheels",
+        ".venv-wheels/bin/pip install --upgrade pip",
+        f".venv-wheels/bin/python compare/wheels.py fill {options}",
     ]
-    assert lines[-1].strip() == ".venv/bin/python compare/benchmark.py"
 
 
-@pytest.mark.parametrize(("extra", "named"), [("gpu", "{}/.venv-paddle/bin/python"), ("cpu", "")])
-def test_the_benchmark_is_told_of_paddles_interpreter(extra, named, make, tmp_path):
-    (tmp_path / "show.mk").write_text("include Makefile\nshow:\n\t@echo $$GREEDYHASH_PADDLE_PYTHON\n")
+@pytest.mark.parametrize(
+    ("said", "status", "kind"),
+    [
+        (answers("8.6"), 0, "gpu"),
+        ("No devices were found", 6, "cpu"),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", 9, "gpu"),
+    ],
+)
+def test_nvidia_smi_tells_what_is_installed(said, status, kind, make, tmp_path, monkeypatch):
+    pretend(monkeypatch, tmp_path / "bin", said, status)
+    lines = make("benchmark", f"PYTHON={sys.executable}")
+    assert (".venv/bin/pip install --requirement .venv/wheels.txt" in lines) == (kind == "gpu")
+    assert (INSTALL[2] in lines) == (kind == "cpu")
+
+
+def test_without_nvidia_smi_nothing_is_asked(make, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "make").symlink_to(shutil.which("make"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert make("benchmark", "PYTHON=no-such-python")[1:] == [*INSTALL[1:], BENCHMARK]
+
+
+REFUSED = [
+    (
+        answers("3.5", driver="470.82.01"),
+        0,
+        "PyTorch: no wheel has code for compute capability 3.5; take another card,",
+    ),
+    (answers("12.0", driver="570.86.10"), 0, "PyTorch: expected driver 580 or newer, which its wheels for compute"),
+    (answers("9.0"), 0, "PaddlePaddle: its wheels for compute capability 9.0 with driver 580.65.06 lie on www.paddle"),
+    (answers("8.6", "12.0"), 0, "PaddlePaddle: no single wheel has code for compute capability 8.6 and 12.0; install"),
+    (
+        "NVIDIA-SMI has failed",
+        9,
+        "nvidia-smi: expected a line such as '8.6, 535.54.03' for each card, received 'NVIDIA",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "status", "sentence"), REFUSED)
+def test_a_machine_that_no_wheels_fit_is_told_before_anything_is_installed(
+    said, status, sentence, checkout, tmp_path, monkeypatch
+):
+    pretend(monkeypatch, tmp_path / "bin", said, status)
+    for name, value in helpers.OFFLINE.items():
+        monkeypatch.setenv(name, value)
+    before = sorted(os.listdir(checkout))
+    words = ["make", "benchmark", f"PYTHON={sys.executable}"]
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
+    error, of_make = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert error.startswith(f"error: {sentence}")
+    assert of_make.startswith("make: *** ")
+    assert sorted(os.listdir(checkout)) == before
+
+
+def test_a_misspelt_extra_is_refused(checkout):
+    words = ["make", "-n", "benchmark", "EXTRA=gup"]
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "EXTRA: expected cpu, gpu or torch, received 'gup'" in done.stderr
+
+
+@pytest.mark.parametrize(("extra", "named"), [("gpu", "{}/.venv-paddle/bin/python"), ("cpu", ""), ("torch", "")])
+def test_the_benchmark_is_told_of_paddles_interpreter(extra, named, checkout):
+    (checkout / "show.mk").write_text("include Makefile\nshow:\n\t@echo $$GREEDYHASH_PADDLE_PYTHON\n")
     words = ["make", "-f", "show.mk", "show", f"EXTRA={extra}"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == named.format(tmp_path)
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == named.format(checkout)

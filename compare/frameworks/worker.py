@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from compare.frameworks.records import FRAMEWORKS, Framework
+from compare.installation.cuda_links import library_path
 from shared.system.errors import EXIT_USER_ERROR, UserError, WorkerDied
 from shared.system.files import append_to
 from shared.system.progress import Progress, replay
@@ -151,7 +152,8 @@ class Worker:
     def _start(self, module: str, arguments: Sequence[str], stderr: int = subprocess.STDOUT) -> subprocess.Popen:
         # its modules come from this clone and its interpreter, wherever one stands; its stdin ends with this process
         variables = {ENDS_WITH_STDIN: "1", "PYTHONUNBUFFERED": "1", **self.variables}
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment |= library_path(self.python) | variables
         if self.threads:
             environment["OMP_NUM_THREADS"] = str(self.threads)
         try:
