@@ -1,7 +1,8 @@
 """The parts of training and encoding one by one, to be timed side by side with the other framework's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 
@@ -73,6 +74,12 @@ class Bench:
         with autocast(self._job.device):
             hash_logits, _ = encoder(self._images.normalised(paddle.to_tensor(index)))
         return hash_logits.astype("float32").numpy()
+
+    def profile(self, work: Callable[[], object], path: Path) -> None:
+        profiler = paddle.profiler.Profiler(on_trace_ready=lambda done: done.export(str(path), format="json"))
+        with profiler:
+            work()
+            self.wait()
 
     def state(self) -> Checkpoint:
         return convert.checkpoint_of(self._job.recipe, self._network, self._optimizer, 1)

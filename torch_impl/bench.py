@@ -1,7 +1,8 @@
 """The parts of training and encoding one by one, to be timed side by side with the other framework's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -74,6 +75,12 @@ class Bench:
         with autocast(self._job.device):
             hash_logits, _ = encoder(self._images.normalised(self._put(index)))
         return hash_logits.float().cpu().numpy()
+
+    def profile(self, work: Callable[[], object], path: Path) -> None:
+        with torch.profiler.profile() as profiler:
+            work()
+            self.wait()
+        profiler.export_chrome_trace(str(path))
 
     def state(self) -> Checkpoint:
         return convert.checkpoint_of(self._job.recipe, self._network, self._optimizer, 1)

@@ -31,12 +31,14 @@ class Measured:
     """Seconds of every phase by configuration; ``environments`` is what each worker reported of itself.
 
     ``load_before`` is the system's load average before anything was measured: processes that wanted to run.
+    ``copies`` counts, on a GPU, a framework's copies from the host in one training step.
     """
 
     recipe: Recipe
     environments: dict[Configuration, dict]
     load_before: float
     seconds: dict[Configuration, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
+    copies: dict[str, int] = field(default_factory=dict)
 
     def add(self, configuration: Configuration, seconds: Mapping[str, float]) -> None:
         """Add one measurement of some phases."""
@@ -77,6 +79,7 @@ class Measured:
             "seconds": {str(configuration): phases for configuration, phases in self.seconds.items()},
             "environments": {str(configuration): values for configuration, values in self.environments.items()},
             "ceiling_flops": self.ceiling(),
+            "copies_per_step": self.copies,
             "encode_batch": BATCH_SIZE,
             "batch": self.recipe.batch_size,
         }

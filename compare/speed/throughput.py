@@ -49,6 +49,7 @@ def measure_and_write(arguments: argparse.Namespace) -> None:
             dialogues = _configurations(arguments, options, stack, progress)
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
             _measure(measured, dialogues, arguments.rounds, progress)
+            _count_copies(measured, dialogues)
         workers = {name: _worker(name, arguments, tuned=True) for name in measured.frameworks}
         other_costs.measure(measured, workers, folder, progress)
     _write(measured, arguments.out)
@@ -134,6 +135,12 @@ def _measure(measured: Measured, dialogues: dict[Configuration, Dialogue], round
         # the encoder is made once, and then it is no warming up
         measured.add(configuration, {name: s for name, s in seconds.items() if not warms_up or name == "encoder"})
         progress.update("measure", number, len(turns))
+
+
+def _count_copies(measured: Measured, dialogues: dict[Configuration, Dialogue]) -> None:
+    for (framework, is_tuned), dialogue in dialogues.items():
+        if is_tuned and dialogue.greeting["device"] == "cuda":
+            measured.copies[framework] = dialogue.ask("copies")["copies"]
 
 
 def _turns(dialogues: dict[Configuration, Dialogue], rounds: int) -> Iterator[tuple[Configuration, str, bool]]:

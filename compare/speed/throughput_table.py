@@ -113,6 +113,7 @@ def notes(measured: Measured) -> list[str]:
         f"Arithmetic: {_giga(training_flops(recipe))} GFLOP an image in training, {_giga(encoding_flops(recipe))} in "
         f"encoding; a training step moves at least {training_bytes(recipe) / 1e9:.2f} GB.",
         *(_other_costs_note(measured, name) for name in measured.frameworks),
+        *_copies_note(measured),
     ]
 
 
@@ -139,6 +140,11 @@ def _other_costs_note(measured: Measured, framework: str) -> str:
         f"{title}: a run of {measured.recipe.epochs} epochs on CIFAR-10 (I) takes {main:.0f} s of training "
         f"and encoding at these rates, and {rest:.1f} s of other costs, {rest / (main + rest):.1%} of the whole."
     )
+
+
+def _copies_note(measured: Measured) -> list[str]:
+    counts = ", ".join(f"{FRAMEWORKS[name].title} {count}" for name, count in measured.copies.items())
+    return [f"Copies from the host to the GPU in one training step, by the profiler: {counts}."] if counts else []
 
 
 def markdown(rows: list[dict[str, str]]) -> str:

@@ -34,10 +34,11 @@ class Stopwatch:
             "parts": self._parts,
             "encode": self._encode,
             "checkpoint": self._checkpoint,
+            "copies": self._copies,
         }
 
     def measure(self, phase: str) -> Seconds:
-        """Seconds of a phase, or of each of its parts; UserError for an unknown phase."""
+        """Seconds of a phase, or of each of its parts ("copies": their number); UserError for an unknown phase."""
         if phase not in self._phases:
             raise UserError(f"expected a phase among {', '.join(self._phases)}, received {phase!r}")
         # wakes the threads, which slept while the other framework was measured
@@ -80,6 +81,20 @@ class Stopwatch:
             read, back = self._time(lambda: read_checkpoint(path))
         load, _ = self._time(lambda: self._bench.load(back))
         return {"to neutral": gather, "write": write, "read": read, "from neutral": load}
+
+    def _copies(self) -> dict[str, int]:
+        """Copies from the host to the device in one training step: the median of three, as one may begin an epoch."""
+        with tempfile.TemporaryDirectory() as folder:
+            traces = [Path(folder) / f"{step}.json" for step in range(3)]
+            for trace in traces:
+                self._bench.profile(self._step, trace)
+            return {"copies": int(np.median([copies_to_device(trace) for trace in traces]))}
+
+
+def copies_to_device(trace: Path) -> int:
+    """The copies from the host to a device among Chrome's trace events, as both frameworks' profilers call them."""
+    names = (str(event.get("name", "")).lower() for event in json.loads(trace.read_text())["traceEvents"])
+    return sum("memcpy" in name and "htod" in name for name in names)
 
 
 def answer_phases(stopwatch: Stopwatch, environment: dict) -> None:

@@ -222,6 +222,9 @@ class Bench(Protocol):
     def encode(self, encoder: Encoder, index: np.ndarray) -> np.ndarray:
         """Hash logits float32 (N, bits) of the images at ``index`` int64 (N,), in one batch."""
 
+    def profile(self, work: Callable[[], object], path: Path) -> None:
+        """Write what the framework's profiler records of ``work()`` on the device, as Chrome's trace events (JSON)."""
+
     def state(self) -> Checkpoint:
         """Weights and momentum in the neutral form."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from shared.config.recipe import Recipe
 from shared.network.flops import encoding_flops, training_bytes, training_flops
+from shared.worker.bench import copies_to_device
 from tests import helpers
 
 PHASES = {
@@ -116,7 +117,25 @@ def test_a_worker_refuses_an_unknown_phase(small_suite):
     run = small_suite / "paddle" / "bits12-seed2000"
     options = ["--run", run, "--initial-weights", small_suite / "init" / "bits12-seed2000.safetensors"]
     done = helpers.worker("paddle", "bench", *options, "--data", "digits", status=2, stdin="warp\n")
-    assert "expected a phase among product, upsample, step, parts, encode, checkpoint, received 'warp'" in done.stderr
+    assert (
+        "expected a phase among product, upsample, step, parts, encode, checkpoint, copies, received 'warp'"
+        in done.stderr
+    )
+
+
+def test_profilers_trace_is_read_and_a_cpu_copies_nothing(framework, small_suite):
+    run = small_suite / framework / "bits12-seed2000"
+    options = ["--run", run, "--initial-weights", small_suite / "init" / "bits12-seed2000.safetensors"]
+    done = helpers.worker(framework, "bench", *options, "--data", "digits", stdin="copies\n")
+    _environment, answer = done.stdout.splitlines()  # a profiler's own words would be taken for an answer
+    assert json.loads(answer) == {"copies": 0}
+
+
+def test_copies_are_counted_in_either_frameworks_trace(tmp_path):
+    names = ["Memcpy HtoD (Pageable -> Device)", "MEMCPY_HtoD", "Memcpy DtoH (Device -> Pageable)", "cudaMemcpyAsync"]
+    events = [{"name": name, "ph": "X"} for name in (*names, names[0], "aten::mm")] + [{"ph": "M"}]
+    (tmp_path / "trace.json").write_text(json.dumps({"traceEvents": events}))
+    assert copies_to_device(tmp_path / "trace.json") == 3
 
 
 @pytest.mark.parametrize(("input_px", "width"), [(224, 1.0), (64, 1 / 8)])
