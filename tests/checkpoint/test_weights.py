@@ -102,7 +102,7 @@ def with_(name, value):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("corrupt", "message"),
     [
         (without("features.3.bias"), r"missing \['conv2.bias'\]"),
         (without("classifier.4.weight"), r"missing \['fc7.weight'\]"),
@@ -112,9 +112,9 @@ def with_(name, value):
         (with_("features.0.bias", np.full(8, 0.1)), "features.0.bias: expected float32, received float64"),
     ],
 )
-def test_wrong_weights_files(tmp_path, spoil, message):
+def test_wrong_weights_files(tmp_path, corrupt, message):
     arrays = backbone(RELU_LAYERS)
-    spoil(arrays)
+    corrupt(arrays)
     with pytest.raises(UserError, match=message):
         load_backbone(saved(arrays, tmp_path), DEMO)
 

@@ -17,7 +17,7 @@ def packed(codes, order="big"):
 
 
 def items_at_distances(queries, database, bits):
-    """The witness: distances by comparing bits one by one."""
+    """The NumPy reference: distances by comparing bits one by one."""
     distances = (queries[:, None] != database[None]).sum(axis=2)
     return [np.bincount(row, minlength=bits + 1).tolist() for row in distances]
 

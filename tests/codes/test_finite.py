@@ -40,7 +40,7 @@ def job(digits, tmp_path):
     return Job(Run(tmp_path), DEMO, *digits, {}, "cpu", {"framework": "torch"}, Progress())
 
 
-def spoiled(count, value, bits=12):
+def corrupted(count, value, bits=12):
     hash_logits = np.random.RandomState(0).standard_normal((1797, bits)).astype(np.float32)
     hash_logits[np.arange(count) * 3, 5] = value
     return hash_logits
@@ -50,11 +50,11 @@ def spoiled(count, value, bits=12):
 def test_codes_are_refused_with_a_count(digits, value):
     known = np.zeros(1797, np.int64)
     with pytest.raises(NotFinite, match=r"^312 of 1797 images have hash logits that are not finite; "):
-        Codes.from_hash_logits(spoiled(312, value), known, *digits)
+        Codes.from_hash_logits(corrupted(312, value), known, *digits)
     unknown = np.where(np.arange(1797) < 4, NO_CLASS, known)
     with pytest.raises(NotFinite, match=r"^4 of 1797 images have logits that are not finite; "):
-        Codes.from_hash_logits(spoiled(0, value), unknown, *digits)
-    assert Codes.from_hash_logits(spoiled(0, value), known, *digits).zeros == 0
+        Codes.from_hash_logits(corrupted(0, value), unknown, *digits)
+    assert Codes.from_hash_logits(corrupted(0, value), known, *digits).zeros == 0
 
 
 def test_there_is_no_class_where_logits_are_not_finite():
@@ -63,7 +63,7 @@ def test_there_is_no_class_where_logits_are_not_finite():
 
 
 def test_a_picture_without_finite_hash_logits_is_named_and_the_others_are_done():
-    hash_logits = spoiled(2, math.nan)[:5]
+    hash_logits = corrupted(2, math.nan)[:5]
     classifier = np.eye(10, 12, dtype=np.float32)
     outputs = Outputs.from_hash_logits(hash_logits, np.array([NO_CLASS, 1, 2, NO_CLASS, 4]), classifier)
     complete, problems = separate_problems(records(outputs, list("abcde"), str))
@@ -142,7 +142,7 @@ def test_a_loss_that_is_not_finite_ends_training(job):
 
 def test_hash_logits_that_are_not_finite_end_training_when_an_epoch_is_scored(job):
     with pytest.raises(Diverged, match=r"^training diverged: 7 of 1797 images have hash logits that are not finite"):
-        job.encode(lambda index: (spoiled(7, math.nan), np.zeros(len(index), np.int64)))
+        job.encode(lambda index: (corrupted(7, math.nan), np.zeros(len(index), np.int64)))
 
 
 def prepare_diverging(folder, digits):

@@ -103,7 +103,7 @@ def text(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("corrupt", "message"),
     [
         (without("test/class3"), "expected the same class folders in train and test, received in train alone: class3;"),
         (without("train/class1", "train/class2"), "in train alone: none; in test alone: class1, class2"),
@@ -114,8 +114,8 @@ def text(folder):
         (text, r"class0/0.png: expected an image file \(PNG, .*received something else"),
     ],
 )
-def test_what_does_not_fit_is_named(spoil, message, tmp_path):
-    spoil(make(tmp_path / "data"))
+def test_what_does_not_fit_is_named(corrupt, message, tmp_path):
+    corrupt(make(tmp_path / "data"))
     with pytest.raises(UserError, match=message) as error:
         cifar.load(tmp_path / "data")
     assert "\n" not in str(error.value)

@@ -24,6 +24,11 @@ ALLOWED = {
     "convert.py": "file formats",
     "conversion/convert.py": "file formats",
     "frameworks/records.py": "the records",
+    "installation/table.py": "the frameworks' wheels",
+    "installation/choice.py": "what to install instead of PaddlePaddle",
+    "installation/plan.py": "torchvision's version follows PyTorch's",
+    "installation/folder.py": "which environment installs which wheels",
+    "installation/cuda_links.py": "what PaddlePaddle's wheel looks for",
     "scores/arrays.py": "files of torch.save",
     "scores/names.py": "files of torch.save",
     "suite/backbone.py": "torchvision's weights, which PyTorch's worker fetches",
@@ -31,7 +36,7 @@ ALLOWED = {
 }
 
 
-def spelled(text):
+def names_a_framework(text):
     return set(NAMES.findall(OTHERS.sub("", text)))
 
 
@@ -44,16 +49,16 @@ def files():
 def test_frameworks_are_named_in_their_records_alone():
     texts = files()
     assert {"page/templates/report.html.j2", "serving/templates/serve.js", "ladder/rungs.py"} <= texts.keys()
-    assert {name for name, text in texts.items() if spelled(text)} == ALLOWED.keys()
+    assert {name for name, text in texts.items() if names_a_framework(text)} == ALLOWED.keys()
 
 
 @pytest.mark.parametrize("text", ["NAMES = ('Paddle',)", "# as torch has it", 'data-framework="torch"', "LightningX"])
 def test_scanner_sees_names(text):
-    assert spelled(text)
+    assert names_a_framework(text)
 
 
 def test_scanner_passes_over_other_projects():
-    assert not spelled("paddle_greedyhash, DeepHash-pytorch and torchvision")
+    assert not names_a_framework("paddle_greedyhash, DeepHash-pytorch and torchvision")
 
 
 def test_reference_comes_first_and_runs_are_in_the_order_of_folders():

@@ -105,7 +105,7 @@ def test_zip_tricks(files, tmp_path):
         read_checkpoint(path)
 
 
-def spoil(name, files):
+def corrupt(name, files):
     """The content of a bad file."""
     return {
         "cut.ckpt": files["lightning"].read_bytes()[:-100],
@@ -117,13 +117,13 @@ def spoil(name, files):
     }[name]
 
 
-SPOILED = ("cut.ckpt", "empty.pdparams", "wrong.safetensors", "longer.safetensors", "header.safetensors", "calls.pkl")
+CORRUPTED = ("cut.ckpt", "empty.pdparams", "wrong.safetensors", "longer.safetensors", "header.safetensors", "calls.pkl")
 
 
-@pytest.mark.parametrize("name", SPOILED)
+@pytest.mark.parametrize("name", CORRUPTED)
 def test_command_leaves_the_target_alone(name, files, tmp_path):
     source, target = tmp_path / name, tmp_path / "out" / "model.pdparams"
-    source.write_bytes(spoil(name, files))
+    source.write_bytes(corrupt(name, files))
     target.parent.mkdir()
     target.write_bytes(b"what was there")
     done = helpers.run("compare/convert.py", source, target, status=2)

@@ -115,7 +115,7 @@ def test_matlab_files_that_are_something_else_are_refused(folder, monkeypatch):
     scipy.io.savemat("whole.mat", {"B": signs(QUERIES), "L": QUERY_LABELS})
     whole = (folder / "whole.mat").read_bytes()
     (folder / "cut.mat").write_bytes(whole[: len(whole) // 2])
-    (folder / "spoilt.mat").write_bytes(whole[:150] + bytes(len(whole) - 150))
+    (folder / "corrupted.mat").write_bytes(whole[:150] + bytes(len(whole) - 150))
     (folder / "v73.mat").write_bytes(
         b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
     )
@@ -126,7 +126,7 @@ def test_matlab_files_that_are_something_else_are_refused(folder, monkeypatch):
         "two.mat": "received B, codes, any of which may be meant",
         "v4.mat": "version 5 to 7, .*; save it from MATLAB with the option -v7",
         "cut.mat": "received one that ends early",
-        "spoilt.mat": "received a damaged one",
+        "corrupted.mat": "received a damaged one",
         "v73.mat": "received one of version 7.3, HDF5; convert it: python -c .*h5py",
         "bomb.mat": "expected arrays of at most 33554432 bytes together, received more",
     }.items():

@@ -35,7 +35,7 @@ def write(name, codes, labels, **more):
 
 
 def stable_map(codes, labels, others, other_labels, own):
-    """The witness: each ranking sorted by NumPy, without the query's own item."""
+    """The NumPy reference: each ranking sorted by NumPy, without the query's own item."""
     precisions = []
     for code, label, position in zip(codes, labels, own, strict=True):
         kept = np.arange(len(others)) != position

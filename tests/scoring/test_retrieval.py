@@ -175,7 +175,7 @@ def test_ports_rule_depends_on_the_order_and_stays_between_the_bounds():
     values = [map_numpy_argsort(queries, query_labels, database[rows], labels[rows]) for rows in (order, order[::-1])]
     assert values[0] != values[1]
     assert all(result.map_worst <= value <= result.map_best for value in values)
-    # -1, as the ports call it, leaves out the last item
+    # -1, as the published implementations call it, leaves out the last item
     fewer = map_numpy_argsort(queries, query_labels, database, labels, topk=-1)
     assert fewer == pytest.approx(map_numpy_argsort(queries, query_labels, database, labels, topk=1999))
 

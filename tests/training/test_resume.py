@@ -177,7 +177,7 @@ def test_state_that_the_log_leads_up_to_is_gone_on_from(epochs, kept):
     assert [record["epoch"] for record in job.run.log()] == [1, 2]
 
 
-SPOILED = {
+CORRUPTED = {
     "empty, after a loss of power": (lambda _, state: state.write_bytes(b""), "cannot be read"),
     "zeros, after a loss of power": (lambda _, state: state.write_bytes(bytes(10**5)), "cannot be read"),
     "cut": (lambda _, state: state.write_bytes(state.read_bytes()[:-9]), "cannot be read"),
@@ -197,11 +197,11 @@ SPOILED = {
 }
 
 
-@pytest.mark.parametrize("how", SPOILED)
+@pytest.mark.parametrize("how", CORRUPTED)
 def test_state_that_cannot_be_gone_on_from_is_set_aside(how, kept, capsys):
     job, state = kept
-    spoil, reason = SPOILED[how]
-    spoil(job, state)
+    corrupt, reason = CORRUPTED[how]
+    corrupt(job, state)
     assert job.state_or_start(state) is None
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search(

@@ -68,7 +68,7 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
     result = good.result()
     run.write_result(result)
     assert run.result() == result
-    for spoiled, message in (
+    for corrupted, message in (
         ({k: v for k, v in result.items() if k != "accuracy"}, "missing accuracy"),
         (result | {"accuracy": "high"}, "accuracy: expected a number from 0 to 1, received 'high'"),
         (result | {"precision_at_least": 1}, "unknown precision_at_least; written by a newer version"),
@@ -79,7 +79,7 @@ def test_finished_result_is_checked_on_reading(small_suite, tmp_path):
         (result | {"map_argsort_best": "high"}, "map_argsort_best"),
         (result | {"recipe_digest": "0"}, "another recipe"),
     ):
-        run.result_file.write_text(json.dumps(spoiled))
+        run.result_file.write_text(json.dumps(corrupted))
         with pytest.raises(UserError, match=message):
             run.result()
     run.result_file.write_text('{"accuracy": ')

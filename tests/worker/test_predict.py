@@ -98,7 +98,7 @@ def test_other_sizes_are_brought_to_ours_as_pillow_does(size):
     np.testing.assert_array_equal(read_picture(stored(Image.fromarray(pixels)), "x", SIZE), expected)
 
 
-def spoiled(cut):
+def corrupted(cut):
     data = stored(Image.fromarray(np.random.RandomState(0).randint(0, 256, (64, 64, 3), dtype=np.uint8))).getvalue()
     return io.BytesIO(cut(data))
 
@@ -108,8 +108,8 @@ def spoiled(cut):
     [
         io.BytesIO(b"hello"),
         io.BytesIO(b""),
-        spoiled(lambda data: data[:300]),
-        spoiled(lambda data: data[:60] + bytes(200) + data[260:]),
+        corrupted(lambda data: data[:300]),
+        corrupted(lambda data: data[:60] + bytes(200) + data[260:]),
         io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"),
         stored(Image.fromarray(GREY.astype(np.float32)), "TIFF"),
         stored(Image.fromarray(GREY.astype(np.int32) * 2**16), "TIFF"),

@@ -1,4 +1,4 @@
-"""Exported models of strangers: programs only on trust, and folders that are not what export writes are one line."""
+"""Exported models from elsewhere: programs only on trust, and folders that are not what export writes are one line."""
 
 import json
 import os
@@ -30,12 +30,12 @@ class Payload:
 
 def torch_program(folder, canary):
     """The archive with a pickle as the inputs that it was traced with."""
-    spoiled = folder / "spoiled.pt2"
-    with zipfile.ZipFile(folder / "model.pt2") as source, zipfile.ZipFile(spoiled, "w") as target:
+    corrupted = folder / "corrupted.pt2"
+    with zipfile.ZipFile(folder / "model.pt2") as source, zipfile.ZipFile(corrupted, "w") as target:
         for name in source.namelist():
             traced = "sample_inputs" in name
             target.writestr(name, pickle.dumps(Payload(canary), 2) if traced else source.read(name))
-    os.replace(spoiled, folder / "model.pt2")
+    os.replace(corrupted, folder / "model.pt2")
 
 
 def paddle_program(folder, canary):
@@ -52,11 +52,11 @@ def sign(folder):
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize(("form", "spoil"), [("torch-export", torch_program), ("paddle-inference", paddle_program)])
-def test_a_model_that_is_a_program_is_run_only_on_trust(form, spoil, models, digit_files, tmp_path):
-    """A stranger's model, whole by its manifest."""
+@pytest.mark.parametrize(("form", "corrupt"), [("torch-export", torch_program), ("paddle-inference", paddle_program)])
+def test_a_model_that_is_a_program_is_run_only_on_trust(form, corrupt, models, digit_files, tmp_path):
+    """A model from elsewhere, whole by its manifest."""
     folder, canary = shutil.copytree(models / form, tmp_path / "model"), tmp_path / "canary"
-    spoil(folder, canary)
+    corrupt(folder, canary)
     sign(folder)
     arguments = ["infer", "--model", folder, "--image", digit_files[0]]
     done = helpers.worker(WORKERS[form], *arguments, status=2)
@@ -104,7 +104,7 @@ def answer(**changes):
     ],
     ids=["whole", "no model", "a file elsewhere", "class 10", "class -1", "bit 2", "13 bits", "one output"],
 )
-def test_onnx_of_a_stranger(content, message, models, digit_files, tmp_path):
+def test_onnx_from_elsewhere(content, message, models, digit_files, tmp_path):
     pytest.importorskip("onnx")
     folder = shutil.copytree(models / "onnx", tmp_path / "model")
     (tmp_path / "elsewhere").write_bytes(np.ones(12, np.float32).tobytes())
@@ -120,7 +120,7 @@ def test_onnx_of_a_stranger(content, message, models, digit_files, tmp_path):
     assert len(str(error.value)) < 600
 
 
-def spoil_format(folder):
+def corrupt_format(folder):
     values = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(values | {"format": "x"}))
 
@@ -132,7 +132,7 @@ def flip_a_byte(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("corrupt", "message"),
     [
         (lambda folder: (folder / "manifest.json").unlink(), "expected a folder written by the verb export"),
         (
@@ -140,15 +140,15 @@ def flip_a_byte(folder):
             "manifest.json: missing checkpoint_sha256, files, format",
         ),
         (lambda folder: (folder / "manifest.json").write_text("no"), "expected JSON that this project wrote"),
-        (spoil_format, "format: expected onnx or torch-export or paddle-inference, received 'x'"),
+        (corrupt_format, "format: expected onnx or torch-export or paddle-inference, received 'x'"),
         (flip_a_byte, "expected the file that was exported, received another"),
         (lambda folder: (folder / "model.onnx").unlink(), "expected the file that was exported"),
     ],
     ids=["no manifest", "empty", "no JSON", "format", "damaged", "missing"],
 )
-def test_folders_that_hold_no_whole_model_are_refused(spoil, message, models, digit_files, tmp_path):
+def test_folders_that_hold_no_whole_model_are_refused(corrupt, message, models, digit_files, tmp_path):
     shutil.copytree(models / "onnx", tmp_path / "model")
-    spoil(tmp_path / "model")
+    corrupt(tmp_path / "model")
     done = helpers.worker("torch", "infer", "--model", tmp_path / "model", "--image", digit_files[0], status=2)
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
