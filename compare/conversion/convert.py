@@ -44,7 +44,7 @@ def with_recipe(found: Checkpoint, preset: str, data: str, label: str = "") -> C
     recipe = dataclasses.replace(
         base,
         bits=found.bits,
-        width=found.width,
+        **found.sizes._asdict(),
         dataset=images.name,
         class_names=images.class_names,
         data_sha256=images.digest(),
@@ -125,7 +125,7 @@ def summary(target: Path, found: Checkpoint, names: str) -> str:
     _, held = TARGETS[target.suffix.lower()]
     if target.suffix.lower() == ".pdparams" and not found.momentum:
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
-    text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, width x{found.width:g}, from {found.form}"
+    text = f"{printable(target)}: {TITLES[names]}, {found.bits} bits, {found.sizes}, from {found.form}"
     kept, no_place = [n for n in present if n in held], [n for n in present if n not in held]
     text += f"; with {', '.join(kept)}" if kept else ""
     text += f"; left out of the file, which has no place for it: {', '.join(no_place)}" if no_place else ""

@@ -16,7 +16,7 @@ def inspect(found: Checkpoint) -> str:
     epoch, rate, momentum = (printable(found.left_out.get(name, unknown) or "left out", 300) for name in _TOLD)
     lines = [
         f"form       {found.form}",
-        f"network    {found.bits} bits, AlexNet width x{found.width:g}, {_count(found):,} numbers",
+        f"network    {found.bits} bits, AlexNet {found.sizes}, {_count(found):,} numbers",
         f"epoch      {epoch if found.epoch is None else found.epoch}",
         f"rate       {rate if found.rate is None else f'{found.rate:g}'}",
         f"momentum   {'for every parameter' if found.momentum else momentum}",

@@ -116,12 +116,14 @@ def test_a_worker_refuses_an_unknown_phase(small_suite):
     assert "expected a phase among product, upsample, step, parts, encode, checkpoint, received 'warp'" in done.stderr
 
 
-@pytest.mark.parametrize(("input_px", "width"), [(224, 1.0), (64, 1 / 8)])
-def test_operations_are_those_that_pytorch_counts(input_px, width):
+@pytest.mark.parametrize(
+    "sizes", [{}, {"input_px": 64, "width": 1 / 8}, {"input_px": 127, "hidden_units": 1000, "pooled_px": 2}]
+)
+def test_operations_are_those_that_pytorch_counts(sizes):
     if not helpers.is_installed("torch"):
         pytest.skip("torch is not installed")
-    found = json.loads(helpers.child("torch", "torch_flops", input_px, width).stdout)
-    recipe = Recipe(preset="demo", bits=48, input_px=input_px, width=width)
+    found = json.loads(helpers.child("torch", "torch_flops", json.dumps(sizes)).stdout)
+    recipe = Recipe(preset="demo", bits=48, **sizes)
     assert found == {"forward": encoding_flops(recipe), "both": training_flops(recipe)}
 
 
