@@ -203,6 +203,16 @@ _TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[
 PRESETS: dict[str, Recipe] = {
     "paper": Recipe(preset="paper"),
     "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
+    "small": Recipe(
+        preset="small",
+        epochs=10,
+        eval_every=0,
+        input_px=96,
+        hidden_units=1024,
+        pooled_px=2,
+        learning_rate=4e-3,
+        lr_drop_epoch=8,
+    ),
     "demo": Recipe(
         preset="demo",
         dataset="digits",
