@@ -205,7 +205,7 @@ PRESETS: dict[str, Recipe] = {
     "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
     "small": Recipe(
         preset="small",
-        epochs=10,
+        epochs=12,
         eval_every=0,
         input_px=96,
         hidden_units=1024,

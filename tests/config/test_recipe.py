@@ -18,6 +18,24 @@ def test_paper_preset_is_the_published_protocol():
     assert [recipe.learning_rate_at(epoch) for epoch in (31, 50)] == pytest.approx([1e-4, 1e-4])
 
 
+def test_small_preset_is_the_published_protocol_but_for_its_sizes_and_its_schedule():
+    small, paper = PRESETS["small"], PRESETS["paper"]
+    others = {
+        field.name for field in dataclasses.fields(Recipe) if getattr(small, field.name) != getattr(paper, field.name)
+    }
+    assert others == {
+        *("preset", "input_px", "hidden_units", "pooled_px"),
+        *("epochs", "eval_every", "learning_rate", "lr_drop_epoch"),
+    }
+    rates = [small.learning_rate_at(epoch + 1) for epoch in range(small.epochs)]
+    assert rates == [4e-3] * 8 + [4e-3 * 0.1] * 4
+    assert (small.input_px, pooled_units(small), hidden_units(small)) == (96, 256 * 2 * 2, 1024)
+    side = 96
+    for kernel, stride, padding in ((11, 4, 2), (3, 2, 0), (3, 2, 0), (3, 2, 0)):  # conv1 and the three pools
+        side = (side + 2 * padding - kernel) // stride + 1
+    assert side == small.pooled_px  # nothing is left to average, so the backward pass is deterministic on a GPU too
+
+
 def test_the_rate_is_that_of_the_published_code_in_every_epoch():
     recipe = dataclasses.replace(PRESETS["paper"], epochs=150)
     # as they write it, with epochs counted from 0
