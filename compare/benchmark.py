@@ -2,6 +2,7 @@
 
 python compare/benchmark.py                      the demo: bundled digits, a few minutes on a laptop
 python compare/benchmark.py --preset cpu         real CIFAR-10, 5 epochs, for a machine without a GPU
+python compare/benchmark.py --preset small       real CIFAR-10 to the end of training, smaller, on two cores
 python compare/benchmark.py --preset paper       the published protocol, for a GPU
 """
 

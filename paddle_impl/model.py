@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from paddle_impl.runtime import paddle
 from shared.config.recipe import Recipe
-from shared.network.alexnet import DROPOUT_PROBABILITY, POOLED_PX, parameters
+from shared.network.alexnet import DROPOUT_PROBABILITY, parameters
 from shared.system.machine import is_tuned
 
 Tensor, nn, F = paddle.Tensor, paddle.nn, paddle.nn.functional
@@ -58,6 +58,7 @@ class GreedyHash(nn.Layer):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         shapes = {p.name: p.shape for p in parameters(recipe)}
+        self.pooled_px = recipe.pooled_px
 
         def conv(name: str, stride: int, padding: int) -> Conv2D:
             outputs, inputs, side, _ = shapes[f"{name}.weight"]
@@ -105,7 +106,7 @@ class GreedyHash(nn.Layer):
             ("conv5", self.conv5),
             ("relu5", F.relu),
             ("pool5", _max_pool),
-            ("flatten", _flatten),
+            ("flatten", self._flatten),
             ("dropout6", lambda x: self._dropout(x, mask6)),
             ("fc6", self.fc6),
             ("relu6", F.relu),
@@ -115,6 +116,11 @@ class GreedyHash(nn.Layer):
             ("hash", self.hash),
         ]
 
+    def _flatten(self, x: Tensor) -> Tensor:
+        # as published, it already has that size
+        pooled = x if x.shape[-1] == self.pooled_px else F.adaptive_avg_pool2d(x, self.pooled_px)
+        return paddle.flatten(pooled, 1)
+
     def _dropout(self, x: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None:
             return F.dropout(x, DROPOUT_PROBABILITY, training=self.training)
@@ -123,12 +129,6 @@ class GreedyHash(nn.Layer):
 
 def _max_pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 3, 2)
-
-
-def _flatten(x: Tensor) -> Tensor:
-    # at 224 px it already has that size
-    pooled = x if x.shape[-1] == POOLED_PX else F.adaptive_avg_pool2d(x, POOLED_PX)
-    return paddle.flatten(pooled, 1)
 
 
 class Losses(NamedTuple):

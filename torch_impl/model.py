@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.config.recipe import Recipe
-from shared.network.alexnet import DROPOUT_PROBABILITY, POOLED_PX, parameters
+from shared.network.alexnet import DROPOUT_PROBABILITY, parameters
 
 Stage = Callable[[Tensor], Tensor]
 
@@ -39,6 +39,7 @@ class GreedyHash(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         shapes = {p.name: p.shape for p in parameters(recipe)}
+        self.pooled_px = recipe.pooled_px
 
         def conv(name: str, stride: int, padding: int) -> nn.Conv2d:
             outputs, inputs, side, _ = shapes[f"{name}.weight"]
@@ -86,7 +87,7 @@ class GreedyHash(nn.Module):
             ("conv5", self.conv5),
             ("relu5", F.relu),
             ("pool5", _max_pool),
-            ("flatten", _flatten),
+            ("flatten", self._flatten),
             ("dropout6", lambda x: self._dropout(x, mask6)),
             ("fc6", self.fc6),
             ("relu6", F.relu),
@@ -96,6 +97,11 @@ class GreedyHash(nn.Module):
             ("hash", self.hash),
         ]
 
+    def _flatten(self, x: Tensor) -> Tensor:
+        # as published, it already has that size; the CUDA backward of this pool is not deterministic
+        pooled = x if x.shape[-1] == self.pooled_px else F.adaptive_avg_pool2d(x, self.pooled_px)
+        return torch.flatten(pooled, 1)
+
     def _dropout(self, x: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None:
             return F.dropout(x, DROPOUT_PROBABILITY, self.training)
@@ -104,12 +110,6 @@ class GreedyHash(nn.Module):
 
 def _max_pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 3, 2)
-
-
-def _flatten(x: Tensor) -> Tensor:
-    # at 224 px it already has that size; the CUDA backward of this pool is not deterministic
-    pooled = x if x.shape[-1] == POOLED_PX else F.adaptive_avg_pool2d(x, POOLED_PX)
-    return torch.flatten(pooled, 1)
 
 
 class Losses(NamedTuple):

@@ -46,7 +46,7 @@ def with_recipe(checkpoint: Checkpoint, preset: str, data: str, label: str = "")
     recipe = dataclasses.replace(
         base,
         bits=checkpoint.bits,
-        width=checkpoint.width,
+        **checkpoint.sizes._asdict(),
         dataset=images.name,
         class_names=images.class_names,
         data_sha256=images.digest(),
@@ -127,7 +127,7 @@ def summary(target: Path, checkpoint: Checkpoint, names: str) -> str:
     _, held = TARGETS[target.suffix.lower()]
     if target.suffix.lower() == ".pdparams" and not checkpoint.momentum:
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
-    network = f"{checkpoint.bits} bits, width x{checkpoint.width:g}"
+    network = f"{checkpoint.bits} bits, {checkpoint.sizes}"
     text = f"{printable(target)}: {TITLES[names]}, {network}, from {checkpoint.form}"
     written, no_place = [n for n in present if n in held], [n for n in present if n not in held]
     text += f"; with {_listed(written)}" if written else ""

@@ -17,7 +17,7 @@ def inspect(checkpoint: Checkpoint) -> str:
     epoch, learning_rate, momentum = (printable(reason, 300) for reason in reasons)
     lines = [
         f"form       {checkpoint.form}",
-        f"network    {checkpoint.bits} bits, AlexNet width x{checkpoint.width:g}, {_count(checkpoint):,} numbers",
+        f"network    {checkpoint.bits} bits, AlexNet {checkpoint.sizes}, {_count(checkpoint):,} numbers",
         f"epoch      {epoch if checkpoint.epoch is None else checkpoint.epoch}",
         f"rate       {learning_rate if checkpoint.learning_rate is None else f'{checkpoint.learning_rate:g}'}",
         f"momentum   {'for every parameter' if checkpoint.momentum else momentum}",

@@ -21,7 +21,16 @@ def forward(rung: str, session: LadderSession) -> list[Record]:
         layers = ({n: array for n, array in side.items() if n != f"{dtype} sign"} for side in (ours, reference))
         records += compare_sets(rung, *layers, f"forward {dtype}")
         records += _sign_records(rung, ours, reference, dtype)
+        records += [_pool_record(rung, session, side, dtype) for side in SIDES]
     return records
+
+
+def _pool_record(rung: str, session: LadderSession, side: str, dtype: str) -> Record:
+    """The input of fc6 is the average over the windows of its definition, whatever size the last pool leaves."""
+    answer = session.of(side, dtype)
+    exact = numpy_reference.pooled(answer[STAGE + "pool5"].astype(np.float64), session.setup.recipe.pooled_px)
+    name, received = f"{side} {dtype} flatten, by its definition", answer[STAGE + "flatten"]
+    return compare(rung, name, received, exact.astype(dtype), f"forward {dtype}")
 
 
 def _sign_records(rung: str, ours: Arrays, reference: Arrays, dtype: str) -> list[Record]:

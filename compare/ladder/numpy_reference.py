@@ -29,6 +29,17 @@ def rates(recipe: Recipe) -> np.ndarray:
     return np.array([start * factor ** (epoch // every) for epoch in range(recipe.epochs)])
 
 
+def pooled(outputs: np.ndarray, side: int) -> np.ndarray:
+    """Outputs (N, C, S, S) averaged to (N, C, side, side) and flattened to (N, C * side * side).
+
+    Window i is floor(i * S / side) to ceil((i + 1) * S / side): neighbours share a row if ``side`` does not divide S.
+    """
+    size = outputs.shape[-1]
+    windows = [slice(i * size // side, -(-(i + 1) * size // side)) for i in range(side)]
+    means = [outputs[..., rows, columns].mean(axis=(2, 3)) for rows in windows for columns in windows]
+    return np.stack(means, axis=2).reshape(len(outputs), -1)
+
+
 def probabilities(hash_logits: np.ndarray, classifier: np.ndarray) -> np.ndarray:
     """Softmax of the bias-free classifier (classes, bits) on the code of ``hash_logits`` (N, bits), float64."""
     logits = np.sign(hash_logits).astype(np.float64) @ classifier.astype(np.float64).T

@@ -8,6 +8,7 @@ from compare.frameworks.records import FRAMEWORKS, all_of, pairs
 from compare.page.figures import COLOURS, house_style
 from compare.speed.measured import PLAIN_PHASES, Configuration, Measured, other_costs
 from shared.codes.encoding import BATCH_SIZE
+from shared.network.alexnet import sizes_of
 from shared.network.flops import encoding_flops, training_bytes, training_flops
 from shared.worker.bench import PRODUCT_SIDE
 
@@ -105,7 +106,7 @@ def notes(measured: Measured) -> list[str]:
     return [
         "Medians [smallest, largest] of measurements in turn; ratios of speeds: above 1 the one named first is faster. "
         "defaults: the framework with the same threads, without this project's speed settings (GREEDYHASH_UNTUNED=1).",
-        f"{recipe.input_px} px, AlexNet width x{recipe.width:g}, {recipe.bits} bits, {recipe.precision}, batch "
+        f"{recipe.input_px} px, AlexNet {sizes_of(recipe)}, {recipe.bits} bits, {recipe.precision}, batch "
         f"{recipe.batch_size} in training and {BATCH_SIZE} in encoding, {recipe.dropout} dropout masks.",
         *(_environment_note(measured, name) for name in measured.frameworks),
         f"Ceiling: {_giga(measured.ceiling())} GFLOP/s, the {best} frameworks' {PRODUCT_SIDE} x {PRODUCT_SIDE} "

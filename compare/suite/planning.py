@@ -138,7 +138,7 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         )
     if arguments.cell and arguments.preset == "auto":
         raise UserError(
-            "--cell: expected --preset paper, cpu or demo beside it, since auto can differ from node to node"
+            f"--cell: expected --preset {' or '.join(PRESETS)} beside it, since auto can differ from node to node"
         )
     if arguments.ray_address and arguments.executor != "ray":
         raise UserError("--ray-address goes with --executor ray; leave it out, or add that")
@@ -202,9 +202,8 @@ def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
         for name in ("data", "protocol", "backbone_weights"):
             if getattr(arguments, name) not in (None, "none"):
                 option = f"--{name.replace('_', '-')}"
-                raise UserError(
-                    f"{option} goes with --preset cpu or paper; the demo has its own digits and random weights"
-                )
+                others = " or ".join(name for name in PRESETS if name != preset)
+                raise UserError(f"{option} goes with --preset {others}; the demo has its own digits and random weights")
     chosen = {name: getattr(arguments, name) for name in RECIPE_OPTIONS}
     return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
 

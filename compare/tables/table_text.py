@@ -12,7 +12,7 @@ from compare.tables.published import NOTE, PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import NUM_CLASSES, Recipe
-from shared.network.alexnet import RELU_LAYERS
+from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
 from shared.training.departures import departures
 from shared.training.runs import Run, threads_of
@@ -114,7 +114,7 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
         f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
-        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet width x{recipe.width:g}, "
+        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet {sizes_of(recipe)}, "
         f"scored {_when_scored(recipe)}.",
         f"Initial weights: {start(recipe)}; the same in {all_of()} frameworks, as are split and batch order. "
         f"Seeds: {_seeds(grid)}.",

@@ -13,7 +13,7 @@ from shared.checkpoint.formats import Content, read_content
 from shared.checkpoint.names import CLASSIFIER, TITLES, Reading, read_names
 from shared.checkpoint.paddle_files import transposed
 from shared.config.recipe import PRESETS, Recipe, recipe_from_text
-from shared.network.alexnet import parameter_table, parameters, width_of
+from shared.network.alexnet import Sizes, parameter_table, parameters, recognised_sizes, sizes_of
 from shared.readers.float_types import FloatError, as_float32, describe_types, type_name
 from shared.readers.trees import Stored, listed, read_stored, unused_in
 from shared.system.errors import UserError, printable
@@ -54,9 +54,9 @@ class Checkpoint:
         return self.weights["hash.bias"].size
 
     @property
-    def width(self) -> float:
-        """AlexNet's scale."""
-        return width_of(_channels(self.weights), self.weights["fc6.bias"].size)
+    def sizes(self) -> Sizes:
+        """What a recipe for it says of the layers' sizes."""
+        return _sizes(self.weights)
 
     def metadata(self) -> dict:
         """What files hold beside the arrays, plain values under their stored names, without those that are None."""
@@ -80,8 +80,8 @@ class Checkpoint:
         received = {name: array.shape for name, array in self.weights.items()}
         if expected != received:
             raise UserError(
-                f"{where}: expected {recipe.bits} bits and width {recipe.width:g} as in recipe.json, "
-                f"received {self.bits} bits and width {self.width:g}"
+                f"{where}: expected {recipe.bits} bits and {sizes_of(recipe)} as in recipe.json, "
+                f"received {self.bits} bits and {self.sizes}"
             )
         last = recipe.epochs if ended else recipe.epochs - 1
         if not 0 < self.epoch <= last:
@@ -174,13 +174,15 @@ def _beside(content: Content, reading: Reading, where: str) -> dict[str, str]:
 
 def _check_shapes(arrays: Arrays, is_transposed: bool, where: str) -> None:
     hidden, bits = (arrays[name].size for name in ("fc6.bias", "hash.bias"))
-    if width_of(_channels(arrays), hidden) is None:
-        sizes = [*_channels(arrays), hidden]
-        raise UserError(f"{where}: expected AlexNet's layer sizes at one width, received {sizes}")
-    table = [p for p in parameter_table(_channels(arrays), hidden, bits) if p.name in arrays]
+    sizes = _sizes(arrays)
+    if sizes is None:
+        received = [*_channels(arrays), hidden]
+        raise UserError(f"{where}: expected AlexNet's layer sizes at one width, received {received}")
+    table = [p for p in parameter_table(_channels(arrays), sizes.pooled_px, hidden, bits) if p.name in arrays]
     wrong = [p for p in table if arrays[p.name].shape != p.shape]
     linear = [p for p in wrong if arrays[p.name].shape == p.shape[::-1] and p.kind == "linear"]
-    if wrong and "fc6.weight" in [p.name for p in linear]:
+    # fc6 can be square, the hash layer hardly
+    if {"fc6.weight", "hash.weight"} & {p.name for p in linear}:
         here, there = ("Paddle", "PyTorch") if is_transposed else ("PyTorch", "Paddle")
         raise UserError(
             f"{where}: by its format linear weights are stored as {here} stores them, by their shapes as {there} "
@@ -189,6 +191,11 @@ def _check_shapes(arrays: Arrays, is_transposed: bool, where: str) -> None:
     if wrong:
         received = {p.name: arrays[p.name].shape for p in wrong}
         raise UserError(f"{where}: expected the shapes {[p[:2] for p in wrong]}, received {received}")
+
+
+def _sizes(arrays: Mapping[str, np.ndarray]) -> Sizes | None:
+    hidden = arrays["fc6.bias"].size
+    return recognised_sizes(_channels(arrays), hidden, arrays["fc6.weight"].size // max(1, hidden))
 
 
 def _channels(arrays: Mapping[str, np.ndarray]) -> list[int]:

@@ -24,7 +24,7 @@ BASE_SEED = 2000
 # in which the runs of a suite may differ
 FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
-LATER_FIELDS = frozenset({"class_names"})
+LATER_FIELDS = frozenset({"class_names", "hidden_units", "pooled_px"})
 # the least and the largest value of a number; a recipe can come from any file, and memory follows its sizes
 _LIMITS = {
     "bits": (1, MAX_BITS),
@@ -32,6 +32,8 @@ _LIMITS = {
     "epochs": (1, 1_000_000),
     "eval_every": (0, 1_000_000),  # 0: the last epoch only
     "input_px": (63, 2048),  # AlexNet's pools need 63
+    "hidden_units": (1, 65_536),
+    "pooled_px": (1, 63),  # what 2048 px leave
     "batch_size": (1, 65_536),
     "lr_drop_epoch": (1, 1_000_000),
     "lr_drop_factor": (0, 1),
@@ -50,7 +52,8 @@ class Recipe:
     variance comes from (compare/suite/studies.py).
     ``learning_rate`` is multiplied by ``lr_drop_factor`` after every ``lr_drop_epoch`` epochs.
     ``width`` scales AlexNet's channels and units, to whole numbers; ``input_px`` is the side of the upsampled square
-    image.
+    image, ``hidden_units`` are those of fc6 and of fc7 at width 1, and ``pooled_px`` is the side of the square to which
+    the last convolution's output is averaged before fc6.
     ``eval_every`` counts epochs; 0 scores after the last epoch only, which is always scored.
     ``precision`` is that of training and encoding: fp32, tf32 or bf16 (shared/config/arithmetic.py).
     ``margin`` is the equivalence margin, the difference of mAP that does not matter in the test over seeds
@@ -85,6 +88,8 @@ class Recipe:
     data_sha256: str = ""
     split_sha256: str = ""
     class_names: tuple[str, ...] = ()
+    hidden_units: int = 4096
+    pooled_px: int = 6
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -96,6 +101,10 @@ class Recipe:
         if not 1 <= 64 * self.width <= 1024 or 64 * self.width != round(64 * self.width):
             raise UserError(
                 f"width: expected a multiple of 1/64 up to 16, which makes whole channels, received {self.width}"
+            )
+        if self.hidden_units * self.width % 1:
+            raise UserError(
+                f"hidden_units: expected a number that width {self.width:g} makes whole, received {self.hidden_units}"
             )
         if not self.seeded or self.seeded != tuple(part for part in SEEDED if part in self.seeded):
             raise UserError(f"seeded: expected some of {', '.join(SEEDED)}, in this order, received {self.seeded}")
@@ -194,6 +203,16 @@ _TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[
 PRESETS: dict[str, Recipe] = {
     "paper": Recipe(preset="paper"),
     "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
+    "small": Recipe(
+        preset="small",
+        epochs=12,
+        eval_every=0,
+        input_px=96,
+        hidden_units=1024,
+        pooled_px=2,
+        learning_rate=4e-3,
+        lr_drop_epoch=8,
+    ),
     "demo": Recipe(
         preset="demo",
         dataset="digits",

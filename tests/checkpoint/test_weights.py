@@ -26,11 +26,11 @@ TORCHVISION = {
 }
 
 
-def backbone(layers, renamed=True):
+def backbone(layers, renamed=True, recipe=DEMO):
     generator = np.random.RandomState(0)
     return {
         f"{TORCHVISION[layer] if renamed else layer}.{what}": generator.rand(*shape).astype(np.float32)
-        for name, shape, _ in parameters(DEMO)
+        for name, shape, _ in parameters(recipe)
         for layer, what in [name.split(".")]
         if layer in layers
     }
@@ -91,6 +91,25 @@ def test_backbone_file_under_either_names(tmp_path, layers, renamed):
 def test_imagenet_classifier_is_dropped(tmp_path):
     arrays = backbone(RELU_LAYERS) | {"classifier.6.weight": np.zeros((1000, 512), np.float32)}
     assert weights.layers_of(load_backbone(saved(arrays, tmp_path), DEMO)) == RELU_LAYERS
+
+
+@pytest.mark.parametrize("changes", [{"hidden_units": 1024}, {"pooled_px": 2}])
+def test_the_published_head_is_left_out_where_the_network_has_another(changes, tmp_path):
+    path = saved(backbone(RELU_LAYERS), tmp_path)
+    assert weights.layers_of(load_backbone(path, dataclasses.replace(DEMO, **changes))) == RELU_LAYERS[:5]
+
+
+def test_a_head_that_fits_the_network_is_taken(tmp_path):
+    recipe = dataclasses.replace(DEMO, hidden_units=1024, pooled_px=2)
+    arrays = load_backbone(saved(backbone(RELU_LAYERS, recipe=recipe), tmp_path), recipe)
+    assert weights.layers_of(arrays) == RELU_LAYERS
+    assert arrays["fc6.weight"].shape == (128, 32 * 4)
+
+
+def test_a_head_that_fits_neither_network_is_refused(tmp_path):
+    path = saved(backbone(RELU_LAYERS, recipe=dataclasses.replace(DEMO, pooled_px=3)), tmp_path)
+    with pytest.raises(UserError, match=r"fc6.weight: expected shape \(512, 128\), received \(512, 288\)"):
+        load_backbone(path, dataclasses.replace(DEMO, pooled_px=2))
 
 
 def without(name):

@@ -1,4 +1,6 @@
-"""torch_flops INPUT_PX WIDTH: what PyTorch counts for one image, forward and in both directions, as JSON."""
+"""torch_flops SIZES: what PyTorch counts for one image, forward and in both directions, as JSON.
+
+SIZES are fields of the recipe, in JSON."""
 
 import json
 import sys
@@ -9,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from shared.config.recipe import Recipe
 from torch_impl.model import GreedyHash, losses
 
-input_px, width = int(sys.argv[1]), float(sys.argv[2])
-network = GreedyHash(Recipe(preset="demo", bits=48, input_px=input_px, width=width))
+recipe = Recipe(preset="demo", bits=48, **json.loads(sys.argv[1]))
+network = GreedyHash(recipe)
 with FlopCounterMode(display=False) as forward:
-    output = network(torch.zeros(1, 3, input_px, input_px))
+    output = network(torch.zeros(1, 3, recipe.input_px, recipe.input_px))
 with FlopCounterMode(display=False) as backward:
     losses(output, torch.zeros(1, dtype=torch.int64), 0.1).loss.backward()
 counted = [counter.get_total_flops() for counter in (forward, backward)]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from shared.config.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, recipe_from_dict, recipe_from_text
-from shared.network.alexnet import parameters
+from shared.network.alexnet import hidden_units, parameters, pooled_units, recognised_sizes, sizes_of
 from shared.system.errors import UserError
 
 
@@ -16,6 +16,24 @@ def test_paper_preset_is_the_published_protocol():
     assert (recipe.penalty_weight, recipe.input_px, recipe.width, recipe.protocol) == (0.1, 224, 1.0, "cifar10-1")
     assert [recipe.learning_rate_at(epoch) for epoch in (1, 30)] == [1e-3, 1e-3]
     assert [recipe.learning_rate_at(epoch) for epoch in (31, 50)] == pytest.approx([1e-4, 1e-4])
+
+
+def test_small_preset_is_the_published_protocol_but_for_its_sizes_and_its_schedule():
+    small, paper = PRESETS["small"], PRESETS["paper"]
+    others = {
+        field.name for field in dataclasses.fields(Recipe) if getattr(small, field.name) != getattr(paper, field.name)
+    }
+    assert others == {
+        *("preset", "input_px", "hidden_units", "pooled_px"),
+        *("epochs", "eval_every", "learning_rate", "lr_drop_epoch"),
+    }
+    rates = [small.learning_rate_at(epoch + 1) for epoch in range(small.epochs)]
+    assert rates == [4e-3] * 8 + [4e-3 * 0.1] * 4
+    assert (small.input_px, pooled_units(small), hidden_units(small)) == (96, 256 * 2 * 2, 1024)
+    side = 96
+    for kernel, stride, padding in ((11, 4, 2), (3, 2, 0), (3, 2, 0), (3, 2, 0)):  # conv1 and the three pools
+        side = (side + 2 * padding - kernel) // stride + 1
+    assert side == small.pooled_px  # nothing is left to average, so the backward pass is deterministic on a GPU too
 
 
 def test_the_rate_is_that_of_the_published_code_in_every_epoch():
@@ -55,6 +73,33 @@ def test_alexnet_has_its_published_size():
     assert "classifier.bias" not in shapes
 
 
+def test_hidden_units_and_pooled_pixels_size_the_linear_layers():
+    recipe = Recipe(preset="x", bits=12, width=1 / 2, hidden_units=1000, pooled_px=3)
+    shapes = {p.name: p.shape for p in parameters(recipe)}
+    assert shapes["conv5.weight"] == (128, 128, 3, 3)
+    assert shapes["fc6.weight"] == (500, 128 * 3 * 3) == (hidden_units(recipe), pooled_units(recipe))
+    assert (shapes["fc7.weight"], shapes["fc7.bias"], shapes["hash.weight"]) == ((500, 500), (500,), (12, 500))
+
+
+@pytest.mark.parametrize("width", [1 / 64, 1 / 8, 1.0, 3.0])
+@pytest.mark.parametrize(("hidden", "pooled"), [(4096, 6), (1024, 2), (4096, 1), (192, 6), (4032, 5)])
+def test_sizes_are_recognised_from_the_layers(width, hidden, pooled):
+    recipe = Recipe(preset="x", width=width, hidden_units=hidden, pooled_px=pooled)
+    shapes = {p.name: p.shape for p in parameters(recipe)}
+    channels = [shapes[f"conv{n}.bias"][0] for n in range(1, 6)]
+    assert recognised_sizes(channels, *shapes["fc6.weight"]) == sizes_of(recipe) == (width, hidden, pooled)
+
+
+def test_sizes_of_no_alexnet_are_not_recognised():
+    published = [64, 192, 384, 256, 256]
+    assert recognised_sizes(published, 4096, 9216) == (1.0, 4096, 6)
+    assert recognised_sizes([19, 58, 115, 77, 77], 1229, 77 * 36)[1:] == (4096, 6)  # a width of 0.3, rounded
+    assert recognised_sizes([64, 192, 384, 256, 255], 1024, 1024) is None
+    assert recognised_sizes([128, 384, 768, 512, 512], 1025, 2048) is None  # no number of units at width 2
+    assert recognised_sizes(published, 0, 0) is None
+    assert recognised_sizes([0] * 5, 1024, 1024) is None
+
+
 @pytest.mark.parametrize(("every", "expected"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (0, [5]), (9, [5])])
 def test_the_last_epoch_is_always_scored(every, expected):
     recipe = Recipe(preset="x", epochs=5, eval_every=every)
@@ -70,7 +115,7 @@ def test_digest_sees_every_field():
     base = Recipe(preset="x", epochs=5)
     by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
     by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",), "class_names": tuple("abcdefghij")}
-    by_name |= {"dataset": "custom", "protocol": "cifar10"}
+    by_name |= {"dataset": "custom", "protocol": "cifar10", "pooled_px": 2}
     changed = {
         dataclasses.replace(base, **{f.name: by_name.get(f.name, by_type[f.type])}).digest()
         for f in dataclasses.fields(Recipe)
@@ -93,6 +138,10 @@ def test_round_trip_through_json_types():
         ("bits", "12", "bits: expected a whole number, received '12'"),
         ("bits", True, "bits: expected a whole number, received 'True'"),
         ("input_px", 32, "input_px: expected 63 to 2048, received 32"),
+        ("hidden_units", 0, "hidden_units: expected 1 to 65536, received 0"),
+        ("hidden_units", 1020, "hidden_units: expected a number that width 0.125 makes whole, received 1020"),
+        ("pooled_px", 0, "pooled_px: expected 1 to 63, received 0"),
+        ("pooled_px", 64, "pooled_px: expected 1 to 63, received 64"),
         ("eval_every", -1, "eval_every"),
         ("dropout", "none", "shared or native"),
         ("seeded", (), "seeded: expected some of split, weights, order, dropout"),
@@ -144,7 +193,8 @@ def test_a_text_that_is_no_recipe_is_named(text):
         recipe_from_text(text, "w.safetensors")
 
 
-def test_a_field_that_came_later_may_be_absent():
+@pytest.mark.parametrize("field", ["class_names", "hidden_units", "pooled_px"])
+def test_a_field_that_came_later_may_be_absent(field):
     values = dataclasses.asdict(PRESETS["demo"])
-    del values["class_names"]
+    del values[field]
     assert recipe_from_dict(values, "r.json") == PRESETS["demo"]

@@ -10,12 +10,15 @@ import pytest
 from safetensors.numpy import save_file
 
 from compare.conversion import convert
+from compare.conversion.inspection import inspect
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import open_checkpoint, read_checkpoint
+from shared.config.recipe import recipe_from_text
+from shared.network.alexnet import parameters, sizes_of
 from shared.system.errors import UserError
 from shared.system.files import write_json
 from tests import helpers
-from tests.checkpoints import DEEPHASH, FORMS, PADDLE, RECIPE, numbers, pickled, same, state, written
+from tests.checkpoints import DEEPHASH, FORMS, PADDLE, RECIPE, in_paddle, numbers, pickled, same, state, written
 
 WITH_MOMENTUM = {"neutral", "lightning", "paddle", "paddle_greedyhash"}
 
@@ -86,6 +89,30 @@ def test_paddle_loads_what_was_converted_and_saves_it_again(files, original, tmp
 def test_names_and_shapes_that_do_not_decide(content, message, tmp_path):
     with pytest.raises(UserError, match=message):
         read_checkpoint(pickled(tmp_path / "model.pdparams", content))
+
+
+OTHER = dataclasses.replace(RECIPE, width=1 / 2, hidden_units=128, pooled_px=2)
+
+
+@pytest.mark.parametrize("recipe", [OTHER, dataclasses.replace(OTHER, hidden_units=1024)], ids=["128", "square fc6"])
+def test_other_hidden_units_and_pooled_pixels_are_recognised(recipe, tmp_path):
+    generator = np.random.default_rng(3)
+    arrays = {p.name: generator.standard_normal(p.shape).astype(np.float32) for p in parameters(recipe)}
+    path = pickled(tmp_path / "model.pdparams", in_paddle(state("ours", arrays)))
+    found = read_checkpoint(path)
+    assert found.sizes == sizes_of(recipe)
+    assert same(found.weights, arrays)
+    with_recipe_of = convert.with_recipe(found, "demo", "digits")
+    assert parameters(recipe_from_text(with_recipe_of.recipe, "here")) == parameters(recipe)
+    units = f"{recipe.hidden_units // 2} units in fc6 and fc7 on 2 x 2 pooled features"
+    assert f"12 bits, AlexNet width x0.5, {units}, " in inspect(found)
+
+
+@pytest.mark.parametrize("recipe", [OTHER, dataclasses.replace(OTHER, hidden_units=1024)], ids=["128", "square fc6"])
+def test_other_sizes_in_the_other_orientation_are_refused(recipe, tmp_path):
+    arrays = {p.name: np.zeros(p.shape, np.float32) for p in parameters(recipe)}
+    with pytest.raises(UserError, match="as Paddle stores them, by their shapes as PyTorch does"):
+        read_checkpoint(pickled(tmp_path / "model.pdparams", state("ours", arrays)))
 
 
 def test_suffix_and_content_must_agree(files, tmp_path):

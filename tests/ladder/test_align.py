@@ -1,5 +1,6 @@
 """The ladder passes, and stops at the expected rung for every injected fault; each rung runs alone and anywhere."""
 
+import dataclasses
 import json
 import re
 from functools import cached_property
@@ -16,13 +17,15 @@ from compare.ladder.requests import REQUESTS, with_needs
 from compare.ladder.run import run_rungs
 from compare.ladder.rungs import RUNGS, rungs_called
 from compare.ladder.session import LadderSession
-from compare.ladder.setup import Scale, make_setup
+from compare.ladder.setup import Scale, Setup, ladder_recipe, make_inputs, make_setup
 from compare.page.more_figures import growth_points
 from shared.system.errors import UserError
+from shared.worker.probe import STAGE
 from tests import helpers
 
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
 BITS = 12
+OTHER_RUNGS = ("forward", "gradients", "exported")
 
 
 class RecordedWorker(Worker):
@@ -53,6 +56,17 @@ def baseline(workers, tmp_path_factory):
     return session, rows, {name: list(worker.verbs) for name, worker in workers.items()}
 
 
+@pytest.fixture(scope="module")
+def other_sizes(workers, tmp_path_factory):
+    """A session with its answers: a network with other hidden units, whose last pool leaves 3 x 3 pixels for 2 x 2."""
+    recipe = dataclasses.replace(ladder_recipe(TINY, BITS), input_px=127, hidden_units=1024, pooled_px=2)
+    session = LadderSession(
+        Setup(TINY, recipe, make_inputs(TINY, recipe)), workers, "cpu", tmp_path_factory.mktemp("o")
+    )
+    session.require(sorted({need for rung in rungs_called(OTHER_RUNGS) for need in rung.needs}))
+    return session
+
+
 def session_beside(first, folder, kind=LadderSession, **options):
     """A session with the setup, and where nothing else is said the answers, of the baseline."""
     session, _, _ = first
@@ -63,6 +77,24 @@ def test_every_rung_passes(baseline):
     _, rungs, _ = baseline
     assert [rung["rung"] for rung in rungs] == [rung.name for rung in RUNGS]
     assert all(rung["passed"] and rung["comparisons"] for rung in rungs)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("side", ["paddle", "torch"])
+def test_both_average_what_the_last_pool_leaves_as_numpy_does(side, dtype, other_sizes):
+    """Windows of 3 x 3 pixels averaged to 2 x 2 overlap in the middle."""
+    answer = other_sizes.of(side, dtype)
+    outputs = answer[STAGE + "pool5"].astype(np.float64)
+    assert outputs.shape[2:] == (3, 3)
+    means = [outputs[:, :, y : y + 2, x : x + 2].mean(axis=(2, 3)) for y in (0, 1) for x in (0, 1)]
+    exact = np.stack(means, axis=2).reshape(len(outputs), -1)
+    assert np.allclose(answer[STAGE + "flatten"], exact, rtol=1e-6 if dtype == "float32" else 1e-14, atol=0)
+
+
+def test_other_hidden_units_and_pooled_pixels_climb_the_ladder(other_sizes):
+    """Exported models among it, as their engines pool in ways of their own."""
+    rows = run_rungs(other_sizes, rungs_called(OTHER_RUNGS))
+    assert [(row["rung"], row["passed"]) for row in rows] == [(name, True) for name in OTHER_RUNGS]
 
 
 def test_a_whole_ladder_asks_in_three_batches(baseline):

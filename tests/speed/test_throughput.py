@@ -138,12 +138,14 @@ def test_copies_are_counted_in_either_frameworks_trace(tmp_path):
     assert copies_to_device(tmp_path / "trace.json") == 3
 
 
-@pytest.mark.parametrize(("input_px", "width"), [(224, 1.0), (64, 1 / 8)])
-def test_operations_are_those_that_pytorch_counts(input_px, width):
+@pytest.mark.parametrize(
+    "sizes", [{}, {"input_px": 64, "width": 1 / 8}, {"input_px": 127, "hidden_units": 1000, "pooled_px": 2}]
+)
+def test_operations_are_those_that_pytorch_counts(sizes):
     if not helpers.is_installed("torch"):
         pytest.skip("torch is not installed")
-    counted = json.loads(helpers.child("torch", "torch_flops", input_px, width).stdout)
-    recipe = Recipe(preset="demo", bits=48, input_px=input_px, width=width)
+    counted = json.loads(helpers.child("torch", "torch_flops", json.dumps(sizes)).stdout)
+    recipe = Recipe(preset="demo", bits=48, **sizes)
     assert counted == {"forward": encoding_flops(recipe), "both": training_flops(recipe)}
 
 

@@ -97,6 +97,8 @@ def test_shorter_run_stands_beside_the_published_curves_at_its_epoch(tmp_path):
         {"backbone_layers": RELU_LAYERS[:5]},
         {"learning_rate": 2e-3},
         {"width": 0.5},
+        {"hidden_units": 1024},
+        {"pooled_px": 2},
     ],
 )
 def test_any_departure_from_the_protocol_hides_the_published_numbers(tmp_path, change):
