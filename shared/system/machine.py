@@ -19,6 +19,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _UNTUNED = "GREEDYHASH_UNTUNED"
 # environment variables that may change the low bits of a result
 _VARIABLES = (_UNTUNED, "OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
+_VARIABLES += ("FLAGS_cudnn_deterministic", "FLAGS_use_accuracy_compatible_kernel")
 _AVX512 = {"avx512f", "avx512dq", "avx512bw", "avx512vl"}
 
 
