@@ -19,6 +19,15 @@ IMAGENET_FILE = "7be5be79"
 _HAS_TORCHVISION = "torch"
 
 
+# where torchvision's weights are kept, under our names, once they have been fetched
+_IN_CACHE = "alexnet-imagenet.safetensors"
+
+
+def must_be_fetched(choice: str) -> bool:
+    """Whether the weights named by ``--backbone-weights`` are to be downloaded first."""
+    return choice in ("imagenet", "imagenet-conv") and not (cache_folder() / _IN_CACHE).exists()
+
+
 def read_backbone(choice: str, recipe: Recipe, workers: Mapping[str, Worker]) -> tuple[Recipe, weights.Arrays]:
     """The weights named by ``--backbone-weights``, and the recipe that records them.
 
@@ -50,7 +59,7 @@ def _is_imagenet(path: Path, arrays: weights.Arrays, convolutions: weights.Array
 
 
 def _imagenet(worker: Worker) -> Path:
-    path = cache_folder() / "alexnet-imagenet.safetensors"
+    path = cache_folder() / _IN_CACHE
     with missing_from_cache(path) as missing:
         if missing:
             worker.output_of("torch_impl.torchvision_weights", str(path))

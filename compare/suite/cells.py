@@ -86,9 +86,9 @@ def summary(run: Run) -> str:
 class LocalExecutor:
     """Runs cells on this machine, one after the other."""
 
-    def info(self, worker: Worker) -> dict:
+    def info(self, worker: Worker, device: str) -> dict:
         """The worker's ``info`` where cells run; raises UserError or WorkerDied if it cannot be used."""
-        return worker.info()
+        return worker.info(device)
 
     def run(self, tasks: Iterable[Task], progress: Progress) -> list[WorkerDied]:
         """Execute all tasks; the deaths of workers, none of which keeps the others from running.
