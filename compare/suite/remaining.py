@@ -14,7 +14,7 @@ class RunProgress(Progress):
     """
 
     def __init__(self, display: Progress, later: Sequence[str], seconds: Mapping[str, float]) -> None:
-        """``later`` are the frameworks of the runs that follow; ``seconds`` are what a whole run of each took before."""
+        """``later`` are the frameworks of the runs that follow; ``seconds`` are what a whole run of each took."""
         super().__init__()
         self._display, self._later, self._known = display, later, seconds
         self._first: tuple[int, float] | None = None
