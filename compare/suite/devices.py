@@ -6,10 +6,12 @@ from pathlib import Path
 
 from compare.frameworks.records import FRAMEWORKS, all_of, titles
 from compare.frameworks.worker import Worker, side_by_side
+from compare.installation.cards import has_nvidia_card
 from compare.suite.run_folders import begun_runs
 from compare.suite.suite import Executor
 from shared.config.recipe import PRESETS
 from shared.system.errors import UserError, WorkerDied
+from shared.system.progress import Progress
 from shared.training.runs import Run
 from shared.worker.device_proof import REMEDY
 
@@ -63,6 +65,16 @@ def choose_devices(infos: Mapping[str, dict], choice: str) -> dict[str, str]:
             f"{' '.join(others)}"
         )
     return dict.fromkeys(infos, "cuda")
+
+
+def note_unused_card(infos: Mapping[str, dict], progress: Progress) -> None:
+    """Say so where this machine has an NVIDIA card that no framework can use."""
+    if infos and not any(info["gpu"] for info in infos.values()) and has_nvidia_card():
+        reasons = "; ".join(info["gpu_problem"] for info in infos.values())
+        progress.note(
+            f"note: this machine has an NVIDIA card, and everything computes on the CPU: {reasons}. What to do: "
+            "python compare/doctor.py"
+        )
 
 
 def check_begun(out: Path, devices: Mapping[str, str]) -> None:

@@ -12,7 +12,15 @@ from pathlib import Path
 from compare.frameworks.records import FRAMEWORKS, run_order
 from compare.frameworks.worker import Worker, named_python
 from compare.suite.backbone import read_backbone
-from compare.suite.devices import ask, check_begun, choose_devices, choose_preset, preset_line
+from compare.suite.cells import LocalExecutor
+from compare.suite.devices import (
+    ask,
+    check_begun,
+    choose_devices,
+    choose_preset,
+    note_unused_card,
+    preset_line,
+)
 from compare.suite.follow import FollowingSuite
 from compare.suite.run_folders import begun_runs
 from compare.suite.suite import Executor, Suite
@@ -96,6 +104,8 @@ def outline(
     print(preset_line(preset, reason), flush=True)
     for name, why in unavailable.items():
         progress.note(f"{FRAMEWORKS[name].title} is left out: {why}")
+    if arguments.device == "auto" and isinstance(executor, LocalExecutor):
+        note_unused_card(infos, progress)
     recipe = chosen_recipe(arguments, preset)
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)

@@ -48,6 +48,17 @@ def memory_bytes() -> int:
     return min(limits)
 
 
+def free_memory_bytes() -> int:
+    """What a further process can have of ``memory_bytes`` now, as far as the system tells."""
+    lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    free = [int(fields["MemAvailable"].split()[0]) * 1024] if "MemAvailable" in fields else [memory_bytes()]
+    with suppress(OSError, ValueError):  # no such files, or no limit
+        group = Path("/sys/fs/cgroup")
+        free.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(0, min(free))
+
+
 def cpu_info() -> dict[str, str]:
     """Vendor, model name and flags of the first processor ({} where /proc/cpuinfo does not exist)."""
     try:

@@ -1,15 +1,17 @@
 """A running suite shows what is left of the run and of the suite."""
 
-import re
+import dataclasses
 import time
 
 import pytest
 
-from compare import benchmark
-from compare.frameworks.records import FRAMEWORKS
+from compare.frameworks.worker import Worker
+from compare.suite.cells import Cell, LocalExecutor, Task
 from compare.suite.remaining import RunProgress
+from compare.suite.suite import Suite
 from shared.system.progress import LineProgress
-from tests.fakes import NUMPY, KeptProgress
+from tests.fakes import KeptProgress
+from tests.rows import finish, suite_with
 
 
 @pytest.fixture
@@ -55,10 +57,31 @@ def test_the_time_is_shown_in_place_of_the_phases_own(clock, capsys):
     )
 
 
-def test_a_suite_says_what_is_left_after_each_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(FRAMEWORKS, NUMPY.key, NUMPY)
-    small = ("--preset", "demo", "--bits", "12", "24", "--epochs", "1", "--frameworks", "numpy", "--skip-align")
-    benchmark.main([*small, "--out", str(tmp_path)])
-    first, last = re.findall(r"in all.*", capsys.readouterr().err)
-    assert re.fullmatch(r"in all; about \d+ s left for the suite", first)
-    assert last == "in all"
+def test_the_executor_says_what_is_left_after_each_run(clock, tmp_path):
+    class Trained(Task):
+        def execute(self, progress):
+            progress.update("train", 0, 10)
+            clock[0] += {"torch": 100, "paddle": 20}[self.cell.framework]
+            progress.update("train", 10, 10)
+            return "trained"
+
+    names = ("torch", "paddle", "torch")
+    runs = [
+        Trained(Cell(name, 12, seed), f"[{seed}/3]", Worker(name), "cpu", tmp_path, "digits", later=names[seed:])
+        for seed, name in enumerate(names, 1)
+    ]
+    display = KeptProgress()
+    assert LocalExecutor().run(runs, display) == []
+    assert [note.strip() for note in display.notes if "trained" in note] == [
+        "trained; about 3 min 20 s left for the suite",
+        "trained; about 1 min 40 s left for the suite",
+        "trained",
+    ]
+
+
+def test_the_runs_that_follow_are_those_that_are_not_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr(Suite, "_make_initial_weights", lambda *_: None)
+    suite = suite_with(tmp_path, devices={"paddle": "cpu", "torch": "cpu"})
+    finish(tmp_path, dataclasses.replace(suite.recipe, bits=12, seed=7), "paddle", 0.5)
+    later = [task.later for task in suite._tasks(suite.cells, KeptProgress())]
+    assert later == [("torch", "torch"), ("torch",), ()]
