@@ -60,8 +60,9 @@ def resolve_device(name: str) -> str:
     """ "cpu" or "cuda" for auto, cpu or cuda; UserError for cuda without a GPU."""
     problem = "" if name == "cpu" else gpu_problem()
     if name == "cuda" and problem:
-        said = f"expected an NVIDIA GPU that PyTorch can use, found none ({problem}); use --device cpu"
-        raise UserError(f"--device cuda: {said}")
+        raise UserError(
+            f"--device cuda: expected an NVIDIA GPU that PyTorch can use, found none ({problem}); use --device cpu"
+        )
     return ("cpu" if problem else "cuda") if name == "auto" else name
 
 

@@ -88,14 +88,15 @@ def _code(title: str, info: Mapping) -> list[Finding]:
     architectures = info["code"]
     if not architectures:
         return []
-    findings = []
-    for capability in sorted({card["capability"] for card in info["cards"]}):
-        text = f"{', '.join(architectures)}; the card has compute capability {capability}"
-        if runs(architectures, capability):
-            findings.append(Finding(OK, f"{title}, code", text))
-        else:
-            findings.append(Finding(FAULT, f"{title}, code", f"no code for the card: {text}", WHEELS))
-    return findings
+    kinds = sorted({card["capability"] for card in info["cards"]})
+    return [_code_for(f"{title}, code" + f" {kind}" * (len(kinds) > 1), architectures, kind) for kind in kinds]
+
+
+def _code_for(subject: str, architectures: Sequence[str], capability: str) -> Finding:
+    text = f"{', '.join(architectures)}; the card has compute capability {capability}"
+    if runs(architectures, capability):
+        return Finding(OK, subject, text)
+    return Finding(FAULT, subject, f"no code for the card: {text}", WHEELS)
 
 
 def runs(architectures: Sequence[str], capability: str) -> bool:

@@ -50,8 +50,10 @@ def choose_devices(infos: Mapping[str, dict], choice: str) -> dict[str, str]:
         return dict.fromkeys(infos, "cpu")
     if choice == "cuda" and reasons:
         name, reason = next(iter(reasons.items()))
-        found = f"expected an NVIDIA GPU that {FRAMEWORKS[name].title} can use, found none ({reason})"
-        raise UserError(f"--device cuda: {found}; use --device cpu")
+        title = FRAMEWORKS[name].title
+        raise UserError(
+            f"--device cuda: expected an NVIDIA GPU that {title} can use, found none ({reason}); use --device cpu"
+        )
     if len(reasons) == len(infos):
         for name, reason in reasons.items():
             if infos[name]["cards"]:
