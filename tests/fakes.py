@@ -43,17 +43,33 @@ def interpreter(folder, script, shell="/bin/sh"):
 
 
 CARD = {"name": "NVIDIA A10", "capability": "8.6", "bytes": 23 * 2**30}
-NO_CARD = {"gpu": False, "gpus": 0, "gpu_problem": "built for the CPU", "cards": [], "cudnn": None, "code": []}
-WITH_CARD = {"gpu": True, "gpus": 1, "gpu_problem": "", "cards": [CARD], "cudnn": 91900, "code": ["sm_80", "sm_86"]}
+NO_CARD = {
+    "gpu": False,
+    "gpu_found": False,
+    "gpus": 0,
+    "gpu_problem": "built for the CPU",
+    "cards": [],
+    "cudnn": None,
+    "code": [],
+}
+WITH_CARD = {
+    "gpu": True,
+    "gpu_found": True,
+    "gpus": 1,
+    "gpu_problem": "",
+    "cards": [CARD],
+    "cudnn": 91900,
+    "code": ["sm_80", "sm_86"],
+}
 # seconds of a training step, of making the encoder, and of encoding a batch
 STEP, ENCODER, ENCODE = 0.25, 1.0, 0.5
 _ANSWERS = """info) cat "{folder}/info.json";;
-bench) echo '{{"device": "cpu"}}'; while read phase; do case "$phase" in
+bench) echo '{{"device": "{device}"}}'; while read phase; do case "$phase" in
 step) echo '{{"step": {step}}}';; encode) echo '{{"encoder": {encoder}, "encode": {encode}}}';; esac; done;;"""
 
 
-def framework_that_says(folder, information=NO_CARD, switches=None, override="0"):
-    """An interpreter whose worker answers ``info`` so, and ``bench`` with fixed seconds; anything else fails."""
+def framework_that_says(folder, information=NO_CARD, switches=None, override="0", device="cpu"):
+    """An interpreter whose worker answers ``info`` so, and ``bench`` on ``device`` with fixed seconds, but nothing else."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         "python": "3.11.7",
@@ -62,5 +78,5 @@ def framework_that_says(folder, information=NO_CARD, switches=None, override="0"
         "variables": {"NVIDIA_TF32_OVERRIDE": override},
     }
     (folder / "info.json").write_text(json.dumps({**information, "environment": environment}) + "\n")
-    answers = _ANSWERS.format(folder=folder, step=STEP, encoder=ENCODER, encode=ENCODE)
+    answers = _ANSWERS.format(folder=folder, device=device, step=STEP, encoder=ENCODER, encode=ENCODE)
     return str(interpreter(folder, f'case "$3" in\n{answers}\n*) exit 7;; esac'))

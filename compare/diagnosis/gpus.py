@@ -71,7 +71,7 @@ def _use(title: str, info: Mapping, has_card: bool) -> Finding:
         names = ", ".join(card["name"] for card in info["cards"])
         proof = "a convolution, a matrix product and their gradients agree with the CPU's"
         return Finding(OK, subject, f"{names}: {proof}")
-    if not has_card and not info["cards"]:
+    if not has_card and not info["gpu_found"]:
         return Finding(OK, subject, f"none ({info['gpu_problem']})")
     if _is_for_cpu(info):
         remedy = f"--device cpu for all, or install its GPU wheels: {WHEELS}"

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compare.diagnosis.findings import FAULT, OK, WARNING, Finding
+from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
-from compare.suite.backbone import must_be_fetched, read_backbone
+from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbone
 from compare.suite.planning import data_at_hand, with_data
 from shared.config.recipe import Recipe
 from shared.data import cifar
@@ -72,8 +73,9 @@ def look_at_weights(choice: str | None, recipe: Recipe, workers: Mapping[str, Wo
         size = f"{_WEIGHTS_BYTES / 1e6:.0f} MB"
         text = f"torchvision's AlexNet is to be downloaded into {printable(cache_folder())} ({size})"
         remedy = "benchmark.py downloads it once; without a network name a copy with --backbone-weights"
-        if "torch" not in usable:
-            return Finding(FAULT, "weights", f"{text}, which needs PyTorch", "name a copy with --backbone-weights")
+        if HAS_TORCHVISION not in usable:
+            text += f", which needs {FRAMEWORKS[HAS_TORCHVISION].title}"
+            return Finding(FAULT, "weights", text, "install it, or name a copy with --backbone-weights")
         return Finding(WARNING, "weights", text, remedy)
     try:
         recipe, _ = read_backbone(choice, recipe, workers)

@@ -88,9 +88,13 @@ def _configurations(
             reasons.append(str(error))
     if not dialogues:
         raise UserError("no framework can be measured: " + "; ".join(dict.fromkeys(reasons)))
-    devices = {dialogue.greeting["device"] for dialogue in dialogues.values()}
-    if len(devices) > 1:
-        raise UserError(f"--device {arguments.device}: expected one device for {all_of()} frameworks, found {devices}")
+    devices = {who.framework: dialogue.greeting["device"] for who, dialogue in dialogues.items()}
+    if len(set(devices.values())) > 1:
+        places = " and ".join(f"{FRAMEWORKS[name].title} on {device}" for name, device in devices.items())
+        raise UserError(
+            f"--device {arguments.device}: expected one kind of device for {all_of()} frameworks, found {places}; "
+            "choose --device cpu. python compare/doctor.py says why"
+        )
     return dialogues
 
 

@@ -16,9 +16,7 @@ IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb714
 # first digits of the SHA-256 of torchvision's own file of that network, which its name ends with: alexnet-owt-7be5be79
 IMAGENET_FILE = "7be5be79"
 # the framework whose worker can fetch it
-_HAS_TORCHVISION = "torch"
-
-
+HAS_TORCHVISION = "torch"
 # where torchvision's weights are kept, under our names, once they have been fetched
 _IN_CACHE = "alexnet-imagenet.safetensors"
 
@@ -36,7 +34,7 @@ def read_backbone(choice: str, recipe: Recipe, workers: Mapping[str, Worker]) ->
     """
     if choice == "none":
         return dataclasses.replace(recipe, backbone="none"), {}
-    path = _imagenet(workers[_HAS_TORCHVISION]) if choice in ("imagenet", "imagenet-conv") else Path(choice)
+    path = _imagenet(workers[HAS_TORCHVISION]) if choice in ("imagenet", "imagenet-conv") else Path(choice)
     if not path.exists():
         raise UserError(
             f"--backbone-weights: expected imagenet, imagenet-conv, none or a file, received {choice}, "

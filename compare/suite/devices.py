@@ -56,7 +56,7 @@ def choose_devices(infos: Mapping[str, dict], choice: str) -> dict[str, str]:
         )
     if len(reasons) == len(infos):
         for name, reason in reasons.items():
-            if infos[name]["cards"]:
+            if infos[name]["gpu_found"]:
                 raise UserError(f"{FRAMEWORKS[name].title} cannot use the GPU: {reason}; {REMEDY}")
         return dict.fromkeys(infos, "cpu")
     for name, reason in reasons.items():

@@ -88,9 +88,9 @@ def build_parser(program: str) -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], Implementation]) -> None:
-    # a rank's device is known when it has joined the others; info tells of one that does not compute
-    is_proved_later = arguments.verb == "info" or getattr(arguments, "as_rank", False)
-    start = partial(_start, framework_name, load, not is_proved_later)
+    # a rank knows its device when it has joined the others, and info tells of one that does not compute
+    has_ranks = arguments.verb == "train" and (arguments.as_rank or arguments.devices * arguments.nodes > 1)
+    start = partial(_start, framework_name, load, not (has_ranks or arguments.verb == "info"))
     if "use" in arguments:
         arguments.use(arguments, start)
         return

@@ -7,9 +7,9 @@ from shared.config.recipe import PRESETS
 from shared.system.errors import UserError
 from shared.system.files import write_json
 from shared.training.runs import run_of
-from tests.fakes import CARD, NO_CARD, WITH_CARD
+from tests.fakes import NO_CARD, WITH_CARD
 
-BROKEN = {**NO_CARD, "gpu_problem": "a convolution on it fails: no kernel image", "cards": [CARD]}
+BROKEN = {**NO_CARD, "gpu_problem": "a convolution on it fails: no kernel image", "gpu_found": True}
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ def test_info_tells_whether_it_computes(framework, how, reason):
     done = helpers.child(framework, "strange_device", framework, how, "info")
     facts = json.loads(done.stdout.splitlines()[-1])
     assert facts["gpu"] == (how == "right")
+    assert facts["gpu_found"] == (how != "driver")
     assert facts["gpus"] == (1 if how == "right" else 0)
     assert facts["environment"]["device"] == ("cuda" if how == "right" else "cpu")
     card = {"name": "a card", "capability": "8.6", "bytes": 8 * 2**30}
