@@ -69,7 +69,7 @@ step) echo '{{"step": {step}}}';; encode) echo '{{"encoder": {encoder}, "encode"
 
 
 def framework_that_says(folder, information=NO_CARD, switches=None, override="0", device="cpu"):
-    """An interpreter whose worker answers ``info`` so, and ``bench`` on ``device`` with fixed seconds, but nothing else."""
+    """An interpreter whose worker answers ``info`` so, ``bench`` on ``device`` with fixed seconds, and nothing else."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         "python": "3.11.7",
