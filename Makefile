@@ -21,10 +21,13 @@ ifeq ($(EXTRA),gpu)
 export GREEDYHASH_PADDLE_PYTHON ?= $(CURDIR)/.venv-paddle/bin/python
 endif
 
-.PHONY: benchmark test test-slow wheels FORCE
+.PHONY: benchmark doctor test test-slow wheels FORCE
 
 benchmark: $(INSTALLED)  ## the comparison table; pass options with ARGS="--preset cpu ..."
 	$(BIN)/python compare/benchmark.py $(ARGS)
+
+doctor: $(INSTALLED)  ## whether this machine is ready for it, and how long it takes
+	$(BIN)/python compare/doctor.py $(ARGS)
 
 test: $(INSTALLED)  ## every test but the slow ones
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ from compare.pipeline.run import run_benchmark
 from compare.suite.cells import parse_cell
 from shared.config.arithmetic import PRECISIONS
 from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import BASE_SEED, MAX_BITS, PRESETS
+from shared.config.recipe import BASE_SEED, LENGTHS, MAX_BITS, PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
 
@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add = parser.add_argument_group("what to train").add_argument
     add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
-    add("--bits", type=whole(1, MAX_BITS), nargs="+", default=[12, 24, 32, 48], metavar="N", help="code lengths")
+    add("--bits", type=whole(1, MAX_BITS), nargs="+", default=[*LENGTHS], metavar="N", help="code lengths")
     add("--frameworks", nargs="+", choices=run_order(), default=run_order(), help="which to train")
     add("--seeds", type=int, nargs="+", default=[BASE_SEED], metavar="N", help="one run per seed; the mean is shown")
     add("--epochs", type=int, metavar="N", help="passes over the training images; default: the preset's")
@@ -60,6 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")
     add("--skip-align", action="store_true", help="leave out the quick alignment ladder that runs first")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print the runs, what is finished and how long the rest takes; no training",
+    )
     machine = parser.add_argument_group("machines")
     add = machine.add_argument
     add_device(machine)

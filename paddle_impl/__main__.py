@@ -15,10 +15,11 @@ from shared.worker.probe import run_probes
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from paddle_impl import convert, encode, export, images, parallel, runtime
+    from paddle_impl import convert, device, encode, export, images, parallel, runtime
 
     runtime.configure()
-    return Implementation(runtime, parallel, convert, images.DeviceImages, encode, export, fit, probe, bench)
+    parts = (runtime, parallel, convert, images.DeviceImages, encode, export)
+    return Implementation(*parts, fit, probe, bench, device)
 
 
 def fit(job: Job) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from shared.config.arithmetic import Arithmetic
-from shared.system.errors import UserError
+from shared.system.errors import UserError, printable
 from shared.system.machine import cpu_info, describe_machine, is_tuned, keep_freed_memory, mkl_code_path, num_threads
 
 FRAMEWORK = "paddle"
+_SHOWN = 200
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 # the bundled MKL takes a slow code path on AMD processors unless this is set before its first product
@@ -37,6 +38,8 @@ def _process_restored() -> Iterator[None]:
 with _process_restored():
     import paddle
 
+from paddle_impl import flags
+
 
 def configure() -> None:
     """Set memory, threads and precision, and give the process its own signal handlers back."""
@@ -46,6 +49,7 @@ def configure() -> None:
     use_all_threads()
     for library in _switches():
         getattr(paddle.base.core, f"set_{library}_switch")(Arithmetic.of_process().tf32)
+    flags.configure()
 
 
 def use_all_threads() -> None:
@@ -63,17 +67,35 @@ def autocast(device: str) -> AbstractContextManager:
     return paddle.amp.auto_cast(enable=Arithmetic.of_process().bf16, dtype="bfloat16", level="O1")
 
 
+def gpu_problem() -> str:
+    """Why no CUDA device can be used, in one line; "" where one can."""
+    if not paddle.is_compiled_with_cuda():
+        return f"PaddlePaddle {paddle.__version__} is built for the CPU"
+    built = f"PaddlePaddle {paddle.__version__}, built for CUDA {paddle.version.cuda()},"
+    try:
+        count = paddle.device.cuda.device_count()
+    except (OSError, RuntimeError, SystemError, ValueError) as error:
+        return f"{built} says: {printable(str(error).strip().splitlines()[-1], _SHOWN)}"
+    # Paddle itself warns, at most, and computes on the CPU
+    missing = "finds no card: the driver is missing or too old, or CUDA_VISIBLE_DEVICES hides the card"
+    return "" if count else f"{built} {missing}"
+
+
 def has_gpu() -> bool:
     """Whether a CUDA device can be used."""
-    return paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+    return not gpu_problem()
 
 
 def resolve_device(name: str) -> str:
     """ "cpu" or "cuda" for auto, cpu or cuda; UserError for cuda without a GPU."""
-    if name == "cuda" and not has_gpu():
-        raise UserError("--device cuda: expected an NVIDIA GPU that Paddle can use, found none; use --device cpu")
-    device = ("cuda" if has_gpu() else "cpu") if name == "auto" else name
+    problem = "" if name == "cpu" else gpu_problem()
+    if name == "cuda" and problem:
+        raise UserError(
+            f"--device cuda: expected an NVIDIA GPU that Paddle can use, found none ({problem}); use --device cpu"
+        )
+    device = ("cpu" if problem else "cuda") if name == "auto" else name
     paddle.set_device("gpu" if device == "cuda" else "cpu")
+    flags.check(device)
     return device
 
 
@@ -86,6 +108,7 @@ def environment(device: str) -> dict:
         "deterministic": arithmetic.deterministic,
         "dtype": "float32",
         **{f"{library}_switch": getattr(paddle.base.core, f"get_{library}_switch")() for library in _switches()},
+        **flags.in_force(),
     }
     return {
         "framework": FRAMEWORK,

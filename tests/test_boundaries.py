@@ -47,7 +47,8 @@ def test_imports_obey_the_rule(package):
 # in the order in which a datum passes: each folder imports only what stands before it, and itself
 _SHARED = "system readers config network data codes scoring checkpoint training worker"
 _COMPARE = (
-    "installation frameworks suite ladder stats tables page publishing conversion scores search serving speed pipeline"
+    "installation frameworks suite ladder stats tables page publishing conversion scores search serving speed "
+    "diagnosis pipeline"
 )
 ORDERS = {"shared": _SHARED.split(), "compare": _COMPARE.split()}
 FOLDERS = [(package, folder) for package, order in ORDERS.items() for folder in order]

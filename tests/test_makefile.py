@@ -56,6 +56,7 @@ def make(checkout):
     ("target", "commands"),
     [
         ("benchmark", [".venv/bin/python compare/benchmark.py --bits 12"]),
+        ("doctor", [".venv/bin/python compare/doctor.py --bits 12"]),
         ("test", [*CHECKS, ".venv/bin/pytest -n 2 --dist loadfile --bits 12"]),
         ("test-slow", [".venv/bin/pytest -m slow --bits 12"]),
     ],

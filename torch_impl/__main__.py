@@ -16,12 +16,13 @@ from shared.worker.probe import run_probes
 
 def load() -> Implementation:
     """Import the framework and return what the verbs need of it."""
-    from torch_impl import convert, encode, export, images, parallel, runtime
+    from torch_impl import convert, device, encode, export, images, parallel, runtime
 
     if find_spec("lightning") is None:
         raise ImportError("No module named 'lightning'")
     runtime.configure()
-    return Implementation(runtime, parallel, convert, images.DeviceImages, encode, export, fit, probe, bench)
+    parts = (runtime, parallel, convert, images.DeviceImages, encode, export)
+    return Implementation(*parts, fit, probe, bench, device)
 
 
 def fit(job: Job) -> None:

@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager
 import torch
 
 from shared.config.arithmetic import Arithmetic
-from shared.system.errors import UserError
+from shared.system.errors import UserError, printable
 from shared.system.machine import describe_machine, is_tuned, keep_freed_memory, num_threads
 
 FRAMEWORK = "torch"
+_SHOWN = 200
 
 
 def configure() -> None:
@@ -34,16 +35,35 @@ def autocast(device: str) -> AbstractContextManager:
     return torch.autocast(device, torch.bfloat16, enabled=Arithmetic.of_process().bf16)
 
 
+def gpu_problem() -> str:
+    """Why no CUDA device can be used, in one line; "" where one can."""
+    with warnings.catch_warnings():  # it warns of what is said here
+        warnings.simplefilter("ignore")
+        if torch.cuda.is_available():
+            return ""
+    if torch.version.cuda is None:
+        return f"PyTorch {torch.__version__} is built for the CPU"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).split(". ")[0]
+        return f"PyTorch {torch.__version__}, built for CUDA {torch.version.cuda}, says: {printable(said, _SHOWN)}"
+    return f"PyTorch {torch.__version__}, built for CUDA {torch.version.cuda}, finds no card"
+
+
 def has_gpu() -> bool:
     """Whether a CUDA device can be used."""
-    return torch.cuda.is_available()
+    return not gpu_problem()
 
 
 def resolve_device(name: str) -> str:
     """ "cpu" or "cuda" for auto, cpu or cuda; UserError for cuda without a GPU."""
-    if name == "cuda" and not has_gpu():
-        raise UserError("--device cuda: expected an NVIDIA GPU that PyTorch can use, found none; use --device cpu")
-    return ("cuda" if has_gpu() else "cpu") if name == "auto" else name
+    problem = "" if name == "cpu" else gpu_problem()
+    if name == "cuda" and problem:
+        raise UserError(
+            f"--device cuda: expected an NVIDIA GPU that PyTorch can use, found none ({problem}); use --device cpu"
+        )
+    return ("cpu" if problem else "cuda") if name == "auto" else name
 
 
 def environment(device: str) -> dict:

@@ -109,9 +109,9 @@ class Worker:
                 progress.close()
         self._judge(status, list(tail), log)
 
-    def info(self) -> dict:
-        """What the ``info`` verb prints; UserError when the framework cannot be used."""
-        output = self.output_of_verb("info")
+    def info(self, device: str = "auto") -> dict:
+        """What the ``info`` verb prints for ``device``; UserError when the framework or a named GPU cannot be used."""
+        output = self.output_of_verb("info", "--device", device)
         try:
             return json.loads(output.splitlines()[-1])
         except (IndexError, ValueError) as error:

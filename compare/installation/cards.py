@@ -10,7 +10,7 @@ from compare.installation.table import Version, dotted
 from shared.system.errors import UserError, printable
 
 SECONDS_TO_ANSWER = 30.0
-_QUERY = ("nvidia-smi", "--query-gpu=compute_cap,driver_version", "--format=csv,noheader")
+_PROGRAM = "nvidia-smi"
 _LINE = re.compile(r"(\d{1,3}\.\d{1,3}), *(\d{1,5}(?:\.\d{1,5}){1,3})", re.ASCII)
 _CAPABILITIES = re.compile(r"\d{1,3}\.\d{1,3}(?:,\d{1,3}\.\d{1,3})*", re.ASCII)
 _DRIVER = re.compile(r"\d{1,5}(?:\.\d{1,5}){0,3}", re.ASCII)
@@ -74,26 +74,35 @@ def named_driver(text: str | None) -> Version | None:
 
 def cards_here(seconds: float = SECONDS_TO_ANSWER) -> Machine | None:
     """What nvidia-smi tells, None without it or without a card; UserError for one that does not tell."""
-    if shutil.which(_QUERY[0]) is None:
+    found = ask_cards("compute_cap,driver_version", _LINE, "8.6, 535.54.03", seconds)
+    return found and Machine(_kinds(line[1] for line in found), _version(found[0][2]))
+
+
+def ask_cards(fields: str, line: re.Pattern, example: str, seconds: float = SECONDS_TO_ANSWER) -> list[re.Match] | None:
+    """What nvidia-smi tells of each card, as ``line`` reads it; None without it or without a card.
+
+    UserError for one that does not tell: ``example`` is a line that was expected.
+    """
+    if shutil.which(_PROGRAM) is None:
         return None
-    out, errors, status = _answer(seconds)
+    out, errors, status = _answer((_PROGRAM, f"--query-gpu={fields}", "--format=csv,noheader"), seconds)
     said = out.strip() or errors.strip()
     if said.startswith("No devices"):
         return None
-    found = [_LINE.fullmatch(line.strip()) for line in out.strip().splitlines()]
+    found = [line.fullmatch(text.strip()) for text in out.strip().splitlines()]
     if status or not found or None in found:
         raise UserError(
-            f"nvidia-smi: expected a line such as '8.6, 535.54.03' for each card, received {printable(said, 150)!r} "
-            f"with exit status {status}; {_MEND}"
+            f"nvidia-smi: expected a line such as '{example}' for each card, received {printable(said, 150)!r} with "
+            f"exit status {status}; {_MEND}"
         )
-    return Machine(_kinds(line[1] for line in found), _version(found[0][2]))
+    return found
 
 
-def _answer(seconds: float) -> tuple[str, str, int]:
+def _answer(query: tuple[str, ...], seconds: float) -> tuple[str, str, int]:
     """What nvidia-smi prints to standard output and error, and its exit status."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
     try:
-        process = subprocess.Popen(_QUERY, **pipes)
+        process = subprocess.Popen(query, **pipes)
         return *process.communicate(timeout=seconds), process.returncode
     except subprocess.TimeoutExpired:
         process.kill()  # and not waited for: one that the driver holds does not end

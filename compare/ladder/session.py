@@ -33,7 +33,7 @@ class LadderSession:
 
     def environment(self, side: str) -> dict:
         """The environment that a side's worker reports."""
-        return self._corrupted(side, "environment", self.workers[side].info()["environment"])
+        return self._corrupted(side, "environment", self.workers[side].info(self.device)["environment"])
 
     def require(self, names: Iterable[str], later: Iterable[str] = ()) -> None:
         """Have the answers to the requests ``names`` of both sides, asking for those that are missing.

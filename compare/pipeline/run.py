@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from compare.frameworks.records import SIDES, titles
 from compare.ladder.report import has_passed
 from compare.ladder.run import ALIGN_STEPS, align, quick_scale
 from compare.page.freshness import REPORT_FILE, is_up_to_date
+from compare.pipeline.dry_run import show_plan
 from compare.suite.cells import Cell, LocalExecutor
 from compare.suite.cluster import LOCAL, RayExecutor
 from compare.suite.follow import FollowingSuite
@@ -28,6 +30,9 @@ def run_benchmark(arguments: argparse.Namespace) -> None:
     check_options(arguments)
     progress = make_progress("auto")
     with closing(progress), closing(_executor(arguments)) as executor:
+        if arguments.dry_run:
+            show_plan(arguments, executor, partial(_studies, arguments), progress)
+            return
         suite = plan(arguments, executor, progress, is_finished=_is_finished(arguments))
         suites = [suite, *_studies(arguments, suite)]
         for each in suites:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.codes.codes import Codes
+from shared.codes.packing import pack_codes
+
 QUERIES = 1000
 _CLASSES = 10
 _FLIPPED = 0.15  # of the bits of a class's code, item by item
@@ -24,6 +27,14 @@ def synthetic(items: int, bits: int) -> Data:
     labels = [_by_class(count) for count in (QUERIES, items)]
     codes = [centres[label] ^ (generator.rand(len(label), bits) < _FLIPPED) for label in labels]
     return codes[0], labels[0], codes[1], labels[1]
+
+
+def codes_of(items: int, bits: int) -> Codes:
+    """``synthetic`` as the codes that a run writes, with random margins."""
+    queries, query_labels, database, labels = synthetic(items, bits)
+    codes, classes = np.concatenate([queries, database]), np.concatenate([query_labels, labels])
+    bit_margin = np.random.RandomState(0).rand(*codes.shape).astype(np.float32)
+    return Codes(np.arange(len(codes)), classes, pack_codes(codes), bit_margin, classes, len(queries))
 
 
 def trained_like(items: int, bits: int) -> Data:

@@ -4,18 +4,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from compare.conversion.convert import write as write_checkpoint
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
-from compare.speed.code_samples import synthetic
+from compare.speed.code_samples import codes_of
 from compare.speed.measured import Configuration, Measured
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.checkpoint.names import OURS
 from shared.codes.codes import Codes
-from shared.codes.packing import pack_codes
 from shared.scoring.code_scores import map_scores, score_of
 from shared.system.progress import Progress
 from shared.training.departures import departures
@@ -27,7 +24,7 @@ _ROUNDS = 3
 def measure(measured: Measured, workers: dict[str, Worker], folder: Path, progress: Progress) -> None:
     """Add the seconds of conversion, codes and score to ``measured``; the last two are the same for all."""
     state = _trained_state(measured, folder)
-    codes, argsort = _codes(measured.recipe.bits), not departures(measured.recipe)
+    codes, argsort = codes_of(_ITEMS, measured.recipe.bits), not departures(measured.recipe)
     score_of(codes)  # its kernels are compiled
     for number in range(1, _ROUNDS + 1):
         for name, worker in workers.items():
@@ -54,14 +51,6 @@ def _trained_state(measured: Measured, folder: Path) -> Checkpoint:
     """A checkpoint of the measured network's size."""
     arrays = weights.load(folder / "initial.safetensors")[0]
     return Checkpoint(arrays, arrays, epoch=1, learning_rate=measured.recipe.learning_rate_at(1))
-
-
-def _codes(bits: int) -> Codes:
-    """Codes of 1,000 queries and 59,000 items, in ten noisy classes."""
-    queries, query_labels, items, labels = synthetic(_ITEMS, bits)
-    codes, classes = np.concatenate([queries, items]), np.concatenate([query_labels, labels])
-    bit_margin = np.random.RandomState(0).rand(*codes.shape).astype(np.float32)
-    return Codes(np.arange(len(codes)), classes, pack_codes(codes), bit_margin, classes, len(queries))
 
 
 def _seconds(function: Callable[[], object]) -> float:

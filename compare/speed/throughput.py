@@ -1,7 +1,6 @@
 """Measuring training and encoding in both frameworks in turn, with and without this project's settings."""
 
 import argparse
-import dataclasses
 import os
 import tempfile
 import time
@@ -9,24 +8,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import numpy as np
-
 from compare.frameworks.records import FRAMEWORKS, all_of, run_order
 from compare.frameworks.worker import Dialogue, Worker, named_python
 from compare.page.figures import save_figure
 from compare.speed import other_costs
+from compare.speed.bench_folder import prepare
 from compare.speed.measured import PLAIN_PHASES, Configuration, Measured
 from compare.speed.throughput_table import figure, heading, markdown, notes, table
-from shared.checkpoint import weights
 from shared.config.recipe import PRESETS, Recipe
-from shared.data import cifar
 from shared.network.flops import check_memory
-from shared.network.initial import initial_weights
 from shared.system.errors import UserError
 from shared.system.files import check_links, check_writable, write_json, write_text
 from shared.system.machine import num_threads
 from shared.system.progress import Progress, make_progress
-from shared.training.runs import Run
 
 PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
 # threads of the one that was measured before may still wait for work
@@ -44,7 +38,7 @@ def measure_and_write(arguments: argparse.Namespace) -> None:
     progress = make_progress("auto")
     with closing(progress), tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        recipe, options = _prepare(recipe, arguments, folder)
+        recipe, options = prepare(recipe, arguments.data, arguments.device, folder)
         with ExitStack() as stack:
             dialogues = _configurations(arguments, options, stack, progress)
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
@@ -68,31 +62,6 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
     """The recipe to measure, still without its data."""
     names = {"input_px": arguments.px, "width": arguments.width, "precision": arguments.precision}
     return Recipe(preset="cpu", **names, backbone="none", epochs=PRESETS["cpu"].epochs)
-
-
-def _prepare(recipe: Recipe, arguments: argparse.Namespace, folder: Path) -> tuple[Recipe, list[str]]:
-    """Prepare ``folder`` like a run's; return the recipe with its data, and the options of the verb ``bench``."""
-    data = arguments.data or str(_noise(folder / "noise.npz"))
-    dataset = cifar.load(data)
-    split = cifar.split(dataset.labels, where=data)
-    recipe = dataclasses.replace(
-        recipe, dataset=dataset.name, data_sha256=dataset.digest(), split_sha256=split.digest()
-    )
-    initial = folder / "initial.safetensors"
-    weights.save(initial, initial_weights(recipe, {}), {})
-    Run(folder).prepare(recipe)
-    options = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": arguments.device}
-    return recipe, [str(argument) for pair in options.items() for argument in pair]
-
-
-def _noise(path: Path) -> Path:
-    """As many 32 x 32 images as CIFAR-10 (I) needs for its queries and its training set."""
-    generator = np.random.RandomState(0)
-    labels = {"train": np.repeat(np.arange(10), 500), "test": np.repeat(np.arange(10), 100)}
-    arrays = {f"y_{name}": values for name, values in labels.items()}
-    arrays |= {f"x_{name}": generator.randint(0, 256, (len(y), 32, 32, 3), np.uint8) for name, y in labels.items()}
-    np.savez(path, **arrays)
-    return path
 
 
 def _worker(framework: str, arguments: argparse.Namespace, tuned: bool) -> Worker:
@@ -119,9 +88,13 @@ def _configurations(
             reasons.append(str(error))
     if not dialogues:
         raise UserError("no framework can be measured: " + "; ".join(dict.fromkeys(reasons)))
-    devices = {dialogue.greeting["device"] for dialogue in dialogues.values()}
-    if len(devices) > 1:
-        raise UserError(f"--device {arguments.device}: expected one device for {all_of()} frameworks, found {devices}")
+    devices = {who.framework: dialogue.greeting["device"] for who, dialogue in dialogues.items()}
+    if len(set(devices.values())) > 1:
+        places = " and ".join(f"{FRAMEWORKS[name].title} on {device}" for name, device in devices.items())
+        raise UserError(
+            f"--device {arguments.device}: expected one kind of device for {all_of()} frameworks, found {places}; "
+            "choose --device cpu. python compare/doctor.py says why"
+        )
     return dialogues
 
 

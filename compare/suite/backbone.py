@@ -16,7 +16,14 @@ IMAGENET_CONVOLUTIONS = "70a964f28cbb22e8395d196d503c30106bbe4d93d5b34e9d72fb714
 # first digits of the SHA-256 of torchvision's own file of that network, which its name ends with: alexnet-owt-7be5be79
 IMAGENET_FILE = "7be5be79"
 # the framework whose worker can fetch it
-_HAS_TORCHVISION = "torch"
+HAS_TORCHVISION = "torch"
+# where torchvision's weights are kept, under our names, once they have been fetched
+_IN_CACHE = "alexnet-imagenet.safetensors"
+
+
+def must_be_fetched(choice: str) -> bool:
+    """Whether the weights named by ``--backbone-weights`` are to be downloaded first."""
+    return choice in ("imagenet", "imagenet-conv") and not (cache_folder() / _IN_CACHE).exists()
 
 
 def read_backbone(choice: str, recipe: Recipe, workers: Mapping[str, Worker]) -> tuple[Recipe, weights.Arrays]:
@@ -27,7 +34,7 @@ def read_backbone(choice: str, recipe: Recipe, workers: Mapping[str, Worker]) ->
     """
     if choice == "none":
         return dataclasses.replace(recipe, backbone="none"), {}
-    path = _imagenet(workers[_HAS_TORCHVISION]) if choice in ("imagenet", "imagenet-conv") else Path(choice)
+    path = _imagenet(workers[HAS_TORCHVISION]) if choice in ("imagenet", "imagenet-conv") else Path(choice)
     if not path.exists():
         raise UserError(
             f"--backbone-weights: expected imagenet, imagenet-conv, none or a file, received {choice}, "
@@ -50,7 +57,7 @@ def _is_imagenet(path: Path, arrays: weights.Arrays, convolutions: weights.Array
 
 
 def _imagenet(worker: Worker) -> Path:
-    path = cache_folder() / "alexnet-imagenet.safetensors"
+    path = cache_folder() / _IN_CACHE
     with missing_from_cache(path) as missing:
         if missing:
             worker.output_of("torch_impl.torchvision_weights", str(path))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from compare.frameworks.records import FRAMEWORKS, reference
 from compare.frameworks.worker import Worker
+from compare.suite.remaining import RunProgress, total_seconds
 from shared.config.recipe import BASE_SEED
 from shared.system.errors import UserError, WorkerDied
 from shared.system.progress import Progress, format_seconds
@@ -49,6 +50,7 @@ class Task:
     out: Path
     data: str
     train_options: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()  # the frameworks of the runs that follow
 
     @property
     def run(self) -> Run:
@@ -86,9 +88,13 @@ def summary(run: Run) -> str:
 class LocalExecutor:
     """Runs cells on this machine, one after the other."""
 
-    def info(self, worker: Worker) -> dict:
+    def __init__(self) -> None:
+        # framework -> seconds of its last whole run
+        self._seconds: dict[str, float] = {}
+
+    def info(self, worker: Worker, device: str) -> dict:
         """The worker's ``info`` where cells run; raises UserError or WorkerDied if it cannot be used."""
-        return worker.info()
+        return worker.info(device)
 
     def run(self, tasks: Iterable[Task], progress: Progress) -> list[WorkerDied]:
         """Execute all tasks; the deaths of workers, none of which keeps the others from running.
@@ -97,13 +103,23 @@ class LocalExecutor:
         """
         died = []
         for task in tasks:
+            shown = RunProgress(progress, task.later, self._seconds)
             progress.note(f"{task.number} {task.cell.describe()} on {task.device}")
             try:
-                progress.note(f"  {task.execute(progress)}")
+                progress.note(f"  {task.execute(shown)}{self._left_after(task, shown)}")
             except WorkerDied as error:
                 progress.note("  its worker died")
                 died.append(error)
         return died
+
+    def _left_after(self, task: Task, shown: RunProgress) -> str:
+        """What is left of the suite after a run; its time counts for those of its framework that follow."""
+        whole = shown.whole_seconds()
+        if whole is None:
+            return ""
+        self._seconds[task.cell.framework] = whole
+        left = total_seconds(task.later, self._seconds, whole)
+        return f"; about {format_seconds(left)} left for the suite" if task.later else ""
 
     def close(self) -> None:
         """There is nothing to release."""

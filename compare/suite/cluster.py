@@ -40,9 +40,9 @@ class RayExecutor:
         self._board = self._ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
         self._token = uuid.uuid4().hex
 
-    def info(self, worker: Worker) -> dict:
+    def info(self, worker: Worker, device: str) -> dict:
         """The worker's ``info`` on a node; raises UserError or WorkerDied if it cannot be used."""
-        answer = self._get(self._remote(node.info, worker, self._probe_device).remote(worker))
+        answer = self._get(self._remote(node.info, worker, self._probe_device).remote(worker, device))
         if isinstance(answer, node.Failure):
             raise answer
         return answer

@@ -31,10 +31,10 @@ Failure = UserError | WorkerDied
 Files = dict[str, bytes]
 
 
-def info(worker: Worker) -> dict | Failure:
+def info(worker: Worker, device: str) -> dict | Failure:
     """The worker's ``info`` on this node, or why it cannot be used."""
     try:
-        return worker.info()
+        return worker.info(device)
     except (UserError, WorkerDied) as error:
         return error
 

@@ -4,23 +4,34 @@ import argparse
 import dataclasses
 import os
 import shlex
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 from compare.frameworks.records import FRAMEWORKS, run_order
-from compare.frameworks.worker import Worker, named_python, side_by_side
+from compare.frameworks.worker import Worker, named_python
 from compare.suite.backbone import read_backbone
+from compare.suite.cells import LocalExecutor
+from compare.suite.devices import (
+    ask,
+    check_begun,
+    choose_devices,
+    choose_preset,
+    note_unused_card,
+    preset_line,
+)
 from compare.suite.follow import FollowingSuite
 from compare.suite.run_folders import begun_runs
 from compare.suite.suite import Executor, Suite
+from shared.checkpoint.weights import Arrays
 from shared.config.arithmetic import Arithmetic
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset
 from shared.data.identity import CIFAR10
 from shared.network.flops import check_memory
-from shared.system.errors import UserError, WorkerDied, printable
+from shared.system.errors import UserError, printable
 from shared.system.files import check_links, check_writable
 from shared.system.machine import num_threads
 from shared.system.progress import Progress
@@ -30,19 +41,72 @@ from shared.training.launch import check_counts, make_layout
 RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a suite before its images and weights are read: who runs where, into which folder.
+
+    ``workers`` are all frameworks, ``running`` those that run; the recipe has no data yet.
+    """
+
+    workers: dict[str, Worker]
+    running: list[str]
+    unavailable: dict[str, str]
+    devices: dict[str, str]
+    recipe: Recipe
+    out: Path
+    node: int
+
+    def suite(
+        self, arguments: argparse.Namespace, recipe: Recipe, dataset: Dataset, data: str, backbone: Arrays
+    ) -> Suite:
+        """The suite of the ``dataset`` that lies at ``data``, by its ``recipe``."""
+        kind = partial(FollowingSuite, timeout=arguments.timeout) if self.node else Suite
+        return kind(
+            out=self.out,
+            recipe=recipe,
+            bits=sorted(arguments.bits),
+            seeds=arguments.seeds,
+            workers=[self.workers[name] for name in self.running],
+            devices=self.devices,
+            unavailable=self.unavailable,
+            dataset=dataset,
+            data=data if data == cifar.DIGITS else os.path.abspath(data),  # a node's working folder is another
+            backbone=backbone,
+            force=arguments.force,
+            train_options=_train_options(arguments),
+            label=printable(arguments.label),
+        )
+
+
 def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, is_finished: bool = False) -> Suite:
     """Check everything that can be wrong before training starts, and gather what the runs share.
 
     Where every requested run ``is_finished``, no framework is started to see whether it can run.
     """
+    known = outline(arguments, executor, progress, is_finished)
+    data = _data(arguments.data, known.recipe.preset, progress)
+    recipe, dataset = with_data(known.recipe, data, arguments.label, progress)
+    recipe = recipe if arguments.force else as_begun(recipe, known.out, arguments.label)
+    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, known.workers)
+    return known.suite(arguments, recipe, dataset, data, backbone)
+
+
+def outline(
+    arguments: argparse.Namespace, executor: Executor, progress: Progress, is_finished: bool = False
+) -> Outline:
+    """Everything that needs neither images nor weights; raises and skips like ``plan``."""
     workers = {name: _worker(name, arguments) for name in run_order()}
     requested = [arguments.cell.framework] if arguments.cell else arguments.frameworks
-    infos, unavailable = ({}, {}) if is_finished else _probe([workers[name] for name in requested], executor)
-    preset = _choose_preset(arguments.preset, any(info["gpu"] for info in infos.values()))
-    for name, reason in unavailable.items():
-        progress.note(f"{FRAMEWORKS[name].title} is left out: {reason}")
+    asked = [] if is_finished else [workers[name] for name in requested]
+    infos, unavailable = ask(asked, executor, arguments.device) if asked else ({}, {})
+    devices = choose_devices(infos, arguments.device)
+    preset, reason = choose_preset(arguments.preset, devices, arguments.device)
+    print(preset_line(preset, reason), flush=True)
+    for name, why in unavailable.items():
+        progress.note(f"{FRAMEWORKS[name].title} is left out: {why}")
+    if arguments.device == "auto" and isinstance(executor, LocalExecutor):
+        note_unused_card(infos, progress)
     recipe = chosen_recipe(arguments, preset)
-    devices = {name: _device(name, arguments.device, info["gpu"]) for name, info in infos.items()}
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)
         check_counts(arguments.devices, arguments.nodes, infos[name]["gpus"] if device == "cuda" else None)
@@ -53,26 +117,10 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, 
     out = folder_of(arguments, preset)
     check_writable(out)
     check_links(out)
-    data = _data(arguments.data, preset, progress)
-    recipe, dataset = with_data(recipe, data, arguments.label, progress)
-    recipe = recipe if arguments.force else as_begun(recipe, out, arguments.label)
-    recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, workers)
-    kind = partial(FollowingSuite, timeout=arguments.timeout) if layout.node else Suite
-    return kind(
-        out=out,
-        recipe=recipe,
-        bits=sorted(arguments.bits),
-        seeds=arguments.seeds,
-        workers=[workers[name] for name in (requested if is_finished else infos)],
-        devices=devices,
-        unavailable=unavailable,
-        dataset=dataset,
-        data=data if data == cifar.DIGITS else os.path.abspath(data),  # a node's working folder is another
-        backbone=backbone,
-        force=arguments.force,
-        train_options=_train_options(arguments),
-        label=printable(arguments.label),
-    )
+    if arguments.device == "auto" and not arguments.force:
+        check_begun(out, devices)
+    running = requested if is_finished else list(infos)
+    return Outline(workers, running, unavailable, devices, recipe, out, layout.node)
 
 
 def folder_of(arguments: argparse.Namespace, preset: str) -> Path:
@@ -164,37 +212,6 @@ def _worker(framework: str, arguments: argparse.Namespace) -> Worker:
     return dataclasses.replace(worker, python=python)
 
 
-def _probe(workers: list[Worker], executor: Executor) -> tuple[dict[str, dict], dict[str, str]]:
-    """Framework -> its ``info``, and framework -> why it cannot be used; UserError for one that the user named."""
-    infos, unavailable = {}, {}
-    futures = side_by_side([partial(executor.info, worker) for worker in workers])
-    for worker, future in zip(workers, futures, strict=True):
-        try:
-            infos[worker.framework] = future.result()
-        except (UserError, WorkerDied) as error:
-            reason = str(error).replace("\n", " ")
-            if worker.named:
-                raise UserError(f"--{worker.framework}-python {worker.python} cannot be used: {reason}") from error
-            unavailable[worker.framework] = reason
-    if not infos:
-        raise UserError("no framework can be used: " + "; ".join(unavailable.values()))
-    return infos, unavailable
-
-
-def _choose_preset(choice: str, gpu: bool) -> str:
-    preset = choice if choice != "auto" else "paper" if gpu else "demo"
-    reason = (
-        ""
-        if choice != "auto"
-        else ", chosen because a framework sees a GPU"
-        if gpu
-        else ", chosen because no framework sees a GPU"
-    )
-    others = " or ".join(name for name in PRESETS if name != preset)
-    print(f"PRESET {preset.upper()}{reason}. Others: python compare/benchmark.py --preset {others}", flush=True)
-    return preset
-
-
 def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
     """The preset with the settings that the command line names; UserError for those that do not go with it."""
     base = PRESETS[preset]
@@ -208,18 +225,21 @@ def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
     return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
 
 
-def _device(framework: str, choice: str, gpu: bool) -> str:
-    if choice == "cuda" and not gpu:
-        title = FRAMEWORKS[framework].title
-        raise UserError(f"--device cuda: expected an NVIDIA GPU that {title} can use, found none; use --device cpu")
-    return ("cuda" if gpu else "cpu") if choice == "auto" else choice
-
-
-def _data(choice: str | None, preset: str, progress: Progress) -> str:
+def data_at_hand(choice: str | None, preset: str) -> str | None:
+    """The images that ``--data`` names, or that are here without it; None where they are to be downloaded first."""
     if preset == "demo":
         return cifar.DIGITS
     if choice not in (None, "download"):
         return choice
-    from shared.data.download import fetch_cifar10  # requests and pooch
+    from shared.data.download import downloaded_cifar10  # requests and pooch
+
+    archive = downloaded_cifar10()
+    return archive and str(archive)
+
+
+def _data(choice: str | None, preset: str, progress: Progress) -> str:
+    if preset == "demo" or choice not in (None, "download"):
+        return data_at_hand(choice, preset)
+    from shared.data.download import fetch_cifar10
 
     return str(fetch_cifar10(progress))

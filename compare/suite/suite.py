@@ -140,7 +140,8 @@ class Suite:
                 progress.note(f"{title} {cell.describe()}: kept, {summary(run)}")
                 continue
             worker, device = workers[cell.framework], self.devices[cell.framework]
-            task = Task(cell, title, worker, device, self.out.absolute(), self.data, self.train_options)
+            later = tuple(other.framework for other in cells[number:] if not run_of(self.out, *other).is_finished())
+            task = Task(cell, title, worker, device, self.out.absolute(), self.data, self.train_options, later)
             self._make_initial_weights(task, progress)
             yield task
 

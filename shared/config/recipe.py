@@ -17,6 +17,8 @@ from shared.system.schema import TEXT, checked, parse_json
 # of mAP; half the step from 12 to 24 bits in the paper
 EQUIVALENCE_MARGIN = 0.010
 NUM_CLASSES = 10
+# the published code lengths
+LENGTHS = (12, 24, 32, 48)
 MAX_BITS = 4096
 # what a seed decides, each part through a stream of its own
 SEEDED = ("split", "weights", "order", "dropout")

@@ -15,6 +15,12 @@ _CHUNK = 1 << 18
 _TIMEOUT_SECONDS = 30
 
 
+def downloaded_cifar10() -> Path | None:
+    """The archive where an earlier command has downloaded it; its SHA-256 is checked when it is used."""
+    archive = cache_folder() / CIFAR10_URL.rsplit("/", 1)[-1]
+    return archive if archive.exists() else None
+
+
 def fetch_cifar10(progress: Progress, url: str = CIFAR10_URL, sha256: str = CIFAR10_SHA256) -> Path:
     """The path of the official binary archive, downloaded on first use.
 

@@ -59,12 +59,19 @@ def training_bytes(recipe: Recipe) -> int:
     return _BYTES * (_PASSES_OVER_PARAMETERS * numbers + 4 * activations)
 
 
+def weight_bytes(recipe: Recipe) -> int:
+    """The size of the network's parameters."""
+    return _BYTES * sum(math.prod(p.shape) for p in parameters(recipe))
+
+
+def training_memory(recipe: Recipe) -> int:
+    """The least bytes that training holds: weights, gradients, momentum, and what goes back through the network."""
+    return 3 * weight_bytes(recipe) + _BYTES * sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
+
+
 def check_memory(recipe: Recipe, processes: int, setting: str) -> None:
     """UserError, naming ``setting`` is to be lowered, if this machine cannot hold ``processes`` that train at once."""
-    numbers = sum(math.prod(p.shape) for p in parameters(recipe))
-    activations = sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
-    # at least weights, gradients and momentum, and what goes back through the network
-    needed = processes * (_FRAMEWORK_BYTES + _BYTES * (3 * numbers + activations))
+    needed = processes * (_FRAMEWORK_BYTES + training_memory(recipe))
     if needed > memory_bytes():
         raise UserError(
             f"{setting}: expected training that fits into the {memory_bytes() / 2**30:.1f} GiB of memory here, "

@@ -19,6 +19,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _UNTUNED = "GREEDYHASH_UNTUNED"
 # environment variables that may change the low bits of a result
 _VARIABLES = (_UNTUNED, "OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG")
+_VARIABLES += ("FLAGS_cudnn_deterministic", "FLAGS_use_accuracy_compatible_kernel")
 _AVX512 = {"avx512f", "avx512dq", "avx512bw", "avx512vl"}
 
 
@@ -45,6 +46,17 @@ def memory_bytes() -> int:
         with suppress(OSError, ValueError):  # no such file, or "max"
             limits.append(int(Path(file).read_text()))
     return min(limits)
+
+
+def free_memory_bytes() -> int:
+    """What a further process can have of ``memory_bytes`` now, as far as the system tells."""
+    lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    free = [int(fields["MemAvailable"].split()[0]) * 1024] if "MemAvailable" in fields else [memory_bytes()]
+    with suppress(OSError, ValueError):  # no such files, or no limit
+        group = Path("/sys/fs/cgroup")
+        free.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(0, min(free))
 
 
 def cpu_info() -> dict[str, str]:

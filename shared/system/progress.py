@@ -6,7 +6,7 @@ import time
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 MODES = ("auto", "bar", "lines", "json")
@@ -21,6 +21,8 @@ class Progress:
         """Show at most one update of a phase every ``seconds_between`` seconds, and always its last."""
         self._seconds_between = seconds_between
         self._phase, self._started, self._started_at, self._shown = "", 0, 0.0, 0.0
+        # what stands for the time that the phase still takes, where more is known than the phase's own pace
+        self.remaining = ""
 
     def due(self, phase: str, done: int, total: int) -> bool:
         """Whether an update would be shown now; call it before computing metrics that cost time."""
@@ -42,6 +44,11 @@ class Progress:
         """Estimate from the pace since the phase began; None before there is one."""
         advanced = done - self._started
         return (time.monotonic() - self._started_at) * (total - done) / advanced if advanced > 0 else None
+
+    def time_left(self, done: int, total: int) -> str:
+        """ "45 s left", or what ``remaining`` says; "" as long as nothing is known."""
+        left = self.seconds_left(done, total)
+        return self.remaining or (f"{format_seconds(left)} left" if left else "")
 
     def track(self, name: str) -> "Progress":
         """One of several progresses that share this display, each under its name."""
@@ -79,9 +86,9 @@ class LineProgress(Progress):
         self._tracks.discard(self)
 
     def _show(self, phase: str, done: int, total: int, metrics: dict[str, float]) -> None:
-        left = self.seconds_left(done, total)
-        if left:  # neither the first update, before there is a pace, nor the last, which a note follows
-            self.note(f"  {phase} {done}/{total} {format_metrics(metrics)} {format_seconds(left)} left")
+        # neither the first update, before there is a pace, nor the last, which a note follows
+        if self.seconds_left(done, total):
+            self.note(f"  {phase} {done}/{total} {format_metrics(metrics)} {self.time_left(done, total)}")
 
 
 class BarProgress(Progress):
@@ -113,7 +120,8 @@ class BarProgress(Progress):
         if self._task is None:
             title = f"{self._name} {phase}".strip()
             self._task, self._task_phase = self._display.add_task(title, total=total, metrics=""), phase
-        self._display.update(self._task, completed=done, total=total, metrics=format_metrics(metrics))
+        text = f"{format_metrics(metrics)} {self.time_left(done, total)}".strip()
+        self._display.update(self._task, completed=done, total=total, metrics=text)
 
     def _remove_task(self) -> None:
         if self._task is not None:
@@ -126,7 +134,6 @@ def _bars() -> RichProgress:
         TextColumn("  {task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
         TextColumn("{task.fields[metrics]}"),
     )
     return RichProgress(*columns, console=Console(stderr=True), transient=True)

@@ -31,6 +31,8 @@ from shared.training.runs import Run
 from shared.worker import checkpoint_verbs
 from shared.worker.bench import Stopwatch, answer_phases
 from shared.worker.contract import Implementation
+from shared.worker.device_proof import check_device
+from shared.worker.info import describe
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
 _AS_RANK = "--as-rank"
@@ -86,7 +88,9 @@ def build_parser(program: str) -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], Implementation]) -> None:
-    start = partial(_start, framework_name, load)
+    # a rank knows its device when it has joined the others, and info tells of one that does not compute
+    has_ranks = arguments.verb == "train" and (arguments.as_rank or arguments.devices * arguments.nodes > 1)
+    start = partial(_start, framework_name, load, not (has_ranks or arguments.verb == "info"))
     if "use" in arguments:
         arguments.use(arguments, start)
         return
@@ -96,7 +100,7 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
         check_target(arguments.out)
     implementation, device = start(_arithmetic(arguments), arguments.device)
     if arguments.verb == "info":
-        _info(arguments, implementation, device)
+        _info(arguments, framework_name, implementation, device)
         return
     if arguments.verb == "probe":
         implementation.probe(arguments.files, arguments.out, device)
@@ -114,9 +118,9 @@ def _run(arguments: argparse.Namespace, framework_name: str, load: Callable[[], 
 
 
 def _start(
-    framework_name: str, load: Callable[[], Implementation], arithmetic: Arithmetic, device: str
+    framework_name: str, load: Callable[[], Implementation], is_proved: bool, arithmetic: Arithmetic, device: str
 ) -> tuple[Implementation, str]:
-    """The framework, imported with its arithmetic pinned, and the device it found."""
+    """The framework, imported with its arithmetic pinned, and the device it found, which ``is_proved`` to compute."""
     arithmetic.pin()
     try:
         with ends_at_once():
@@ -125,6 +129,8 @@ def _start(
         raise UserError(f"{framework_name} cannot be imported by {sys.executable}: {error}") from error
     resolved = implementation.runtime.resolve_device(device)
     arithmetic.check(resolved)
+    if is_proved:
+        check_device(framework_name, implementation.device, resolved)
     return implementation, resolved
 
 
@@ -152,7 +158,9 @@ def _train(arguments: argparse.Namespace, implementation: Implementation, device
     parallel = implementation.parallel
     check_counts(arguments.devices, arguments.nodes, parallel.count_gpus() if device == "cuda" else None)
     if arguments.as_rank:
-        _fit(arguments, implementation, device, progress, parallel.join(device))
+        ranks = parallel.join(device)
+        check_device(f"rank {ranks.rank}", implementation.device, device)
+        _fit(arguments, implementation, device, progress, ranks)
     elif arguments.devices * arguments.nodes == 1:
         _fit(arguments, implementation, device, progress, ALONE)
     else:
@@ -205,10 +213,9 @@ def _eval(arguments: argparse.Namespace, implementation: Implementation, device:
     print(json.dumps({"map": scores, "accuracy": codes.accuracy()}, allow_nan=False))
 
 
-def _info(arguments: argparse.Namespace, implementation: Implementation, device: str) -> None:
-    environment = _environment(implementation, device, 1, 1)
-    gpus = implementation.parallel.count_gpus()
-    description = {"gpu": implementation.runtime.has_gpu(), "gpus": gpus, "environment": environment}
+def _info(arguments: argparse.Namespace, framework_name: str, implementation: Implementation, device: str) -> None:
+    description, device = describe(framework_name, implementation, device, is_named=arguments.device == "cuda")
+    description["environment"] = _environment(implementation, device, 1, 1)
     if arguments.checkpoint:
         recipe, arrays, metadata = open_checkpoint(arguments.checkpoint)
         origin = {name: metadata.get(name) for name in ("framework", "epoch")} | {"sha256": weights.digest(arrays)}

@@ -41,6 +41,9 @@ class Runtime(Protocol):
     def autocast(self, device: str) -> AbstractContextManager:
         """Where forward passes belong: bfloat16 if that is this process's precision, else no change."""
 
+    def gpu_problem(self) -> str:
+        """Why no CUDA device can be used, in one line; "" where one can."""
+
     def has_gpu(self) -> bool:
         """Whether a CUDA device can be used."""
 
@@ -49,6 +52,26 @@ class Runtime(Protocol):
 
     def environment(self, device: str) -> dict:
         """The contents of ``environment.json``: ``run_schema.ENVIRONMENT`` names what is read of it again."""
+
+
+class Device(Protocol):
+    """Module ``device``: the GPUs of this process, and products by which a device proves that it computes."""
+
+    def cards(self) -> list[dict]:
+        """``name``, compute ``capability`` ("8.6") and ``bytes`` of memory of each GPU that can be used."""
+
+    def code(self) -> list[str] | None:
+        """The architectures that this build has code for, such as "sm_86"; None where it does not say."""
+
+    def cudnn(self) -> int | None:
+        """The version of the cuDNN that was found, such as 91900; None where there is none."""
+
+    def products(self, arrays: Arrays, device: str) -> tuple[Arrays, str]:
+        """What ``device_proof.RESULTS`` names, float64, and where it was computed, "cpu" or "cuda".
+
+        ``arrays`` are ``device_proof.INPUTS``: in float32 the process's precision holds, float64 stays float64. Raises
+        whatever the framework does for a device that cannot compute them.
+        """
 
 
 class Parallel(Protocol):
@@ -248,3 +271,4 @@ class Implementation(NamedTuple):
     fit: Callable[[Job], None]
     probe: Callable[[list[Path], Path, str], None]
     bench: Callable[[Job], Bench]
+    device: Device

@@ -14,6 +14,7 @@ from shared.worker import contract
 # module, or class in a module, of an implementation -> what it must offer
 OFFERS = {
     "runtime": contract.Runtime,
+    "device": contract.Device,
     "parallel": contract.Parallel,
     "convert": contract.Convert,
     "images.DeviceImages": contract.DeviceImages,

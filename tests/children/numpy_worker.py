@@ -16,8 +16,24 @@ from shared.worker.cli import run_worker
 from shared.worker.contract import Implementation
 
 
+def gpu_problem():
+    return "NumPy computes on the CPU"
+
+
 def has_gpu():
     return False
+
+
+def cards():
+    return []
+
+
+def code():
+    return []
+
+
+def cudnn():
+    return None
 
 
 def count_gpus():
@@ -110,7 +126,7 @@ def fit(job):
 
 def load():
     here = sys.modules[__name__]
-    return Implementation(here, here, here, device_images, here, None, fit, None, None)
+    return Implementation(here, here, here, device_images, here, None, fit, None, None, here)
 
 
 if __name__ == "__main__":

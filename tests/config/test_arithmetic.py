@@ -59,3 +59,23 @@ def test_suite_takes_both_options(small_suite, tmp_path):
     run = Run(tmp_path / "torch" / "bits12-seed2000")
     assert json.loads(run.environment_file.read_text())["precision"]["deterministic"] is True
     assert "shared dropout masks, fp32, 64 px" in (tmp_path / "table.md").read_text()
+
+
+def test_flags_of_paddle_are_set_read_back_and_refused_where_they_are_missing():
+    if not helpers.is_installed("paddle"):
+        pytest.skip("paddle is not installed")
+    found = json.loads(helpers.child("paddle", "paddle_flags").stdout.splitlines()[-1])
+    compatible, deterministic = "FLAGS_use_accuracy_compatible_kernel", "FLAGS_cudnn_deterministic"
+    if compatible in found["recorded"]:  # Paddle 3.3
+        assert found["of this build, asked for"][compatible] is True
+        assert found["recorded"][compatible] is True
+        assert found["of this build, not asked for"][compatible] is False
+    tf32 = {"FLAGS_cudnn_allow_tf32": False, "FLAGS_cublas_allow_tf32": False}
+    assert found["fp32"] == {**tf32, deterministic: False, compatible: False}
+    assert found["tf32, deterministic"] == {**dict.fromkeys(tf32, True), deterministic: True, compatible: False}
+    assert found["stuck"].startswith("FLAGS_cudnn_allow_tf32: expected False, as it was set, but PaddlePaddle has True")
+    assert found["old"] == found["old, deterministic on a CPU"] == {}
+    assert found["old, deterministic"].startswith(f"{deterministic}: expected a PaddlePaddle that has this flag, ")
+    assert "leave --deterministic out" in found["old, deterministic"]
+    assert found["old, compatible"].startswith(f"{compatible}: expected a PaddlePaddle that has this flag, ")
+    assert f"unset {compatible}" in found["old, compatible"]

@@ -184,7 +184,7 @@ def test_cuda_without_a_gpu(tmp_path):
         pytest.skip("this machine has a GPU")
     options = ("--preset", "demo", "--frameworks", "paddle", "--device", "cuda", "--out", tmp_path)
     done = helpers.benchmark(*options, status=2)
-    assert "expected an NVIDIA GPU that PaddlePaddle can use, found none; use --device cpu" in done.stderr
+    assert "--device cuda: expected an NVIDIA GPU that PaddlePaddle can use, found none (PaddlePaddle " in done.stderr
 
 
 def is_running(pid):

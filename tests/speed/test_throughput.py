@@ -5,10 +5,13 @@ from statistics import median
 
 import pytest
 
+from compare import throughput as throughput_command
 from shared.config.recipe import Recipe
 from shared.network.flops import encoding_flops, training_bytes, training_flops
+from shared.system.errors import UserError
 from shared.worker.bench import copies_to_device
 from tests import helpers
+from tests.fakes import framework_that_says
 
 PHASES = {
     "product",
@@ -155,3 +158,13 @@ def test_bytes_of_a_step():
     parameters = 57_003_840 + 4096 * 48 + 48 + 480
     activations = 64 * 55**2 + 192 * 27**2 + (384 + 256 + 256) * 13**2 + 2 * 4096 + 48 + 10
     assert training_bytes(recipe) == 4 * (8 * parameters + 4 * 32 * activations)
+
+
+def test_two_kinds_of_device_are_not_compared(tmp_path):
+    pythons = {
+        name: framework_that_says(tmp_path / name, device=d) for name, d in (("torch", "cuda"), ("paddle", "cpu"))
+    }
+    named = [word for name, python in pythons.items() for word in (f"--{name}-python", python)]
+    with pytest.raises(UserError, match="found PaddlePaddle on cpu and PyTorch Lightning on cuda; choose --device cpu"):
+        throughput_command.main(["--px", "64", "--width", "demo", "--out", str(tmp_path / "out"), *named])
+    assert not (tmp_path / "out").exists()

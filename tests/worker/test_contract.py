@@ -12,7 +12,10 @@ from tests import helpers
 from tests.children.contract import OFFERS, differences, missing_values
 
 # one framework's own: files, and names that the other does without
-OWN_FILES = {"torch": {"checkpoint_writer", "injected_faults", "lit", "torchvision_weights"}, "paddle": {"train"}}
+OWN_FILES = {
+    "torch": {"checkpoint_writer", "injected_faults", "lit", "torchvision_weights"},
+    "paddle": {"flags", "train"},
+}
 OWN_NAMES = {
     "torch": {},
     "paddle": {

@@ -1,0 +1,84 @@
+"""Whether memory and disk are enough, and whether images and weights are here."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from compare.diagnosis.findings import FAULT, OK, WARNING, Finding
+from compare.frameworks.records import FRAMEWORKS
+from compare.frameworks.worker import Worker
+from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbone
+from compare.suite.planning import data_at_hand, with_data
+from shared.config.recipe import Recipe
+from shared.data import cifar
+from shared.network.flops import training_memory, weight_bytes
+from shared.system.errors import UserError, printable
+from shared.system.files import cache_folder
+from shared.system.machine import free_memory_bytes, num_threads
+from shared.system.progress import Progress
+
+_GIB = 2**30
+# of the archive of CIFAR-10, and of torchvision's AlexNet, which is kept under our names, too
+_DATA_BYTES, _WEIGHTS_BYTES = 170_052_171, 2 * 244_408_911
+
+
+def look_at_memory(recipe: Recipe) -> Finding:
+    """Whether a run of ``recipe`` fits into the memory that is free."""
+    free, needed = free_memory_bytes(), training_memory(recipe)
+    text = f"{free / _GIB:.1f} GiB free, {num_threads()} threads; training takes {needed / _GIB:.1f} GiB or more"
+    if free < needed:
+        return Finding(FAULT, "memory", text, "end other programs, or choose --preset demo")
+    return Finding(OK, "memory", text)
+
+
+def look_at_disk(recipe: Recipe, out: Path, runs: int, lengths: int) -> Finding:
+    """Whether so many runs of ``recipe``, of so many code lengths, fit into the folder ``out``."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    free, weights = shutil.disk_usage(nearest).free, weight_bytes(recipe)
+    # a checkpoint with momentum of each run, a state to go on from in one, and of each length what all start from
+    needed = (2 * runs + lengths + 2) * weights
+    text = f"{free / _GIB:.1f} GiB free for {printable(out)}; {runs} runs take {needed / _GIB:.1f} GiB"
+    if free < needed:
+        return Finding(FAULT, "disk", text, "make room, or name another folder with --out")
+    return Finding(OK, "disk", text)
+
+
+def look_at_data(
+    choice: str | None, recipe: Recipe, label: str, progress: Progress
+) -> tuple[Finding, Recipe, cifar.Dataset | None]:
+    """The images that a benchmark would train on, and the recipe for them.
+
+    None where they are to be downloaded, or do not fit the recipe.
+    """
+    data = data_at_hand(choice, recipe.preset)
+    if data is None:
+        text = f"CIFAR-10 is to be downloaded into {printable(cache_folder())} ({_DATA_BYTES / 1e6:.0f} MB)"
+        remedy = "benchmark.py downloads it once; without a network name a copy with --data"
+        return Finding(WARNING, "data", text, remedy), recipe, None
+    try:
+        known, dataset = with_data(recipe, data, label, progress)
+        cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"), data)
+    except UserError as error:
+        return Finding(FAULT, "data", str(error), "name other images with --data"), recipe, None
+    text = f"{len(dataset.labels)} images of {dataset.name}, {printable(data)}"
+    return Finding(OK, "data", text), known, dataset
+
+
+def look_at_weights(choice: str | None, recipe: Recipe, workers: Mapping[str, Worker], usable: set[str]) -> Finding:
+    """The weights that AlexNet would start from; only the ``usable`` framework that has torchvision can fetch them."""
+    choice = choice or recipe.backbone
+    if choice == "none":
+        return Finding(OK, "weights", "random ones, by the preset or --backbone-weights")
+    if must_be_fetched(choice):
+        size = f"{_WEIGHTS_BYTES / 1e6:.0f} MB"
+        text = f"torchvision's AlexNet is to be downloaded into {printable(cache_folder())} ({size})"
+        remedy = "benchmark.py downloads it once; without a network name a copy with --backbone-weights"
+        if HAS_TORCHVISION not in usable:
+            text += f", which needs {FRAMEWORKS[HAS_TORCHVISION].title}"
+            return Finding(FAULT, "weights", text, "install it, or name a copy with --backbone-weights")
+        return Finding(WARNING, "weights", text, remedy)
+    try:
+        recipe, _ = read_backbone(choice, recipe, workers)
+    except UserError as error:
+        return Finding(FAULT, "weights", str(error), "name another file with --backbone-weights")
+    return Finding(OK, "weights", f"{printable(choice)}: {', '.join(recipe.backbone_layers)}")

@@ -1,0 +1,47 @@
+"""A folder like a run's, on which a worker's verb ``bench`` times the phases of a recipe."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from shared.checkpoint import weights
+from shared.config.recipe import Recipe
+from shared.data import cifar
+from shared.network.initial import initial_weights
+from shared.training.runs import Run
+
+
+def prepare(recipe: Recipe, data: str | None, device: str, folder: Path) -> tuple[Recipe, list[str]]:
+    """Fill ``folder``; return the recipe with its data, and the options of ``bench``.
+
+    ``data`` None is noise, whose values do not matter for speed. All weights start random, and images other than the
+    digits are split as CIFAR-10 (I).
+    """
+    data = data or str(_noise(folder / "noise.npz"))
+    dataset = cifar.load(data)
+    protocol = recipe.protocol if data == cifar.DIGITS else "cifar10-1"
+    recipe = dataclasses.replace(
+        recipe,
+        protocol=protocol,
+        dataset=dataset.name,
+        class_names=dataset.class_names,
+        data_sha256=dataset.digest(),
+        split_sha256=cifar.split(dataset.labels, protocol, recipe.seed_of("split"), data).digest(),
+        backbone="none",
+    )
+    initial = folder / "initial.safetensors"
+    weights.save(initial, initial_weights(recipe, {}), {})
+    Run(folder).prepare(recipe)
+    options = {"--run": folder, "--initial-weights": initial, "--data": data, "--device": device}
+    return recipe, [str(argument) for pair in options.items() for argument in pair]
+
+
+def _noise(path: Path) -> Path:
+    """As many 32 x 32 images as CIFAR-10 (I) needs for its queries and its training set."""
+    generator = np.random.RandomState(0)
+    labels = {"train": np.repeat(np.arange(10), 500), "test": np.repeat(np.arange(10), 100)}
+    arrays = {f"y_{name}": values for name, values in labels.items()}
+    arrays |= {f"x_{name}": generator.randint(0, 256, (len(y), 32, 32, 3), np.uint8) for name, y in labels.items()}
+    np.savez(path, **arrays)
+    return path

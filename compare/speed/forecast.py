@@ -1,0 +1,91 @@
+"""How long runs will take, from a few training steps and encodings of each framework on its device."""
+
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from compare.frameworks.records import FRAMEWORKS
+from compare.frameworks.worker import Worker
+from compare.speed.bench_folder import prepare
+from compare.speed.code_samples import codes_of
+from shared.codes.encoding import BATCH_SIZE
+from shared.config.protocols import PROTOCOLS
+from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.data import cifar
+from shared.data.identity import CIFAR10
+from shared.scoring.code_scores import map_scores
+from shared.system.progress import Progress
+from shared.training.departures import departures
+
+STEPS, ENCODINGS = 3, 2
+_FEW = 100
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of one framework: to start, of a training step, to make the encoder, and to encode a full batch."""
+
+    start: float
+    step: float
+    encoder: float
+    encode: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run of a recipe does: images of an epoch, and images encoded each time it is scored."""
+
+    recipe: Recipe
+    trained: int
+    encoded: int
+
+    def seconds(self, pace: Pace, score: float, epochs_done: int = 0) -> float:
+        """Of the epochs after ``epochs_done``; ``score`` are the seconds of one evaluation's scores."""
+        epochs = range(epochs_done + 1, self.recipe.epochs + 1)
+        steps = math.ceil(self.trained / self.recipe.batch_size) * len(epochs)
+        evaluations = sum(map(self.recipe.evaluates, epochs))
+        batches = math.ceil(self.encoded / BATCH_SIZE)
+        return pace.start + pace.encoder + steps * pace.step + evaluations * (batches * pace.encode + score)
+
+
+def work_of(recipe: Recipe, dataset: cifar.Dataset | None) -> Work:
+    """That of a recipe on its ``dataset``; None is CIFAR-10, which is not here yet."""
+    if dataset is None:
+        protocol, images = PROTOCOLS[recipe.protocol], NUM_CLASSES * sum(CIFAR10.counts)
+        trained, queries = NUM_CLASSES * protocol.train, NUM_CLASSES * protocol.query
+        database = {"train+rest": images - queries, "rest": images - queries - trained, "train": trained}
+        return Work(recipe, trained, queries + database[protocol.database])
+    split = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"))
+    return Work(recipe, len(split.train), len(split.query) + len(split.database))
+
+
+def measure(workers: Sequence[Worker], recipe: Recipe, device: str, progress: Progress) -> dict[str, Pace]:
+    """The pace of each framework on ``device``; raises what starting and asking a worker raises."""
+    data = cifar.DIGITS if recipe.dataset == cifar.DIGITS else None
+    paces = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        _, options = prepare(recipe, data, device, Path(scratch))
+        for worker in workers:
+            progress.note(f"measuring {STEPS} training steps of {FRAMEWORKS[worker.framework].title} on {device}")
+            with closing(worker.dialogue(["bench", *options])) as dialogue:
+                dialogue.ask("step")  # the first makes its kernels ready
+                steps = [dialogue.ask("step")["step"] for _ in range(STEPS)]
+                encoder = dialogue.ask("encode")["encoder"]
+                encodings = [dialogue.ask("encode")["encode"] for _ in range(ENCODINGS)]
+                paces[worker.framework] = Pace(dialogue.seconds_to_start, median(steps), encoder, median(encodings))
+    return paces
+
+
+def score_seconds(work: Work) -> float:
+    """Seconds that scoring one evaluation takes here: as many made-up codes, of 1,000 queries."""
+    argsort = not departures(work.recipe)
+    map_scores(codes_of(_FEW, work.recipe.bits), argsort=argsort)  # its kernels are compiled
+    codes = codes_of(work.encoded, work.recipe.bits)
+    started = time.perf_counter()
+    map_scores(codes, argsort=argsort)
+    return time.perf_counter() - started
