@@ -22,7 +22,8 @@ from shared.system.progress import Progress, format_seconds
 def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     """Everything that ``compare/doctor.py`` looks at; ``arguments`` are its options. Nothing is written."""
     workers = {name: Worker(name, named_python(arguments, name), num_threads()) for name in run_order()}
-    findings, infos = _look_at_frameworks(workers, arguments.device)
+    chosen = {name: workers[name] for name in arguments.frameworks}
+    findings, infos = _look_at_frameworks(chosen, arguments.device)
     cards, has_card = look_at_cards()
     findings += cards
     for name, info in infos.items() if arguments.device != "cpu" else ():
