@@ -21,6 +21,7 @@ from pathlib import Path
 
 from compare.diagnosis.examine import examine
 from compare.diagnosis.findings import as_json, conclusion, has_fault
+from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from shared.config.recipe import PRESETS
 from shared.system.errors import EXIT_CHECK_FAILED, exit_status
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add = parser.add_argument
     add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
+    add("--frameworks", nargs="+", choices=run_order(), default=run_order(), help="which are to run")
     add("--data", metavar="PATH|download", help="the images of the benchmark; default: CIFAR-10, downloaded once")
     add("--label", default="", metavar="TEXT", help="what the data is called; a copy of CIFAR-10 needs its name here")
     add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: the preset's")

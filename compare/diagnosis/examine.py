@@ -11,7 +11,7 @@ from compare.diagnosis.gpus import WHEELS, look_at_cards, look_at_framework
 from compare.diagnosis.machine import look_at_data, look_at_disk, look_at_memory, look_at_weights
 from compare.frameworks.records import FRAMEWORKS, run_order
 from compare.frameworks.worker import Worker, named_python, side_by_side
-from compare.speed.forecast import ENCODINGS, STEPS, Work, measure, score_seconds, work_of
+from compare.speed.forecast import ENCODINGS, STEPS, Work, measure, measure_common, work_of
 from compare.suite.devices import choose_devices, choose_preset
 from shared.config.recipe import LENGTHS, PRESETS
 from shared.system.errors import UserError, WorkerDied
@@ -22,7 +22,8 @@ from shared.system.progress import Progress, format_seconds
 def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     """Everything that ``compare/doctor.py`` looks at; ``arguments`` are its options. Nothing is written."""
     workers = {name: Worker(name, named_python(arguments, name), num_threads()) for name in run_order()}
-    findings, infos = _look_at_frameworks(workers, arguments.device)
+    chosen = {name: workers[name] for name in arguments.frameworks}
+    findings, infos = _look_at_frameworks(chosen, arguments.device)
     cards, has_card = look_at_cards()
     findings += cards
     for name, info in infos.items() if arguments.device != "cpu" else ():
@@ -83,8 +84,8 @@ def _forecast(workers: Sequence[Worker], devices: Mapping[str, str], work: Work,
         return Finding(
             FAULT, "forecast", f"a few training steps fail: {said}", "mend this: a benchmark fails by it, too"
         )
-    score = score_seconds(work)
-    seconds = {name: len(LENGTHS) * work.seconds(pace, score) for name, pace in paces.items()}
+    common = measure_common(work)
+    seconds = {name: len(LENGTHS) * work.seconds(pace, common) for name, pace in paces.items()}
     each = ", ".join(f"{FRAMEWORKS[name].title} {format_seconds(value)}" for name, value in seconds.items())
     text = (
         f"about {format_seconds(sum(seconds.values()))} for {len(LENGTHS)} lengths ({each}), by {STEPS} training steps"

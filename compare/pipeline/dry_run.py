@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.speed.forecast import ENCODINGS, STEPS, measure, score_seconds, work_of
+from compare.speed.forecast import ENCODINGS, STEPS, measure, measure_common, work_of
 from compare.suite.backbone import must_be_fetched, read_backbone
 from compare.suite.cells import Cell, LocalExecutor, summary
 from compare.suite.planning import Outline, as_begun, data_at_hand, outline, with_data
@@ -111,8 +111,8 @@ def _forecast(to_do: list[_Planned], suite: Suite, executor: Executor, progress:
     recipe = dataclasses.replace(suite.recipe, bits=max(suite.bits))
     work = work_of(recipe, suite.dataset if len(suite.dataset.labels) else None)
     paces = measure(workers, recipe, suite.devices[workers[0].framework], progress)
-    score = score_seconds(work)
-    return {run: work.seconds(paces[run.cell.framework], score, run.epochs_done) for run in to_do}
+    common = measure_common(work)
+    return {run: work.seconds(paces[run.cell.framework], common, run.epochs_done) for run in to_do}
 
 
 def _total(

@@ -3,11 +3,13 @@
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+import numpy as np
 
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
@@ -20,7 +22,9 @@ from shared.data import cifar
 from shared.data.identity import CIFAR10
 from shared.scoring.code_scores import map_scores
 from shared.system.progress import Progress
+from shared.training.batches import batches_of_epoch, steps_per_epoch
 from shared.training.departures import departures
+from shared.training.ranks import ALONE
 
 STEPS, ENCODINGS = 3, 2
 _FEW = 100
@@ -37,6 +41,14 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Common:
+    """Seconds of what all frameworks have in common: drawing an epoch's batches, and an evaluation's scores."""
+
+    batches: float
+    scores: float
+
+
+@dataclass(frozen=True)
 class Work:
     """What a run of a recipe does: images of an epoch, and images encoded each time it is scored."""
 
@@ -44,13 +56,13 @@ class Work:
     trained: int
     encoded: int
 
-    def seconds(self, pace: Pace, score: float, epochs_done: int = 0) -> float:
-        """Of the epochs after ``epochs_done``; ``score`` are the seconds of one evaluation's scores."""
+    def seconds(self, pace: Pace, common: Common, epochs_done: int = 0) -> float:
+        """Of the epochs after ``epochs_done``."""
         epochs = range(epochs_done + 1, self.recipe.epochs + 1)
-        steps = math.ceil(self.trained / self.recipe.batch_size) * len(epochs)
+        training = len(epochs) * (steps_per_epoch(self.recipe, self.trained) * pace.step + common.batches)
         evaluations = sum(map(self.recipe.evaluates, epochs))
-        batches = math.ceil(self.encoded / BATCH_SIZE)
-        return pace.start + pace.encoder + steps * pace.step + evaluations * (batches * pace.encode + score)
+        encoding = evaluations * (math.ceil(self.encoded / BATCH_SIZE) * pace.encode + common.scores)
+        return pace.start + pace.encoder + training + encoding
 
 
 def work_of(recipe: Recipe, dataset: cifar.Dataset | None) -> Work:
@@ -81,11 +93,16 @@ def measure(workers: Sequence[Worker], recipe: Recipe, device: str, progress: Pr
     return paces
 
 
-def score_seconds(work: Work) -> float:
-    """Seconds that scoring one evaluation takes here: as many made-up codes, of 1,000 queries."""
+def measure_common(work: Work) -> Common:
+    """What is computed on this machine's CPU, whatever the framework; scores are those of made-up codes."""
     argsort = not departures(work.recipe)
     map_scores(codes_of(_FEW, work.recipe.bits), argsort=argsort)  # its kernels are compiled
     codes = codes_of(work.encoded, work.recipe.bits)
+    batches = _seconds(lambda: batches_of_epoch(work.recipe, np.arange(work.trained), 1, ALONE))
+    return Common(batches, _seconds(lambda: map_scores(codes, argsort=argsort)))
+
+
+def _seconds(function: Callable[[], object]) -> float:
     started = time.perf_counter()
-    map_scores(codes, argsort=argsort)
+    function()
     return time.perf_counter() - started

@@ -109,6 +109,10 @@ def test_what_does_not_go_with_the_card(examined, torch, paddle, expected):
     assert ("forecast" in found) == (status == 0)
     found, status = examined("--device", "cpu", smi=A10, torch=torch, paddle=paddle)
     assert (levels(found), status) == ({}, 0)
+    if torch is WITH_CARD:
+        found, status = examined("--frameworks", "torch", "--backbone-weights", "none", smi=A10, torch=torch)
+        assert (levels(found), status) == ({"data": "warning"}, 0)
+        assert found["plan"]["text"].endswith(": PyTorch Lightning on cuda")
 
 
 def test_tf32_that_is_on_is_a_fault(examined):
