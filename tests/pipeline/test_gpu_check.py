@@ -1,0 +1,84 @@
+"""compare/gpu_check.py: its steps by what is there, how each ends, and what it leaves for an issue."""
+
+import json
+
+import pytest
+
+from compare.gpu_check import build_parser
+from compare.pipeline import gpu_check
+from compare.pipeline.gpu_check import Step, check, steps
+from shared.system.errors import UserError
+from tests import helpers
+
+QUICK = Step("quick", "a command that ends well", ("wheels.py", "kind"))
+WRONG = Step("wrong", "a command that does not", ("wheels.py", "kinds"))
+
+
+def arguments_of(out, *words):
+    return build_parser().parse_args(["--out", str(out), *map(str, words)])
+
+
+def test_both_frameworks_or_one_beside_the_cpu(tmp_path):
+    arguments = arguments_of(tmp_path, "--torch-python", "/some/python")
+    both, alone = (steps(arguments, names, "cuda") for names in (["paddle", "torch"], ["torch"]))
+    assert [step.name for step in both] == [step.name for step in alone] == ["doctor", "ladder", "training", "speed"]
+    assert "--alone" not in both[1].command
+    assert alone[1].command[:3] == ("align.py", "--alone", "torch")
+    for step in (*both, *alone):
+        assert step.command[step.command.index("--device") + 1] == "cuda"
+        assert step.command[step.command.index("--torch-python") + 1] == "/some/python"
+    assert "224" in both[3].command
+
+
+def test_images_of_the_user_are_trained_on(tmp_path):
+    training = steps(arguments_of(tmp_path, "--data", "images", "--label", "mine"), ["torch"], "cpu")[2].command
+    assert training[training.index("--data") + 1] == "images"
+    assert training[training.index("--preset") + 1] == "cpu"
+
+
+def test_every_command_of_every_step_is_understood(tmp_path):
+    for names in (["paddle", "torch"], ["torch"]):
+        for step in steps(arguments_of(tmp_path), names, "cpu"):
+            module = __import__(f"compare.{step.command[0].removesuffix('.py')}", fromlist=["build_parser"])
+            module.build_parser().parse_args(step.command[1:])
+
+
+def test_outcomes_are_printed_and_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_check, "steps", lambda *_: [QUICK, WRONG])
+    assert not check(arguments_of(tmp_path, "--device", "cpu"))
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("quick: ok (")
+    assert second.startswith("wrong: failed, exit status 2 (")
+    assert str(tmp_path) in last
+    report = json.loads((tmp_path / "gpu-check.json").read_text())
+    assert [step["passed"] for step in report["steps"]] == [True, False]
+    assert report["device"] == "cpu"
+    page = (tmp_path / "gpu-check.md").read_text()
+    assert "`python compare/wheels.py kinds`" in page
+    assert "invalid choice: 'kinds'" in page
+
+
+def test_what_does_not_end_in_time_has_failed(tmp_path, monkeypatch, capsys):
+    script = tmp_path / "sleep.py"
+    script.write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    long = Step("long", "too long", (str(script),))
+    monkeypatch.setattr(gpu_check, "steps", lambda *_: [long, QUICK])
+    arguments = arguments_of(tmp_path, "--device", "cpu")
+    arguments.minutes = 1 / 30
+    assert not check(arguments)
+    assert capsys.readouterr().out.startswith("long: did not end in time (")
+
+
+def test_no_framework_is_one_line(tmp_path):
+    nowhere = ["--device", "cpu", "--torch-python", "/nonexistent", "--paddle-python", "/nonexistent"]
+    with pytest.raises(UserError, match="/nonexistent cannot be used"):
+        check(arguments_of(tmp_path, *nowhere))
+
+
+@pytest.mark.slow
+def test_whole_check_on_a_cpu(tmp_path):
+    done = helpers.run("compare/gpu_check.py", "--device", "cpu", "--out", tmp_path, "--minutes", 30, timeout=2000)
+    assert [line.split(" (")[0] for line in done.stdout.splitlines()[:4]] == [
+        f"{name}: ok" for name in ("doctor", "ladder", "training", "speed")
+    ]
+    assert json.loads((tmp_path / "gpu-check.json").read_text())["speed"]["table"]
