@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compare.frameworks.worker import Worker
+from compare.ladder.accuracy import RULE
 from compare.ladder.faults import NO_FAULT, Fault
 from compare.ladder.limits import LIMITS
 from compare.ladder.records import Record
@@ -46,7 +47,7 @@ def align(
     print(verdict, flush=True)
     limits = {name: limit._asdict() for name, limit in LIMITS.items()}
     report = {"scale": dataclasses.asdict(scale), "bits": bits, "planted": fault.name, "passed": passed}
-    report |= {"verdict": verdict, "rungs": rows, "limits": limits}
+    report |= {"verdict": verdict, "rungs": rows, "rule": RULE, "limits": limits}
     stem = ALIGN_FILE.removesuffix(".json") + ("" if scale.name == "quick" else f"-{scale.name}")
     write_json(out / f"{stem}{'' if is_whole else '-some-rungs'}.json", report)
     return report
@@ -112,7 +113,7 @@ def _summary(rung: str, shows: str, records: list[Record], seconds: float) -> di
 
 def _plain(record: Record) -> dict:
     fields = record._asdict()
-    for name in ("left_out", "growth_step", "differing_bits"):  # few records have them
+    for name in ("left_out", "growth_step", "differing_bits", "errors"):  # few records have them
         if fields[name] == Record._field_defaults[name]:
             del fields[name]
     return {name: None if value != value else value for name, value in fields.items()}  # noqa: PLR0124 - NaN

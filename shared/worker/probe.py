@@ -23,7 +23,7 @@ from shared.system.errors import UserError
 from shared.system.files import atomic_path
 from shared.worker.contract import Arrays, Masks, Side
 
-WEIGHT, MOMENTUM, GRADIENT, STAGE = "weight.", "momentum.", "gradient.", "stage."
+WEIGHT, MOMENTUM, GRADIENT, STAGE, IMAGE = "weight.", "momentum.", "gradient.", "stage.", "image."
 _DIFFERENCE_STEP = 1e-6
 
 
@@ -126,10 +126,22 @@ class Probe:
     def stages(self) -> Arrays:
         masks = self.batch(0).masks
         inputs = take(self.arrays, STAGE)
-        return {f"{STAGE}{name}": self.side.stage(name, x, masks) for name, x in inputs.items()}
+        dtype = self.request.dtype
+        return {f"{STAGE}{name}": self.side.stage(name, x.astype(dtype), masks) for name, x in inputs.items()}
 
     def gradients(self) -> Arrays:
         return self.side.backward(*self.batch(0))
+
+    def image_losses(self) -> Arrays:
+        """Loss terms (N,) of each image of the first batch alone, and the logits that they follow from."""
+        batch, names = self.batch(0), ("cross_entropy", "penalty", "loss")
+        alone = []
+        for image in (slice(place, place + 1) for place in range(len(batch.labels))):
+            masks = tuple(mask[image] for mask in batch.masks)
+            alone.append(self.side.backward(batch.pixels[image], batch.labels[image], masks))
+        terms = {name: np.stack([result[name] for result in alone]) for name in names}
+        logits = {name: np.concatenate([result[name] for result in alone]) for name in ("logits", "feature")}
+        return prefixed(IMAGE, terms | logits)
 
     def differences(self) -> Arrays:
         """Central differences of the loss along one random direction per parameter, float64."""
@@ -197,7 +209,8 @@ class Probe:
 # fmt: off
 PARTS: dict[str, Callable[[Probe], Arrays]] = {
     "inputs": Probe.inputs, "pixels": Probe.pixels, "weights": Probe.weights, "forward": Probe.forward,
-    "stages": Probe.stages, "gradients": Probe.gradients, "differences": Probe.differences,
+    "stages": Probe.stages, "gradients": Probe.gradients, "image_losses": Probe.image_losses,
+    "differences": Probe.differences,
     "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "learning_rates": Probe.learning_rates,
     "codes": Probe.codes, "score": Probe.score, "exported": Probe.exported,
 }
