@@ -17,8 +17,9 @@ FACTOR = 2
 # one rounding of the largest magnitude
 ROUNDING = float(np.finfo(np.float32).eps)
 RULE = (
-    "float32: beside the float64 result, computed on the CPU, the error of one side is at most twice that of the other "
-    "plus one rounding; an error is the fourth-power mean over a tensor, relative to its largest magnitude"
+    "Limits for float32 are derived: beside the float64 result, computed on the CPU, the error of one side is at most "
+    "twice that of the other plus one rounding; an error is the fourth-power mean over a tensor, relative to the "
+    "tensor's largest magnitude"
 )
 _POWER = 4
 # side -> its arrays, by name

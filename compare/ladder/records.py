@@ -61,6 +61,15 @@ def missing_records(rung: str, names: Iterable[str]) -> list[Record]:
     return [Record(rung, name, False, 0.0, note="missing on one side") for name in sorted(names)]
 
 
+def shown_limit(value: float) -> str:
+    """A limit in two digits, or in one where that is all it has.
+
+    >>> shown_limit(1e-12), shown_limit(4.68e-7)
+    ('1e-12', '4.7e-07')
+    """
+    return f"{value:.1e}".replace(".0e", "e")
+
+
 def check(rung: str, name: str, passed: bool, note: str = "") -> Record:
     """A yes-or-no comparison."""
     return Record(rung, name, bool(passed), 0.0, note=note)

@@ -1,0 +1,66 @@
+"""For each fault, the smallest size at which its rung still catches it: how much the ladder could overlook."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from compare.ladder.faults import FAULTS, Fault
+from compare.ladder.rungs import RUNGS
+from compare.ladder.session import LadderSession
+
+_HALVINGS = 60
+_RUNS = {rung.name: rung.run for rung in RUNGS}
+
+
+class Smallest(NamedTuple):
+    """One fault: its own size and the smallest still caught; None where the fault has no size or is not caught."""
+
+    fault: str
+    rung: str
+    caught: bool
+    size: float | None
+    smallest: float | None
+    measure: str
+
+    def __str__(self) -> str:
+        """One line.
+
+        >>> print(Smallest("no-decay", "optimiser step", True, 1.0, 0.0078125, "of the weight decay is left out"))
+        no-decay                 optimiser step       7.8e-03 of the weight decay is left out (the fault: 1)
+        """
+        words = f"{self.smallest:.1e} {self.measure} (the fault: {self.size:.2g})" if self.smallest else self.measure
+        return f"{self.fault:24} {self.rung:20} {words if self.caught else 'NOT caught'}"
+
+
+def smallest_faults(session: LadderSession, exact_rungs: set[str]) -> Iterator[Smallest]:
+    """Search for each fault, beside the answers of a ladder without one; ``exact_rungs`` compare without a limit.
+
+    A fault that corrupts requests is asked of its framework again at each size. Raises UserError and WorkerDied.
+    """
+
+    def is_caught(fault: Fault) -> bool:
+        with TemporaryDirectory() as folder:
+            beside = replace(session, folder=Path(folder), fault=fault, baseline=session.answers, answers={})
+            return not all(record.passed for record in _RUNS[fault.rung](fault.rung, beside))
+
+    for fault in FAULTS.values():
+        smallest = smallest_size(fault, is_caught) if fault.size else None
+        caught = smallest is not None if fault.size else is_caught(fault)
+        without_size = "exact: any" if fault.rung in exact_rungs else "has no size: caught"
+        yield Smallest(fault.name, fault.rung, caught, fault.size, smallest, fault.measure or without_size)
+
+
+def smallest_size(fault: Fault, is_caught: Callable[[Fault], bool]) -> float | None:
+    """The smallest of the fault's size, its half, its quarter ... that is still caught, by bisection; None: none is."""
+    if not is_caught(fault):
+        return None
+    caught, missed = 0, _HALVINGS
+    while missed - caught > 1:
+        middle = (caught + missed) // 2
+        if is_caught(fault.of_size(fault.size / 2**middle)):
+            caught = middle
+        else:
+            missed = middle
+    return fault.size / 2**caught
