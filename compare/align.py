@@ -73,8 +73,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     reports = [align(quick_scale(arguments.steps), *given, smallest=arguments.smallest_faults)]
     if arguments.full:
         reports.append(align(full_scale(), *given))
-    caught = all(smallest["caught"] for report in reports for smallest in report.get("smallest_faults", []))
-    if not caught or not all(report["passed"] for report in reports):
+    found = [fault for report in reports for fault in report.get("smallest_faults", [])]
+    missed = [fault for fault in found if fault["size"] and not fault["smallest"]]
+    if missed or not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)
 
 

@@ -169,16 +169,11 @@ def rounded(unit: float) -> Change:
     return change
 
 
-def flipped(share: float) -> Change:
-    """The value nearest to 0, but not 0, moved across it to a share of the largest."""
-
-    def change(logits: np.ndarray) -> np.ndarray:
-        altered, magnitudes = logits.copy(), np.abs(logits)
-        place = np.where(magnitudes > 0, magnitudes, np.inf).argmin()
-        altered.flat[place] = -np.sign(logits.flat[place]) * share * magnitudes.max()
-        return altered
-
-    return change
+def largest_flipped(logits: np.ndarray) -> np.ndarray:
+    """The largest value with the other sign."""
+    altered = logits.copy()
+    altered.flat[np.abs(altered).argmax()] *= -1
+    return altered
 
 
 def never_below_the_first_drop(rates: np.ndarray) -> np.ndarray:

@@ -172,11 +172,7 @@ FAULTS = {
             "flipped-code-bit",
             "one bit of one code is flipped",
             "codes",
-            **_sized(
-                1.0,
-                "of the largest hash logit, between the wrong one and 0",
-                answer=c.changed_by(_only("trained", "features"), c.flipped),
-            ),
+            corrupt_answer=c.changed(_only("trained", "features"), c.largest_flipped),
         ),
         Fault("other-label", "one item of the database has another label", "score", c.other_label),
         Fault(

@@ -18,7 +18,7 @@ from compare.ladder.report import ALIGN_FILE
 from compare.ladder.rungs import RUNGS, Rung
 from compare.ladder.session import LadderSession
 from compare.ladder.setup import Scale, make_setup
-from compare.ladder.smallest import Smallest, smallest_faults
+from compare.ladder.smallest import Smallest, short, smallest_faults
 from shared.system.files import write_json
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
@@ -43,10 +43,10 @@ def align(
     """
     setup = make_setup(scale, bits)
     with tempfile.TemporaryDirectory() as folder:
-        session = LadderSession(setup, workers, device, Path(folder), fault)
-        rows = run_rungs(session, rungs)
+        rows = run_rungs(LadderSession(setup, workers, device, Path(folder), fault), rungs)
         passed, is_whole = all(row["passed"] for row in rows), set(rungs) == set(RUNGS)
-        faults = _print_smallest(session, rows) if smallest and passed else []
+        brief = LadderSession(make_setup(short(scale), bits), workers, device, Path(folder))
+        faults = _print_smallest(brief, rows) if smallest and passed else []
     size = f"{scale.input_px} px, width x{scale.width:g}, {bits} bits"
     verdict = f"{scale.name} ladder ({size}): {_verdict(rows, is_whole)}"
     print(verdict, flush=True)

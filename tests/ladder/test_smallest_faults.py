@@ -21,8 +21,9 @@ def test_bisection_ends_at_the_last_half_that_is_caught(name, share):
 
 
 def test_fault_that_is_not_caught_has_no_smallest_size():
-    assert smallest_size(FAULTS["no-decay"], lambda fault: False) is None
-    missed = Smallest("no-decay", "optimiser step", False, 1.0, None, "of the decay")
+    assert smallest_size(FAULTS["no-decay"], lambda _: False) is None
+    missed = Smallest("no-decay", "optimiser step", 1.0, None, "of the decay")
+    assert missed.missed
     assert str(missed).endswith("NOT caught")
 
 
