@@ -102,6 +102,19 @@ FAULTS = {
             ),
         ),
         Fault(
+            "coarse-both",
+            "both sides compute one layer in the precision of TF32",
+            "single step",
+            side="both",
+            **_sized(
+                _TF32_ROUNDING,
+                "the unit to which mantissas are rounded",
+                answer=c.changed_by(
+                    lambda request, name: request in ("float32", "stages") and name == "stage.fc6", c.rounded
+                ),
+            ),
+        ),
+        Fault(
             "no-penalty",
             "the penalty is left out of the loss",
             "losses",

@@ -24,6 +24,19 @@ def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dty
     return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
 
 
+def linear_outputs(outputs: Arrays, start: Arrays) -> Arrays:
+    """Outputs of the linear layers, each from the output of the stage before it, in the dtype that both have.
+
+    ``outputs`` are those of every stage of one pass by name; ``start`` holds the ``weight.`` arrays.
+    """
+    inputs = {"fc6": "dropout6", "fc7": "dropout7", "hash": "relu7", "classifier": "sign"}
+    weights = take(start, WEIGHT)
+    return {
+        name: outputs[before] @ weights[f"{name}.weight"].T + weights.get(f"{name}.bias", np.float32(0))
+        for name, before in inputs.items()
+    }
+
+
 def rates(recipe: Recipe) -> np.ndarray:
     """The learning rate of every epoch as in the published codes: lr * 0.1 ** (epoch // 30), epochs from 0."""
     start, factor, every = recipe.learning_rate, recipe.lr_drop_factor, recipe.lr_drop_epoch

@@ -144,10 +144,11 @@ class Probe:
         return prefixed(IMAGE, terms | logits)
 
     def differences(self) -> Arrays:
-        """Central differences of the loss along one random direction per parameter, float64."""
+        """Central differences of the loss along one of ``directions`` per parameter, float64."""
         start, batch = self._state(WEIGHT), self.batch(0)
+        gradients = take(self.side.backward(*batch), GRADIENT)
         slopes = {}
-        for name, direction in directions(self.request.recipe).items():
+        for name, direction in directions(self.request.recipe, gradients).items():
             losses = []
             for sign in (1, -1):
                 moved = start[name] + sign * _DIFFERENCE_STEP * direction
@@ -217,11 +218,18 @@ PARTS: dict[str, Callable[[Probe], Arrays]] = {
 # fmt: on
 
 
-def directions(recipe: Recipe) -> Arrays:
-    """One random unit direction, float64, per parameter."""
+def directions(recipe: Recipe, gradients: Arrays) -> Arrays:
+    """One unit direction, float64, per parameter: halfway between a random one and that of its gradient.
+
+    A random one alone is almost at a right angle to the gradient of a large parameter, and its slope almost 0.
+    """
     generator = np.random.RandomState(recipe.seed)
-    drawn = {p.name: generator.standard_normal(p.shape) for p in parameters(recipe)}
-    return {name: array / np.linalg.norm(array) for name, array in drawn.items()}
+    drawn = {p.name: _unit(generator.standard_normal(p.shape)) for p in parameters(recipe)}
+    return {name: _unit(random + _unit(gradients[name])) for name, random in drawn.items()}
+
+
+def _unit(array: np.ndarray) -> np.ndarray:
+    return array / max(np.linalg.norm(array), np.finfo(np.float64).tiny)
 
 
 def injected_gradients(recipe: Recipe, step: int, dtype: str) -> Arrays:
