@@ -65,13 +65,11 @@ def smallest_faults(session: LadderSession, exact_rungs: set[str]) -> Iterator[S
 
 def smallest_size(fault: Fault, is_caught: Callable[[Fault], bool]) -> float | None:
     """The smallest of the fault's size, its half, its quarter ... that is still caught, by bisection; None: none is."""
-    if not is_caught(fault):
-        return None
-    caught, missed = 0, _HALVINGS
+    caught, missed = -1, _HALVINGS
     while missed - caught > 1:
         middle = (caught + missed) // 2
         if is_caught(fault.of_size(fault.size / 2**middle)):
             caught = middle
         else:
             missed = middle
-    return fault.size / 2**caught
+    return None if caught < 0 else fault.size / 2**caught

@@ -134,14 +134,15 @@ class Probe:
 
     def image_losses(self) -> Arrays:
         """Loss terms (N,) of each image of the first batch alone, and the logits that they follow from."""
-        batch, names = self.batch(0), ("cross_entropy", "penalty", "loss")
-        alone = []
+        batch = self.batch(0)
+        answers: dict[str, list[np.ndarray]] = {}
         for image in (slice(place, place + 1) for place in range(len(batch.labels))):
             masks = tuple(mask[image] for mask in batch.masks)
-            alone.append(self.side.backward(batch.pixels[image], batch.labels[image], masks))
-        terms = {name: np.stack([result[name] for result in alone]) for name in names}
-        logits = {name: np.concatenate([result[name] for result in alone]) for name in ("logits", "feature")}
-        return prefixed(IMAGE, terms | logits)
+            result = self.side.backward(batch.pixels[image], batch.labels[image], masks)
+            for name in ("cross_entropy", "penalty", "loss", "logits", "feature"):
+                answers.setdefault(name, []).append(result[name])
+        joined = {name: np.concatenate([np.atleast_1d(value) for value in values]) for name, values in answers.items()}
+        return prefixed(IMAGE, joined)
 
     def differences(self) -> Arrays:
         """Central differences of the loss along one of ``directions`` per parameter, float64."""
