@@ -27,7 +27,7 @@ def forward(rung: str, session: LadderSession) -> list[Record]:
 
 
 def _pools(session: LadderSession, side: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """The input of fc6, and in float64 the averages over the windows of its definition, whatever the last pool leaves."""
+    """The input of fc6, and in float64 the averages over its windows, whatever the last pool leaves."""
     outputs = take(session.of(side, dtype), STAGE)
     return outputs["flatten"], numpy_reference.pooled(
         outputs["pool5"].astype(np.float64), session.setup.recipe.pooled_px
