@@ -5,6 +5,7 @@ python compare/align.py --full             the published network at full width a
 python compare/align.py --rungs NAME ...   some rungs alone, in this order; 'list' shows all and what each needs
 python compare/align.py --inject FAULT     inject a fault on one side: the ladder must stop at the named rung
 python compare/align.py --inject list      the faults, and the rung that catches each
+python compare/align.py --smallest-faults  how small each fault may be and is still caught: some minutes more
 """
 
 import sys
@@ -42,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_rungs = "run these rungs alone, in this order (quoted, or hyphens for spaces); 'list' shows them"
     add("--rungs", type=hyphenated, nargs="+", choices=names, metavar="NAME", help=help_rungs)
     add("--inject", choices=("list", *FAULTS), metavar="FAULT", help="inject a fault; 'list' shows them")
+    add("--smallest-faults", action="store_true", help="then find the smallest size of each fault that is still caught")
     add("--plant", dest="inject", choices=("list", *FAULTS), help=argparse.SUPPRESS)  # its name in older versions
     add("--out", type=Path, default=Path("runs/align"), metavar="DIR", help="folder for align.json")
     machine = parser.add_argument_group("the machine")
@@ -63,13 +65,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     fault = FAULTS.get(arguments.inject, NO_FAULT)
     if fault.rung and fault.rung not in [rung.name for rung in rungs]:
         raise UserError(f"--rungs: expected {hyphenated(fault.rung)} among them, the rung that catches {fault.name}")
+    if arguments.smallest_faults and (fault.rung or arguments.rungs):
+        raise UserError("--smallest-faults: expected a whole ladder without a fault; leave --inject and --rungs out")
     check_writable(arguments.out)
     workers = {name: Worker(name, named_python(arguments, name), threads=1) for name in SIDES}
-    scales = [quick_scale(arguments.steps)]
+    given = arguments.bits, workers, arguments.device, arguments.out, fault, rungs
+    reports = [align(quick_scale(arguments.steps), *given, smallest=arguments.smallest_faults)]
     if arguments.full:
-        scales.append(full_scale())
-    reports = [align(scale, arguments.bits, workers, arguments.device, arguments.out, fault, rungs) for scale in scales]
-    if not all(report["passed"] for report in reports):
+        reports.append(align(full_scale(), *given))
+    found = [fault for report in reports for fault in report.get("smallest_faults", [])]
+    missed = [fault for fault in found if fault["size"] and not fault["smallest"]]
+    if missed or not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)
 
 

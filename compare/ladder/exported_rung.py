@@ -4,8 +4,8 @@ import numpy as np
 
 from compare.frameworks.records import FRAMEWORKS, SIDES
 from compare.ladder import numpy_reference
-from compare.ladder.limits import LIMITS
-from compare.ladder.records import Record, check, compare
+from compare.ladder.accuracy import compare_bits, compare_pair
+from compare.ladder.records import Record, check
 from compare.ladder.session import LadderSession
 from shared.worker.exported import LEFT_OUT
 from shared.worker.probe import Arrays, take
@@ -14,6 +14,7 @@ from shared.worker.probe import Arrays, take
 def exported(rung: str, session: LadderSession) -> list[Record]:
     """Codes and hash logits of every exported model match both networks'; its probabilities follow from its code."""
     network_logits = {side: session.of(side, "trained")["features"] for side in SIDES}
+    exact = session.exact("float64-trained")["features"]
     classifier = session.trained_weights()["classifier.weight"]
     answers = {side: session.of(side, "exported") for side in SIDES}
     records = []
@@ -25,24 +26,22 @@ def exported(rung: str, session: LadderSession) -> list[Record]:
             continue
         outputs = take(answer, f"{form}.")
         for side in SIDES:
-            records += _beside_network(rung, f"{form} beside {side}", outputs, network_logits[side])
+            logits = {form: outputs["feature"], side: network_logits[side]}
+            bits = {form: outputs["code"] == 1, side: network_logits[side] > 0}
+            pair = {name: (values, exact) for name, values in logits.items()}
+            records.append(compare_pair(rung, f"{form} beside {side}: features", pair))
+            records.append(compare_bits(rung, f"{form} beside {side}: codes", bits, logits, exact))
         records += _by_definition(rung, form, outputs, classifier)
     return records
 
 
-def _beside_network(rung: str, name: str, outputs: Arrays, logits: np.ndarray) -> list[Record]:
-    differing = (outputs["code"] == 1) != (logits > 0)
-    bit_margin = float(np.abs(logits[differing]).max(initial=0.0))
-    allowed = LIMITS["code margin"].value * float(np.abs(logits).max())
-    note = f"{int(differing.sum())} of {differing.size} bits differ, the farthest at a margin of {bit_margin:.2g}"
-    codes = check(rung, f"{name}: codes", bit_margin <= allowed, note)
-    return [compare(rung, f"{name}: features", outputs["feature"], logits, "exported"), codes]
-
-
 def _by_definition(rung: str, name: str, outputs: Arrays, classifier: np.ndarray) -> list[Record]:
-    expected = numpy_reference.probabilities(outputs["feature"], classifier).astype(np.float32)
+    in_float32, exact = (
+        numpy_reference.probabilities(outputs["feature"], classifier, dtype) for dtype in ("float32", "float64")
+    )
+    pair = {name: (outputs["probability"], exact), "NumPy": (in_float32, exact)}
     return [
         check(rung, f"{name}: codes are its features above 0", ((outputs["feature"] > 0) == outputs["code"]).all()),
-        compare(rung, f"{name}: probabilities, by their definition", outputs["probability"], expected, "exported"),
+        compare_pair(rung, f"{name}: probabilities, by their definition", pair),
         check(rung, f"{name}: class", (outputs["label"] == outputs["probability"].argmax(axis=1)).all()),
     ]

@@ -8,19 +8,33 @@ from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, pr
 
 
 def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
-    """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= lr*v.
+    """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= lr*v, in float64.
 
-    ``start`` holds ``weight.`` and ``momentum.`` arrays. Coefficients are rounded to float32, as frameworks store them.
+    ``start`` holds ``weight.`` and ``momentum.`` arrays. Gradients and learning rates are rounded to ``dtype``, the
+    other coefficients to float32, as frameworks store them.
     """
-    mu, decay = (np.dtype(dtype).type(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
-    weights = {name: array.astype(dtype) for name, array in take(start, WEIGHT).items()}
-    momentum = {name: array.astype(dtype) for name, array in take(start, MOMENTUM).items()}
-    for step, learning_rate in enumerate(rates):
+    mu, decay = (float(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
+    weights = {name: array.astype(np.float64) for name, array in take(start, WEIGHT).items()}
+    momentum = {name: array.astype(np.float64) for name, array in take(start, MOMENTUM).items()}
+    for step, learning_rate in enumerate(np.array(rates, dtype).astype(np.float64)):
         gradients = injected_gradients(recipe, step, dtype)
         for p in parameters(recipe):
             momentum[p.name] = mu * momentum[p.name] + gradients[p.name] + decay * weights[p.name]
-            weights[p.name] = weights[p.name] - np.dtype(dtype).type(learning_rate) * momentum[p.name]
+            weights[p.name] = weights[p.name] - learning_rate * momentum[p.name]
     return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
+
+
+def linear_outputs(outputs: Arrays, start: Arrays) -> Arrays:
+    """Outputs of the linear layers, each from the output of the stage before it, in the dtype that both have.
+
+    ``outputs`` are those of every stage of one pass by name; ``start`` holds the ``weight.`` arrays.
+    """
+    inputs = {"fc6": "dropout6", "fc7": "dropout7", "hash": "relu7", "classifier": "sign"}
+    weights = take(start, WEIGHT)
+    return {
+        name: outputs[before] @ weights[f"{name}.weight"].T + weights.get(f"{name}.bias", np.float32(0))
+        for name, before in inputs.items()
+    }
 
 
 def rates(recipe: Recipe) -> np.ndarray:
@@ -40,9 +54,9 @@ def pooled(outputs: np.ndarray, side: int) -> np.ndarray:
     return np.stack(means, axis=2).reshape(len(outputs), -1)
 
 
-def probabilities(hash_logits: np.ndarray, classifier: np.ndarray) -> np.ndarray:
-    """Softmax of the bias-free classifier (classes, bits) on the code of ``hash_logits`` (N, bits), float64."""
-    logits = np.sign(hash_logits).astype(np.float64) @ classifier.astype(np.float64).T
+def probabilities(hash_logits: np.ndarray, classifier: np.ndarray, dtype: str) -> np.ndarray:
+    """Softmax of the bias-free classifier (classes, bits) on the code of ``hash_logits`` (N, bits), in ``dtype``."""
+    logits = np.sign(hash_logits).astype(dtype) @ classifier.astype(dtype).T
     grown = np.exp(logits - logits.max(axis=1, keepdims=True))
     return grown / grown.sum(axis=1, keepdims=True)
 
@@ -57,12 +71,15 @@ def hash_logit_gradient(answer: Arrays, start: Arrays, labels: np.ndarray, penal
     return through + penalty_weight * 3 * distance**2 * np.sign(distance) * np.sign(h) / h.size
 
 
-def losses(answer: Arrays, labels: np.ndarray, penalty_weight: float) -> Arrays:
-    """Loss terms by their definition from the classifier's logits and the hash logits, in float64."""
-    logits, h = answer["logits"].astype(np.float64), answer["feature"].astype(np.float64)
+def losses(logits: np.ndarray, hash_logits: np.ndarray, labels: np.ndarray, penalty_weight: float) -> Arrays:
+    """Loss terms of each image, float64 (N,), by their definition from the logits of classifier and hash layer.
+
+    Those of a batch are their means.
+    """
+    logits = logits.astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    cross_entropy = -log_softmax[np.arange(len(labels)), labels].mean()
-    penalty = (np.abs(np.abs(h) - 1) ** 3).mean()
+    cross_entropy = -log_softmax[np.arange(len(labels)), labels]
+    penalty = (np.abs(np.abs(hash_logits.astype(np.float64)) - 1) ** 3).mean(axis=1)
     total = cross_entropy + penalty_weight * penalty
     return {"cross_entropy": cross_entropy, "penalty": penalty, "loss": total}

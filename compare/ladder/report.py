@@ -42,8 +42,10 @@ _REPORT = Record(
         "verdict": LINE,
         "planted": LINE,
         "rungs": [_RUNG],
+        "rule": LINE,
         "limits": Each(Record({"value": number(0), "reason": LINE}), key=LINE),
     },
+    later={"rule": ""},
     open=True,
 )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from shared.system.errors import UserError
 from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 
 OTHER = dict(zip(SIDES, reversed(SIDES), strict=True))
+REFERENCE = SIDES[1]
 # (side, name of a request) -> what that framework answered
 Answers = Mapping[tuple[str, str], Arrays]
 
@@ -21,12 +23,15 @@ class Planned(NamedTuple):
     """A request to come. ``make``: from the setup, the answers to the requests in ``needs``, and the side asked.
 
     ``batched``: asked along with others of which the answers are not needed yet, to start fewer processes; a slow one
-    is left until its rung is reached, which a ladder that fails before never does.
+    is left until its rung is reached, which a ladder that fails before never does. ``sides``: those that are asked.
+    ``on_cpu``: computed on the CPU, whatever the ladder's device is, as a result that others are judged by.
     """
 
     make: Callable[[Setup, Answers, str], tuple[Request, Arrays]]
     needs: tuple[str, ...] = ()
     batched: bool = True
+    sides: tuple[str, ...] = SIDES
+    on_cpu: bool = False
 
 
 def with_needs(names: Iterable[str]) -> list[str]:
@@ -40,7 +45,7 @@ def with_needs(names: Iterable[str]) -> list[str]:
 
 def trained_weights(setup: Setup, answers: Answers) -> Arrays:
     """The weights that the reference has after the float32 trajectory."""
-    return take(answers[SIDES[1], "float32"], f"trajectory.{setup.scale.steps}.{WEIGHT}")
+    return take(answers[REFERENCE, "float32"], f"trajectory.{setup.scale.steps}.{WEIGHT}")
 
 
 def _both_dtypes(setup: Setup, dtype: str, steps: int, more: tuple[str, ...]) -> tuple[Request, Arrays]:
@@ -53,7 +58,7 @@ def _both_dtypes(setup: Setup, dtype: str, steps: int, more: tuple[str, ...]) ->
 
 def _float32(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
     """From pixels to trajectory."""
-    return _both_dtypes(setup, "float32", setup.scale.steps, ("inputs", "pixels", "learning_rates"))
+    return _both_dtypes(setup, "float32", setup.scale.steps, ("inputs", "pixels", "learning_rates", "image_losses"))
 
 
 def _float64(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
@@ -79,36 +84,34 @@ def _score(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays
     return Request(setup.recipe, "float32", ("score",)), setup.arrays | codes
 
 
-def _stages(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
-    """Every stage alone, on what went into it in the reference: the output of the stage before."""
-    answer = answers[SIDES[1], "float32"]
+def _forward(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    return Request(setup.recipe, "float64", ("forward",)), setup.arrays
+
+
+def _stages(dtype: str, setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """Every stage alone, on what went into it in the reference in float32: the output of the stage before."""
+    answer = answers[REFERENCE, "float32"]
     outputs = take(answer, STAGE)
     before = [answer["input"], *list(outputs.values())[:-1]]
     inputs = prefixed(STAGE, dict(zip(outputs, before, strict=True)))
-    return Request(setup.recipe, "float32", ("stages",)), setup.arrays | inputs
+    return Request(setup.recipe, dtype, ("stages",)), setup.arrays | inputs
 
 
-def _flipfree(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
-    """Gradients of the first batch without the images in which a decision fell differently."""
-    flipped = {flip.image for flip in find_flips(*(answers[side, "float32"] for side in SIDES))}
+def _flipfree(dtype: str, setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """Gradients of the first batch without the images in which a decision of either side differs from float64."""
+    exact = answers[REFERENCE, "float64-forward"]
+    flipped = {flip.image for side in SIDES for flip in find_flips(answers[side, "float32"], exact)}
     without_flips = [image for image in range(setup.scale.batch) if image not in flipped]
     if not without_flips:
         raise UserError("every image of the first batch has a flipped float32 decision; expected at least one without")
     batch = {name: setup.arrays[name][:1, without_flips] for name in ("order", "mask6", "mask7")}
-    return Request(setup.recipe, "float32", ("gradients",)), setup.arrays | batch
+    return Request(setup.recipe, dtype, ("gradients",)), setup.arrays | batch
 
 
-def _of_trained_network(setup: Setup, answers: Answers, part: str) -> tuple[Request, Arrays]:
+def _trained(part: str, dtype: str, setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """One part of the network with the weights of the float32 trajectory."""
     weights = prefixed(WEIGHT, trained_weights(setup, answers))
-    return Request(setup.recipe, "float32", (part,)), setup.arrays | weights
-
-
-def _trained(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
-    return _of_trained_network(setup, answers, "codes")
-
-
-def _exported(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
-    return _of_trained_network(setup, answers, "exported")
+    return Request(setup.recipe, dtype, (part,)), setup.arrays | weights
 
 
 def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays]:
@@ -119,15 +122,20 @@ def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays
     return dataclasses.replace(request, saved_steps=(last,), learning_rates=setup.learning_rates), setup.arrays | state
 
 
+_FLIPS = ("float32", "float64-forward")
 # each after those it builds on
 REQUESTS = {
     "float32": Planned(_float32),
     "float64": Planned(_float64),
+    "float64-forward": Planned(_forward, sides=(REFERENCE,), on_cpu=True),
     "smooth": Planned(_smooth),
     "score": Planned(_score),
-    "stages": Planned(_stages, needs=("float32",)),
-    "flipfree": Planned(_flipfree, needs=("float32",)),
-    "trained": Planned(_trained, needs=("float32",)),
+    "stages": Planned(partial(_stages, "float32"), needs=("float32",)),
+    "float64-stages": Planned(partial(_stages, "float64"), needs=("float32",), on_cpu=True),
+    "flipfree": Planned(partial(_flipfree, "float32"), needs=_FLIPS),
+    "float64-flipfree": Planned(partial(_flipfree, "float64"), needs=_FLIPS, on_cpu=True),
+    "trained": Planned(partial(_trained, "codes", "float32"), needs=("float32",)),
+    "float64-trained": Planned(partial(_trained, "codes", "float64"), needs=("float32",), on_cpu=True),
     "resumed": Planned(_resumed, needs=("float64",)),
-    "exported": Planned(_exported, needs=("float32",), batched=False),
+    "exported": Planned(partial(_trained, "exported", "float32"), needs=("float32",), batched=False),
 }

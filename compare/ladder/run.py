@@ -10,13 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from compare.frameworks.worker import Worker
+from compare.ladder.accuracy import RULE
 from compare.ladder.faults import NO_FAULT, Fault
 from compare.ladder.limits import LIMITS
-from compare.ladder.records import Record
+from compare.ladder.records import Record, shown_limit
 from compare.ladder.report import ALIGN_FILE
 from compare.ladder.rungs import RUNGS, Rung
 from compare.ladder.session import LadderSession
 from compare.ladder.setup import Scale, make_setup
+from compare.ladder.smallest import Smallest, short, smallest_faults
 from shared.system.files import write_json
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
@@ -32,24 +34,38 @@ def align(
     out: Path,
     fault: Fault = NO_FAULT,
     rungs: Sequence[Rung] = RUNGS,
+    smallest: bool = False,
 ) -> dict:
     """Run ``rungs`` at one scale; print the verdict, write ``align.json`` and return its contents.
 
-    ``align.json`` is that of a whole ladder: some rungs alone, which prove less, are written beside it.
+    ``align.json`` is that of a whole ladder: some rungs alone, which prove less, are written beside it. ``smallest``:
+    when the ladder has passed, also find the smallest size of every fault that is still caught.
     """
     setup = make_setup(scale, bits)
     with tempfile.TemporaryDirectory() as folder:
         rows = run_rungs(LadderSession(setup, workers, device, Path(folder), fault), rungs)
-    passed, is_whole = all(row["passed"] for row in rows), set(rungs) == set(RUNGS)
+        passed, is_whole = all(row["passed"] for row in rows), set(rungs) == set(RUNGS)
+        brief = LadderSession(make_setup(short(scale), bits), workers, device, Path(folder))
+        faults = _print_smallest(brief, rows) if smallest and passed else []
     size = f"{scale.input_px} px, width x{scale.width:g}, {bits} bits"
     verdict = f"{scale.name} ladder ({size}): {_verdict(rows, is_whole)}"
     print(verdict, flush=True)
     limits = {name: limit._asdict() for name, limit in LIMITS.items()}
     report = {"scale": dataclasses.asdict(scale), "bits": bits, "planted": fault.name, "passed": passed}
-    report |= {"verdict": verdict, "rungs": rows, "limits": limits}
+    report |= {"verdict": verdict, "rungs": rows, "rule": RULE, "limits": limits}
+    report |= {"smallest_faults": [fault._asdict() for fault in faults]} if smallest else {}
     stem = ALIGN_FILE.removesuffix(".json") + ("" if scale.name == "quick" else f"-{scale.name}")
     write_json(out / f"{stem}{'' if is_whole else '-some-rungs'}.json", report)
     return report
+
+
+def _print_smallest(session: LadderSession, rows: list[dict]) -> list[Smallest]:
+    print("the smallest size of each fault that is still caught, among its own size halved again and again:")
+    found = []
+    for fault in smallest_faults(session, {row["rung"] for row in rows if not row["limit"]}):
+        found.append(fault)
+        print(fault, flush=True)
+    return found
 
 
 def _verdict(rows: list[dict], is_whole: bool) -> str:
@@ -112,7 +128,7 @@ def _summary(rung: str, shows: str, records: list[Record], seconds: float) -> di
 
 def _plain(record: Record) -> dict:
     fields = record._asdict()
-    for name in ("left_out", "growth_step", "differing_bits"):  # few records have them
+    for name in ("left_out", "growth_step", "differing_bits", "errors"):  # few records have them
         if fields[name] == Record._field_defaults[name]:
             del fields[name]
     return {name: None if value != value else value for name, value in fields.items()}  # noqa: PLR0124 - NaN
@@ -120,7 +136,7 @@ def _plain(record: Record) -> dict:
 
 def _line(row: dict) -> str:
     mark = "pass" if row["passed"] else "FAIL"
-    measured = f"{row['measured']:.1e} of {row['limit']:.0e}" if row["limit"] else "exact"
+    measured = f"{row['measured']:.1e} of {shown_limit(row['limit'])}" if row["limit"] else "exact"
     line = f"{mark}  {row['rung']:20} {row['comparisons']:4} comparisons  {measured:20} {row['shows']}"
     return line + "".join(f"; {name} left out, since a package is missing" for name in row["left_out"])
 

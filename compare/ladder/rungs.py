@@ -40,15 +40,18 @@ class Rung(NamedTuple):
 
 
 _BOTH = ("float32", "float64")
+_STAGES = ("float32", "stages", "float64-stages")
+_FLIPFREE = (*_BOTH, "float64-forward", "flipfree", "float64-flipfree")
+_EXPORTED = ("float32", "trained", "float64-trained", "exported")
 RUNGS = (
     Rung("environment", "both frameworks are there, in float32 without TF32", environment, needs=()),
     Rung("split and order", "the same images in the same order with the same masks", split_and_order, ("float32",)),
     Rung("pixels", "the same network input, bit for bit", pixels, ("float32",)),
     Rung("weights", "weights go in and come back bit for bit", weights, ("float32",)),
-    Rung("forward", "every layer's output", forward, _BOTH),
-    Rung("single step", "every layer's output from the other side's input", single_step, ("float32", "stages")),
+    Rung("forward", "every layer's output", forward, (*_BOTH, "float64-forward")),
+    Rung("single step", "every layer's output from the other side's input", single_step, _STAGES),
     Rung("losses", "each loss term, and by its definition in NumPy", losses, _BOTH),
-    Rung("gradients", "of all parameters, of the feature and of the pixels", gradients, (*_BOTH, "flipfree")),
+    Rung("gradients", "of all parameters, of the feature and of the pixels", gradients, _FLIPFREE),
     Rung(
         "straight-through", "the gradient through the sign is its closed form, at 0 too", straight_through, ("float64",)
     ),
@@ -57,15 +60,10 @@ RUNGS = (
     Rung("optimiser steps", "many steps across a rate drop, against NumPy", optimiser_steps, _BOTH),
     Rung("trajectory", "training with dropout, in float64 lockstep", trajectory, _BOTH),
     Rung("rates", "the rate of every epoch, read back from the optimiser", rates, ("float32",)),
-    Rung("codes", "codes of a trained network", codes, ("trained",)),
+    Rung("codes", "codes of a trained network", codes, ("trained", "float64-trained")),
     Rung("score", "the score of identical codes", score, ("score",)),
     Rung("cross-resume", "training begun in one framework goes on in the other", cross_resume, ("float64", "resumed")),
-    Rung(
-        "exported",
-        "exported models, ONNX among them, beside both networks",
-        exported,
-        ("float32", "trained", "exported"),
-    ),
+    Rung("exported", "exported models, ONNX among them, beside both networks", exported, _EXPORTED),
 )
 
 

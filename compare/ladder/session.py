@@ -10,7 +10,7 @@ import numpy as np
 from compare.frameworks.records import SIDES
 from compare.frameworks.worker import Worker, side_by_side
 from compare.ladder.faults import NO_FAULT, Fault
-from compare.ladder.requests import REQUESTS, Answers, trained_weights, with_needs
+from compare.ladder.requests import REFERENCE, REQUESTS, Answers, trained_weights, with_needs
 from compare.ladder.setup import Setup
 from shared.worker.probe import Arrays
 
@@ -56,13 +56,21 @@ class LadderSession:
         other, reference = SIDES
         return self.of(other, name), self.of(reference, name)
 
+    def sides(self, name: str) -> dict[str, Arrays]:
+        """The answers of both sides to the request ``name``."""
+        return {side: self.of(side, name) for side in SIDES}
+
+    def exact(self, name: str) -> Arrays:
+        """The reference's answer to a request in float64, by which the float32 answers of both sides are judged."""
+        return self.of(REFERENCE, name)
+
     def trained_weights(self) -> Arrays:
         """The weights that the reference has after the float32 trajectory."""
         self.require(["float32"])
         return trained_weights(self.setup, self.answers)
 
     def _has(self, name: str) -> bool:
-        return all((side, name) in self.answers for side in SIDES)
+        return all((side, name) in self.answers for side in REQUESTS[name].sides)
 
     def _can_be_asked(self, name: str) -> bool:
         return not self._has(name) and all(map(self._has, REQUESTS[name].needs))
@@ -73,6 +81,7 @@ class LadderSession:
 
     def _ask_one(self, side: str, names: list[str]) -> None:
         folder = self.folder / self.setup.scale.name / side
+        names = [name for name in names if side in REQUESTS[name].sides]
         missing = [name for name in names if not self._is_reusable(side, name)]
         request_files = {name: folder / "requests" / f"{name}.npz" for name in missing}
         for name, file in request_files.items():
@@ -80,12 +89,17 @@ class LadderSession:
             if self._has_fault(side):
                 request, arrays = self.fault.corrupt_request(name, request, dict(arrays))
             request.save(file, arrays)
-        if request_files:
-            files = map(str, request_files.values())
-            self.workers[side].output_of_verb("probe", *files, "--out", str(folder), "--device", self.device)
+        for device, files in self._by_device(request_files).items():
+            self.workers[side].output_of_verb("probe", *map(str, files), "--out", str(folder), "--device", device)
         for name in names:
             answer = _read(folder / f"{name}.npz") if name in request_files else self.baseline[side, name]
             self.answers[side, name] = self._corrupted(side, name, answer)
+
+    def _by_device(self, request_files: dict[str, Path]) -> dict[str, list[Path]]:
+        files: dict[str, list[Path]] = {}
+        for name, file in request_files.items():
+            files.setdefault("cpu" if REQUESTS[name].on_cpu else self.device, []).append(file)
+        return files
 
     def _is_reusable(self, side: str, name: str) -> bool:
         # a request that builds on answers may build on those of the side that has the fault

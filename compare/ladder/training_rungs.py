@@ -4,7 +4,7 @@ import numpy as np
 
 from compare.frameworks.records import SIDES
 from compare.ladder import numpy_reference
-from compare.ladder.limits import LIMITS
+from compare.ladder.accuracy import compare_bits, compare_pair, compare_sides
 from compare.ladder.records import Record, check, compare, compare_sets, growth_record
 from compare.ladder.session import LadderSession
 from shared.worker.probe import WEIGHT, prefixed, take
@@ -24,10 +24,13 @@ def _optimiser(rung: str, session: LadderSession, steps: int) -> list[Record]:
     setup, records = session.setup, []
     for dtype in setup.scale.optimiser_dtypes:
         expected = numpy_reference.optimiser_state(setup.recipe, setup.arrays, setup.learning_rates[:steps], dtype)
-        for side in SIDES:
-            state = take(session.of(side, dtype), f"optimizer.{steps}.")
-            compared = compare_sets(rung, state, expected, f"optimiser {dtype}")
-            records += [record._replace(name=f"{side} {dtype} {record.name}") for record in compared]
+        states = {side: take(answer, f"optimizer.{steps}.") for side, answer in session.sides(dtype).items()}
+        if dtype == "float32":
+            records += compare_sides(rung, states, expected, prefix="float32 ")
+            continue
+        for side, state in states.items():
+            both = (prefixed(f"{side} {dtype} ", arrays) for arrays in (state, expected))
+            records += compare_sets(rung, *both, f"optimiser {dtype}")
     return records
 
 
@@ -65,17 +68,16 @@ def rates(rung: str, session: LadderSession) -> list[Record]:
 
 
 def codes(rung: str, session: LadderSession) -> list[Record]:
-    """A trained network gives the same codes, except for bits whose hash logits are within the limit of 0."""
-    ours, reference = (answer["features"] for answer in session.pair("trained"))
-    scale = float(np.abs(reference).max())
-    records = [compare(rung, "features of a trained network", ours, reference, "forward float32")]
-    differing = np.argwhere((ours > 0) != (reference > 0))
-    limit = LIMITS["code margin"].value
-    for image, bit in differing:
-        bit_margin = float(min(abs(ours[image, bit]), abs(reference[image, bit])) / scale)
-        name = f"image {image} bit {bit} differs"
-        records.append(Record(rung, name, bit_margin <= limit, limit, max_relative=bit_margin))
-    return records
+    """A trained network gives the same codes, except for bits whose hash logits are within rounding of 0."""
+    logits = {side: answer["features"] for side, answer in session.sides("trained").items()}
+    same, exact = (answer["features"] for answer in session.pair("float64-trained"))
+    pair = {side: (values, exact) for side, values in logits.items()}
+    bits = {side: values > 0 for side, values in logits.items()}
+    return [
+        compare_pair(rung, "features of a trained network", pair),
+        compare(rung, "float64 features of a trained network", same, exact, "forward float64"),
+        compare_bits(rung, "codes of a trained network", bits, logits, exact),
+    ]
 
 
 def score(rung: str, session: LadderSession) -> list[Record]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from compare.ladder.records import shown_limit
 from compare.page.content import content
 from compare.page.curves import Picture
 from compare.page.data import read_suite
@@ -29,6 +30,7 @@ def write_report(out: Path, table: ComparisonTable | None = None) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["shown_limit"] = shown_limit
     templates.filters["svg"] = lambda picture: _draw(out, picture)
     page = templates.get_template("report.html.j2").render(content(read_suite(out, table)))
     write_text(out / REPORT_FILE, page)

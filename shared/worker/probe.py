@@ -23,7 +23,7 @@ from shared.system.errors import UserError
 from shared.system.files import atomic_path
 from shared.worker.contract import Arrays, Masks, Side
 
-WEIGHT, MOMENTUM, GRADIENT, STAGE = "weight.", "momentum.", "gradient.", "stage."
+WEIGHT, MOMENTUM, GRADIENT, STAGE, IMAGE = "weight.", "momentum.", "gradient.", "stage.", "image."
 _DIFFERENCE_STEP = 1e-6
 
 
@@ -126,16 +126,30 @@ class Probe:
     def stages(self) -> Arrays:
         masks = self.batch(0).masks
         inputs = take(self.arrays, STAGE)
-        return {f"{STAGE}{name}": self.side.stage(name, x, masks) for name, x in inputs.items()}
+        dtype = self.request.dtype
+        return {f"{STAGE}{name}": self.side.stage(name, x.astype(dtype), masks) for name, x in inputs.items()}
 
     def gradients(self) -> Arrays:
         return self.side.backward(*self.batch(0))
 
+    def image_losses(self) -> Arrays:
+        """Loss terms (N,) of each image of the first batch alone, and the logits that they follow from."""
+        batch = self.batch(0)
+        answers: dict[str, list[np.ndarray]] = {}
+        for image in (slice(place, place + 1) for place in range(len(batch.labels))):
+            masks = tuple(mask[image] for mask in batch.masks)
+            result = self.side.backward(batch.pixels[image], batch.labels[image], masks)
+            for name in ("cross_entropy", "penalty", "loss", "logits", "feature"):
+                answers.setdefault(name, []).append(result[name])
+        joined = {name: np.concatenate([np.atleast_1d(value) for value in values]) for name, values in answers.items()}
+        return prefixed(IMAGE, joined)
+
     def differences(self) -> Arrays:
-        """Central differences of the loss along one random direction per parameter, float64."""
+        """Central differences of the loss along one of ``directions`` per parameter, float64."""
         start, batch = self._state(WEIGHT), self.batch(0)
+        gradients = take(self.side.backward(*batch), GRADIENT)
         slopes = {}
-        for name, direction in directions(self.request.recipe).items():
+        for name, direction in directions(self.request.recipe, gradients).items():
             losses = []
             for sign in (1, -1):
                 moved = start[name] + sign * _DIFFERENCE_STEP * direction
@@ -197,18 +211,26 @@ class Probe:
 # fmt: off
 PARTS: dict[str, Callable[[Probe], Arrays]] = {
     "inputs": Probe.inputs, "pixels": Probe.pixels, "weights": Probe.weights, "forward": Probe.forward,
-    "stages": Probe.stages, "gradients": Probe.gradients, "differences": Probe.differences,
+    "stages": Probe.stages, "gradients": Probe.gradients, "image_losses": Probe.image_losses,
+    "differences": Probe.differences,
     "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "learning_rates": Probe.learning_rates,
     "codes": Probe.codes, "score": Probe.score, "exported": Probe.exported,
 }
 # fmt: on
 
 
-def directions(recipe: Recipe) -> Arrays:
-    """One random unit direction, float64, per parameter."""
+def directions(recipe: Recipe, gradients: Arrays) -> Arrays:
+    """One unit direction, float64, per parameter: halfway between a random one and that of its gradient.
+
+    A random one alone is almost at a right angle to the gradient of a large parameter, and its slope almost 0.
+    """
     generator = np.random.RandomState(recipe.seed)
-    drawn = {p.name: generator.standard_normal(p.shape) for p in parameters(recipe)}
-    return {name: array / np.linalg.norm(array) for name, array in drawn.items()}
+    drawn = {p.name: _unit(generator.standard_normal(p.shape)) for p in parameters(recipe)}
+    return {name: _unit(random + _unit(gradients[name])) for name, random in drawn.items()}
+
+
+def _unit(array: np.ndarray) -> np.ndarray:
+    return array / max(np.linalg.norm(array), np.finfo(np.float64).tiny)
 
 
 def injected_gradients(recipe: Recipe, step: int, dtype: str) -> Arrays:

@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
-import re
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ from compare import align
 from compare.frameworks.worker import Worker
 from compare.ladder.faults import FAULTS
 from compare.ladder.limits import LIMITS
-from compare.ladder.records import compare, compare_sets
 from compare.ladder.requests import REQUESTS, with_needs
 from compare.ladder.run import run_rungs
 from compare.ladder.rungs import RUNGS, rungs_called
 from compare.ladder.session import LadderSession
 from compare.ladder.setup import Scale, Setup, ladder_recipe, make_inputs, make_setup
+from compare.ladder.smallest import smallest_faults, smallest_size
 from compare.page.more_figures import growth_points
 from shared.system.errors import UserError
 from shared.worker.probe import STAGE
@@ -26,6 +26,9 @@ from tests import helpers
 TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
 BITS = 12
 OTHER_RUNGS = ("forward", "gradients", "exported")
+SIZED = [name for name, fault in FAULTS.items() if fault.size]
+# the answers are corrupted, and no framework is asked again
+REUSING = [name for name in SIZED if not FAULTS[name].touches_requests]
 
 
 class RecordedWorker(Worker):
@@ -240,46 +243,38 @@ def test_some_rungs_alone_leave_the_report_of_a_whole_ladder_alone(tmp_path):
     assert [rung["rung"] for rung in report["rungs"]] == ["environment"]
 
 
-@pytest.mark.parametrize(
-    "corrupt",
-    [
-        lambda a: a.T,
-        lambda a: a[:1],
-        lambda a: a.astype(np.float64),
-        lambda a: np.where(a == a.max(), np.nan, a),
-        lambda a: a + np.float32(1e-3),
-        lambda a: a[None],
-    ],
-)
-def test_comparison_is_strict(corrupt):
-    good = np.arange(12, dtype=np.float32).reshape(3, 4)
-    assert compare("r", "x", good, good.copy(), "forward float32").passed
-    assert not compare("r", "x", corrupt(good), good, "forward float32").passed
-    assert not compare("r", "x", good, corrupt(good), "forward float32").passed
+def test_limits_of_float32_are_derived_from_both_errors(baseline):
+    """Each is in the records: both errors, of which neither is more than twice the other plus one rounding."""
+    records = [record for row in baseline[1] for record in row["records"] if "errors" in record]
+    assert {record["rung"] for record in records} == {
+        *("forward", "single step", "losses", "gradients", "optimiser step", "optimiser steps", "codes", "exported")
+    }
+    for record in records:
+        small, large = sorted(record["errors"].values())
+        if record["rung"] == "gradients":  # judged by the least accurate tensor of the whole pass
+            assert record["limit"] >= 2 * small + 2**-23
+            assert record["max_relative"] in (small, large)
+        else:
+            assert (record["max_relative"], record["limit"]) == (large, pytest.approx(2 * small + 2**-23))
+    assert not any("float32" in name for name in LIMITS)
 
 
-def test_missing_and_extra_names_fail():
-    a = {"x": np.zeros(2), "y": np.ones(2)}
-    for ours, reference in ((a, {"x": a["x"]}), ({"x": a["x"]}, a)):
-        records = compare_sets("r", ours, reference, "exact")
-        assert [r.name for r in records if not r.passed] == ["y"]
+def test_float64_by_which_others_are_judged_is_computed_on_the_cpu(baseline, tmp_path):
+    """Whatever the device of the ladder: only these are asked for on the CPU, and the files of a device go together."""
 
+    class OnOneDevice(RecordedWorker):
+        def output_of_verb(self, *arguments):
+            *rest, device = arguments
+            asked.append((device, {Path(name).stem for name in rest if name.endswith(".npz")}))
+            return super().output_of_verb(*rest, "cpu")
 
-def test_worst_place_and_scale_are_reported():
-    reference = np.full((2, 3), 10.0)
-    ours = reference.copy()
-    ours[1, 2] += 1e-12
-    record = compare("r", "x", ours, reference, "forward float64")
-    assert record.worst_index == (1, 2)
-    assert record.max_relative == pytest.approx(record.max_abs / 10)
-    assert record.passed
-
-
-def test_every_limit_leaves_room_above_what_was_measured():
-    measured = {name: re.search(r"measured up to ([\d.e-]+\d)", limit.reason) for name, limit in LIMITS.items()}
-    assert {name for name, measurement in measured.items() if not measurement} == {"exact", "code margin"}
-    for name, measurement in measured.items():
-        assert measurement is None or 0 < float(measurement[1]) < LIMITS[name].value / 2
+    asked = []
+    workers = {name: OnOneDevice(name, threads=1) for name in ("paddle", "torch")}
+    session = LadderSession(baseline[0].setup, workers, "cuda", tmp_path)
+    (row,) = run_rungs(session, rungs_called(["codes"]))
+    assert row["passed"]
+    trained = [("cuda", {"trained"}), ("cpu", {"float64-trained"})]
+    assert sorted(asked, key=str) == sorted([("cuda", {"float32"}), *trained] * 2, key=str)
 
 
 def test_the_report_finds_the_growth_of_the_difference(baseline):
@@ -287,6 +282,30 @@ def test_the_report_finds_the_growth_of_the_difference(baseline):
     steps = [step for step, _, _ in growth_points({"rungs": rungs})]
     assert steps == [step for step in session.setup.saved_steps if step <= TINY.steps]
     assert steps[-1] == TINY.steps
+
+
+def is_caught(first, fault, folder):
+    (row,) = run_rungs(session_beside(first, folder, fault=fault), rungs_called([fault.rung]))
+    return not row["passed"]
+
+
+@pytest.mark.parametrize("name", REUSING)
+def test_half_the_smallest_size_is_overlooked(name, baseline, tmp_path):
+    fault = FAULTS[name]
+    smallest = smallest_size(fault, lambda fault: is_caught(baseline, fault, tmp_path))
+    assert is_caught(baseline, fault.of_size(smallest), tmp_path)
+    assert not is_caught(baseline, fault.of_size(smallest / 2), tmp_path)
+
+
+@pytest.mark.slow
+def test_every_fault_is_listed_with_its_smallest_size(baseline):
+    session, rows, _ = baseline
+    found = list(smallest_faults(session, {row["rung"] for row in rows if not row["limit"]}))
+    assert [smallest.fault for smallest in found] == list(FAULTS)
+    assert [smallest.fault for smallest in found if smallest.smallest] == SIZED
+    assert not any(smallest.missed for smallest in found)
+    exact = {smallest.rung for smallest in found if str(smallest).endswith("exact: any")}
+    assert exact == {"environment", "split and order", "pixels", "weights", "rates", "score"}
 
 
 @pytest.mark.slow
