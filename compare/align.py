@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--smallest-faults", action="store_true", help="then find the smallest size of each fault that is still caught")
     add("--plant", dest="inject", choices=("list", *FAULTS), help=argparse.SUPPRESS)  # its name in older versions
     add("--out", type=Path, default=Path("runs/align"), metavar="DIR", help="folder for align.json")
+    add("--alone", choices=SIDES, metavar="FRAMEWORK", help="one framework alone: on --device beside itself on the CPU")
     machine = parser.add_argument_group("the machine")
     machine.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where both compute")
     add_python_options(machine)
@@ -65,10 +66,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     fault = FAULTS.get(arguments.inject, NO_FAULT)
     if fault.rung and fault.rung not in [rung.name for rung in rungs]:
         raise UserError(f"--rungs: expected {hyphenated(fault.rung)} among them, the rung that catches {fault.name}")
+    if arguments.alone and (fault.rung or arguments.smallest_faults):
+        raise UserError("--alone: expected no fault, which one of two frameworks has; leave --inject and the like out")
     if arguments.smallest_faults and (fault.rung or arguments.rungs):
         raise UserError("--smallest-faults: expected a whole ladder without a fault; leave --inject and --rungs out")
     check_writable(arguments.out)
-    workers = {name: Worker(name, named_python(arguments, name), threads=1) for name in SIDES}
+    workers = _workers(arguments)
     given = arguments.bits, workers, arguments.device, arguments.out, fault, rungs
     reports = [align(quick_scale(arguments.steps), *given, smallest=arguments.smallest_faults)]
     if arguments.full:
@@ -77,6 +80,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     missed = [fault for fault in found if fault["size"] and not fault["smallest"]]
     if missed or not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)
+
+
+def _workers(arguments: argparse.Namespace) -> dict[str, Worker]:
+    """Of the other side, then of the reference."""
+    frameworks = {name: name for name in SIDES}
+    if arguments.alone:
+        frameworks = {arguments.alone: arguments.alone, f"{arguments.alone} on the CPU": arguments.alone}
+    return {side: Worker(name, named_python(arguments, name), threads=1) for side, name in frameworks.items()}
 
 
 def _list_faults() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compare.frameworks.records import FRAMEWORKS, SIDES
+from compare.frameworks.records import FRAMEWORKS
 from compare.ladder import numpy_reference
 from compare.ladder.accuracy import compare_bits, compare_pair
 from compare.ladder.records import Record, check
@@ -13,19 +13,20 @@ from shared.worker.probe import Arrays, take
 
 def exported(rung: str, session: LadderSession) -> list[Record]:
     """Codes and hash logits of every exported model match both networks'; its probabilities follow from its code."""
-    network_logits = {side: session.of(side, "trained")["features"] for side in SIDES}
+    network_logits = {side: session.of(side, "trained")["features"] for side in session.setup.sides}
     exact = session.exact("float64-trained")["features"]
     classifier = session.trained_weights()["classifier.weight"]
-    answers = {side: session.of(side, "exported") for side in SIDES}
+    answers = {side: session.of(side, "exported") for side in session.setup.sides}
     records = []
-    for writer, form in ((side, form) for side in reversed(SIDES) for form in FRAMEWORKS[side].export_formats):
+    writers = {side: FRAMEWORKS[session.workers[side].framework] for side in reversed(session.setup.sides)}
+    for writer, form in ((side, form) for side, record in writers.items() for form in record.export_formats):
         answer = answers[writer]
         if LEFT_OUT + form in answer:
             note = f"left out: {answer[LEFT_OUT + form]}"
             records.append(Record(rung, form, True, None, note=note, left_out=True))
             continue
         outputs = take(answer, f"{form}.")
-        for side in SIDES:
+        for side in session.setup.sides:
             logits = {form: outputs["feature"], side: network_logits[side]}
             bits = {form: outputs["code"] == 1, side: network_logits[side] > 0}
             pair = {name: (values, exact) for name, values in logits.items()}

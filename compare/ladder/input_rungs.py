@@ -1,6 +1,5 @@
 """Rungs of what goes into a network: environment, split and order, pixels, weights."""
 
-from compare.frameworks.records import SIDES
 from compare.ladder.records import Record, check, compare_sets
 from compare.ladder.session import LadderSession
 from shared.worker.probe import WEIGHT, prefixed, take
@@ -8,13 +7,14 @@ from shared.worker.probe import WEIGHT, prefixed, take
 
 def environment(rung: str, session: LadderSession) -> list[Record]:
     """Both frameworks answer, in float32, with TF32 off."""
-    environments = {side: session.environment(side) for side in SIDES}
+    environments = {side: session.environment(side) for side in session.setup.sides}
     records = []
     for side, environment in environments.items():
+        framework = session.workers[side].framework
         tf32 = environment["variables"]["NVIDIA_TF32_OVERRIDE"]
         precision = environment["precision"]
         switches = [value for name, value in precision.items() if name.endswith(("tf32", "switch"))]
-        records.append(check(rung, f"{side}: is {side}", environment["framework"] == side))
+        records.append(check(rung, f"{side}: is {framework}", environment["framework"] == framework))
         records.append(check(rung, f"{side}: TF32 off", tf32 == "0" and not any(switches), f"override {tf32}"))
         records.append(check(rung, f"{side}: float32", precision["dtype"] == "float32"))
         records.append(check(rung, f"{side}: fp32", precision["precision"] == "fp32"))
@@ -39,7 +39,7 @@ def weights(rung: str, session: LadderSession) -> list[Record]:
     """Weights come back from each framework as they went in."""
     sent = prefixed(WEIGHT, take(session.setup.arrays, WEIGHT))
     records = []
-    for side in SIDES:
+    for side in session.setup.sides:
         returned = prefixed(WEIGHT, take(session.of(side, "float32"), WEIGHT))
         records += [r._replace(name=f"{side}: {r.name}") for r in compare_sets(rung, returned, sent, "exact")]
     return records

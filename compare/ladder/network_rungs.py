@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from compare.frameworks.records import SIDES
 from compare.ladder import numpy_reference
 from compare.ladder.accuracy import allowed_distances, compare_bits, compare_pair, compare_sides, own_errors
 from compare.ladder.flips import Flip, find_flips
@@ -17,13 +16,13 @@ LOSSES = ("cross_entropy", "penalty", "loss")
 def forward(rung: str, session: LadderSession) -> list[Record]:
     """Every stage of the training pass, with the errors of the stages before it."""
     sides, exact = _stage_outputs(session)
-    bits = {side: session.of(side, "float32")[f"{STAGE}sign"] > 0 for side in SIDES}
+    bits = {side: session.of(side, "float32")[f"{STAGE}sign"] > 0 for side in session.setup.sides}
     logits = {side: outputs["hash"] for side, outputs in sides.items()}
     records = compare_sides(rung, sides, exact, prefix="float32 ")
     records.append(compare_bits(rung, "float32 sign", bits, logits, exact["hash"]))
-    pools = {side: _pools(session, side, "float32") for side in SIDES}
+    pools = {side: _pools(session, side, "float32") for side in session.setup.sides}
     records.append(compare_pair(rung, "float32 flatten, by its definition", pools))
-    return records + [record for side in SIDES for record in _forward_float64(rung, session, side)]
+    return records + [record for side in session.setup.sides for record in _forward_float64(rung, session, side)]
 
 
 def _pools(session: LadderSession, side: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +38,7 @@ def _stage_outputs(session: LadderSession) -> tuple[dict[str, Arrays], Arrays]:
 
     Of the classifier, for the images to which all three give the same code.
     """
-    passes = {side: take(session.of(side, "float32"), STAGE) for side in SIDES}
+    passes = {side: take(session.of(side, "float32"), STAGE) for side in session.setup.sides}
     exact = take(session.exact("float64-forward"), STAGE)
     same_code = np.logical_and.reduce([(p["sign"] == exact["sign"]).all(axis=1) for p in passes.values()])
     for outputs in (*passes.values(), exact):
@@ -64,7 +63,7 @@ def _forward_float64(rung: str, session: LadderSession, side: str) -> list[Recor
 
 def single_step(rung: str, session: LadderSession) -> list[Record]:
     """Each stage of one side fed with the other side's input: a local error is distinguished from an inherited one."""
-    other, reference = SIDES
+    other, reference = session.setup.sides
     ours, whole = take(session.of(other, "stages"), STAGE), take(session.of(reference, "float32"), STAGE)
     same, exact = (take(answer, STAGE) for answer in session.pair("float64-stages"))
     sides = {other: ours, reference: whole}
@@ -81,13 +80,13 @@ def losses(rung: str, session: LadderSession) -> list[Record]:
     """Each loss term agrees between the sides in float64, and with its definition in both dtypes."""
     ours, reference = ({f"float64 {name}": answer[name] for name in LOSSES} for answer in session.pair("float64"))
     records = compare_sets(rung, ours, reference, "loss float64")
-    for side in SIDES:
+    for side in session.setup.sides:
         answer, definition = session.of(side, "float64"), _batch_losses(session, side, "float64")
         for name in LOSSES:
             label = f"{side} float64 {name}, by its definition"
             records.append(compare(rung, label, answer[name], definition[name], "loss float64"))
     for name in LOSSES:
-        pair = {side: _float32_losses(session, side, name) for side in SIDES}
+        pair = {side: _float32_losses(session, side, name) for side in session.setup.sides}
         records.append(compare_pair(rung, f"float32 {name}, by its definition", pair))
     return records
 
@@ -125,7 +124,7 @@ def gradients(rung: str, session: LadderSession) -> list[Record]:
     sides = {side: take(answer, GRADIENT) for side, answer in session.sides("flipfree").items()}
     exact = take(session.exact("float64-flipfree"), GRADIENT)
     passes = own_errors(*_stage_outputs(session)), own_errors(sides, exact)
-    own = {side: max(errors[side] for errors in passes) for side in SIDES}
+    own = {side: max(errors[side] for errors in passes) for side in session.setup.sides}
     return records + compare_sides(rung, sides, exact, own, prefix="float32 ") + _flip_records(rung, session)
 
 
@@ -133,7 +132,7 @@ def _flip_records(rung: str, session: LadderSession) -> list[Record]:
     """Every decision that differs from float64 must be as near to the other decision as rounding may reach."""
     exact, records = session.exact("float64-forward"), []
     passes = session.sides("float32")
-    for side in SIDES:
+    for side in session.setup.sides:
         for flip in find_flips(passes[side], exact):
             records.append(_flip_record(rung, side, flip, passes, exact))
     return records
@@ -152,7 +151,7 @@ def _flip_record(rung: str, side: str, flip: Flip, passes: dict[str, Arrays], ex
 def straight_through(rung: str, session: LadderSession) -> list[Record]:
     """The gradient of the hash logits is the closed form of a straight-through sign."""
     setup, records = session.setup, []
-    for side in SIDES:
+    for side in session.setup.sides:
         answer = session.of(side, "float64")
         inputs = setup.arrays, setup.first_labels, setup.recipe.penalty_weight
         expected = numpy_reference.hash_logit_gradient(answer, *inputs)
@@ -167,7 +166,7 @@ def straight_through(rung: str, session: LadderSession) -> list[Record]:
 def finite_differences(rung: str, session: LadderSession) -> list[Record]:
     """Where the classifier is 0 the loss is smooth, and its slopes are the gradients, relative to their length."""
     limit, records = LIMITS["finite differences"].value, []
-    for side in SIDES:
+    for side in session.setup.sides:
         answer = session.of(side, "smooth")
         gradients = take(answer, GRADIENT)
         for name, direction in directions(session.setup.recipe, gradients).items():

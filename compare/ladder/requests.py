@@ -7,14 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare.frameworks.records import SIDES
 from compare.ladder.flips import find_flips
 from compare.ladder.setup import Setup
 from shared.system.errors import UserError
 from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 
-OTHER = dict(zip(SIDES, reversed(SIDES), strict=True))
-REFERENCE = SIDES[1]
 # (side, name of a request) -> what that framework answered
 Answers = Mapping[tuple[str, str], Arrays]
 
@@ -23,14 +20,15 @@ class Planned(NamedTuple):
     """A request to come. ``make``: from the setup, the answers to the requests in ``needs``, and the side asked.
 
     ``batched``: asked along with others of which the answers are not needed yet, to start fewer processes; a slow one
-    is left until its rung is reached, which a ladder that fails before never does. ``sides``: those that are asked.
-    ``on_cpu``: computed on the CPU, whatever the ladder's device is, as a result that others are judged by.
+    is left until its rung is reached, which a ladder that fails before never does. ``of_both``: both sides are asked,
+    else the reference alone. ``on_cpu``: computed on the CPU, whatever the ladder's device is, as a result that others
+    are judged by.
     """
 
     make: Callable[[Setup, Answers, str], tuple[Request, Arrays]]
     needs: tuple[str, ...] = ()
     batched: bool = True
-    sides: tuple[str, ...] = SIDES
+    of_both: bool = True
     on_cpu: bool = False
 
 
@@ -45,7 +43,7 @@ def with_needs(names: Iterable[str]) -> list[str]:
 
 def trained_weights(setup: Setup, answers: Answers) -> Arrays:
     """The weights that the reference has after the float32 trajectory."""
-    return take(answers[REFERENCE, "float32"], f"trajectory.{setup.scale.steps}.{WEIGHT}")
+    return take(answers[setup.reference, "float32"], f"trajectory.{setup.scale.steps}.{WEIGHT}")
 
 
 def _both_dtypes(setup: Setup, dtype: str, steps: int, more: tuple[str, ...]) -> tuple[Request, Arrays]:
@@ -90,7 +88,7 @@ def _forward(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arra
 
 def _stages(dtype: str, setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
     """Every stage alone, on what went into it in the reference in float32: the output of the stage before."""
-    answer = answers[REFERENCE, "float32"]
+    answer = answers[setup.reference, "float32"]
     outputs = take(answer, STAGE)
     before = [answer["input"], *list(outputs.values())[:-1]]
     inputs = prefixed(STAGE, dict(zip(outputs, before, strict=True)))
@@ -99,8 +97,8 @@ def _stages(dtype: str, setup: Setup, answers: Answers, _side: str) -> tuple[Req
 
 def _flipfree(dtype: str, setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
     """Gradients of the first batch without the images in which a decision of either side differs from float64."""
-    exact = answers[REFERENCE, "float64-forward"]
-    flipped = {flip.image for side in SIDES for flip in find_flips(answers[side, "float32"], exact)}
+    exact = answers[setup.reference, "float64-forward"]
+    flipped = {flip.image for side in setup.sides for flip in find_flips(answers[side, "float32"], exact)}
     without_flips = [image for image in range(setup.scale.batch) if image not in flipped]
     if not without_flips:
         raise UserError("every image of the first batch has a flipped float32 decision; expected at least one without")
@@ -118,7 +116,7 @@ def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays
     """The second half of the float64 trajectory, from the state that the other framework reached."""
     half, last = setup.scale.resume_step, setup.scale.strict_steps
     request = Request(setup.recipe, "float64", ("trajectory",), first_step=half, num_steps=last - half)
-    state = take(answers[OTHER[side], "float64"], f"trajectory.{half}.")
+    state = take(answers[setup.beside(side), "float64"], f"trajectory.{half}.")
     return dataclasses.replace(request, saved_steps=(last,), learning_rates=setup.learning_rates), setup.arrays | state
 
 
@@ -127,7 +125,7 @@ _FLIPS = ("float32", "float64-forward")
 REQUESTS = {
     "float32": Planned(_float32),
     "float64": Planned(_float64),
-    "float64-forward": Planned(_forward, sides=(REFERENCE,), on_cpu=True),
+    "float64-forward": Planned(_forward, of_both=False, on_cpu=True),
     "smooth": Planned(_smooth),
     "score": Planned(_score),
     "stages": Planned(partial(_stages, "float32"), needs=("float32",)),

@@ -38,16 +38,20 @@ def align(
 ) -> dict:
     """Run ``rungs`` at one scale; print the verdict, write ``align.json`` and return its contents.
 
-    ``align.json`` is that of a whole ladder: some rungs alone, which prove less, are written beside it. ``smallest``:
-    when the ladder has passed, also find the smallest size of every fault that is still caught.
+    ``workers``: the other framework's and the reference's by side, or one framework's twice, which is compared on
+    ``device`` with itself on the CPU. ``align.json`` is that of a whole ladder between two frameworks: what proves less
+    is written beside it. ``smallest``: when the ladder has passed, also find the smallest size of every fault that is
+    still caught.
     """
-    setup = make_setup(scale, bits)
+    setup = make_setup(scale, bits, tuple(workers))
     with tempfile.TemporaryDirectory() as folder:
         rows = run_rungs(LadderSession(setup, workers, device, Path(folder), fault), rungs)
         passed, is_whole = all(row["passed"] for row in rows), set(rungs) == set(RUNGS)
-        brief = LadderSession(make_setup(short(scale), bits), workers, device, Path(folder))
+        brief = LadderSession(make_setup(short(scale), bits, setup.sides), workers, device, Path(folder))
         faults = _print_smallest(brief, rows) if smallest and passed else []
+    alone = _alone(workers)
     size = f"{scale.input_px} px, width x{scale.width:g}, {bits} bits"
+    size += f", {alone} on {device} beside the CPU" if alone else ""
     verdict = f"{scale.name} ladder ({size}): {_verdict(rows, is_whole)}"
     print(verdict, flush=True)
     limits = {name: limit._asdict() for name, limit in LIMITS.items()}
@@ -55,8 +59,14 @@ def align(
     report |= {"verdict": verdict, "rungs": rows, "rule": RULE, "limits": limits}
     report |= {"smallest_faults": [fault._asdict() for fault in faults]} if smallest else {}
     stem = ALIGN_FILE.removesuffix(".json") + ("" if scale.name == "quick" else f"-{scale.name}")
-    write_json(out / f"{stem}{'' if is_whole else '-some-rungs'}.json", report)
+    write_json(out / f"{stem}{f'-{alone}' if alone else ''}{'' if is_whole else '-some-rungs'}.json", report)
     return report
+
+
+def _alone(workers: dict[str, Worker]) -> str:
+    """The framework of both sides where there is one only."""
+    other, reference = (worker.framework for worker in workers.values())
+    return other if other == reference else ""
 
 
 def _print_smallest(session: LadderSession, rows: list[dict]) -> list[Smallest]:

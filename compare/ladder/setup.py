@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compare.frameworks.records import SIDES
 from shared.config.randomness import dropout_mask, uniform_weights
 from shared.config.recipe import PRESETS, Recipe
 from shared.network.alexnet import hidden_units, parameters, pooled_units
@@ -36,11 +37,24 @@ class Scale:
 
 @dataclass(frozen=True)
 class Setup:
-    """The inputs of one ladder; ``arrays`` are those of ``make_inputs``."""
+    """The inputs of one ladder; ``arrays`` are those of ``make_inputs``.
+
+    ``sides`` are compared: that of the reference is the second.
+    """
 
     scale: Scale
     recipe: Recipe
     arrays: Arrays
+    sides: tuple[str, str] = SIDES
+
+    @property
+    def reference(self) -> str:
+        """The side that the other is compared with."""
+        return self.sides[1]
+
+    def beside(self, side: str) -> str:
+        """The side that is not ``side``."""
+        return self.sides[1 - self.sides.index(side)]
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
@@ -64,10 +78,10 @@ class Setup:
         return self.arrays["labels"][self.arrays["order"][0]]
 
 
-def make_setup(scale: Scale, bits: int) -> Setup:
-    """The inputs of a ladder of ``scale`` and code length ``bits``; equal for equal arguments."""
+def make_setup(scale: Scale, bits: int, sides: tuple[str, str] = SIDES) -> Setup:
+    """The inputs of a ladder of ``scale`` and code length ``bits`` between two sides; equal for equal arguments."""
     recipe = ladder_recipe(scale, bits)
-    return Setup(scale, recipe, make_inputs(scale, recipe))
+    return Setup(scale, recipe, make_inputs(scale, recipe), sides)
 
 
 def ladder_recipe(scale: Scale, bits: int) -> Recipe:

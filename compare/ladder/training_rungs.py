@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from compare.frameworks.records import SIDES
 from compare.ladder import numpy_reference
 from compare.ladder.accuracy import compare_bits, compare_pair, compare_sides
 from compare.ladder.records import Record, check, compare, compare_sets, growth_record
@@ -63,7 +62,7 @@ def rates(rung: str, session: LadderSession) -> list[Record]:
     """The learning rate that the optimiser holds in every epoch of the recipe, by the published formula."""
     expected = numpy_reference.rates(session.setup.recipe)
     name = "rate of every epoch"
-    received = {side: session.of(side, "float32")["learning_rates"] for side in SIDES}
+    received = {side: session.of(side, "float32")["learning_rates"] for side in session.setup.sides}
     return [compare(rung, f"{side}: {name}", values, expected, "exact") for side, values in received.items()]
 
 
@@ -91,7 +90,7 @@ def cross_resume(rung: str, session: LadderSession) -> list[Record]:
     """The second half of a trajectory, from the other framework's state, ends where that framework ended."""
     records = []
     last = session.setup.scale.strict_steps
-    for side, other in (SIDES, SIDES[::-1]):
+    for side, other in (session.setup.sides, session.setup.sides[::-1]):
         ours = take(session.of(side, "resumed"), f"trajectory.{last}.")
         whole = take(session.of(other, "float64"), f"trajectory.{last}.")
         compared = compare_sets(rung, ours, whole, "trajectory float64")

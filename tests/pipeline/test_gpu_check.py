@@ -55,7 +55,7 @@ def test_outcomes_are_printed_and_written(tmp_path, monkeypatch, capsys):
     assert report["device"] == "cpu"
     page = (tmp_path / "gpu-check.md").read_text()
     assert "`python compare/wheels.py kinds`" in page
-    assert "invalid choice: 'kinds'" in page
+    assert "expected kind, table, show, choose, fill or link, received 'kinds'" in page
 
 
 def test_what_does_not_end_in_time_has_failed(tmp_path, monkeypatch, capsys):
