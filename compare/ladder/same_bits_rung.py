@@ -11,7 +11,7 @@ from shared.worker.probe import Arrays, take
 
 def same_bits(rung: str, session: LadderSession) -> list[Record]:
     """SHA-256 of all weights and momenta after every step, to the first that differs, and what differs there."""
-    ours, reference = session.pair("same bits")
+    (ours, reference), states = session.pair("same bits"), session.pair("first difference")
     versions = [str(answer["numpy"]) for answer in (ours, reference)]
     if versions[0] != versions[1]:
         versions = " and ".join(f"{version} in {side}" for side, version in zip(SIDES, versions, strict=True))
@@ -20,12 +20,12 @@ def same_bits(rung: str, session: LadderSession) -> list[Record]:
     first = first_difference(ours, reference)
     same = len(reference["digests"]) if first is None else first - 1
     records = [check(rung, f"SHA-256 of weights and momenta after step {step}", True) for step in range(1, same + 1)]
-    return records if first is None else [*records, _difference(rung, session, first)]
+    return records if first is None else [*records, _difference(rung, states, first)]
 
 
-def _difference(rung: str, session: LadderSession, step: int) -> Record:
+def _difference(rung: str, answers: tuple[Arrays, Arrays], step: int) -> Record:
     """The first element, input side first and weights before momenta, that differs after ``step``."""
-    states = [take(answer, f"trajectory.{step}.") for answer in session.pair("first difference")]
+    states = [take(answer, f"trajectory.{step}.") for answer in answers]
     place = _first_element(*states)
     if place is None:
         return check(rung, f"step {step}", False, "differs, but not when trained again: a framework repeats no bits")

@@ -312,3 +312,25 @@ def test_every_fault_is_listed_with_its_smallest_size(baseline):
 def test_full_width_passes(tmp_path):
     done = helpers.run("compare/align.py", "--full", "--out", tmp_path, timeout=1200)
     assert done.stdout.count("aligned: every rung passed") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"), [("last-place", "weight.fc6.weight[0, 0]"), ("summation-order", "weight.conv1.weight[")]
+)
+def test_the_first_bits_to_differ_are_named_with_both_values(name, tensor, baseline, tmp_path):
+    rungs = run_rungs(session_beside(baseline, tmp_path, fault=FAULTS[name]), rungs_called(["same bits"]))
+    (failed,) = [record for record in rungs[-1]["records"] if not record["passed"]]
+    assert failed["name"].startswith(f"step 1: {tensor}")
+    values = [float(value) for value in re.fullmatch("paddle (.*), torch (.*)", failed["note"]).groups()]
+    assert 0 < abs(values[0] - values[1]) == pytest.approx(failed["max_abs"], rel=0.5)
+    assert abs(values[0] - values[1]) < 1e-6 * max(map(abs, values)) + 1e-9
+
+
+def test_products_of_another_numpy_are_not_judged(baseline, tmp_path, capsys):
+    answers = dict(baseline[0].answers)
+    answers["paddle", "same bits"] = answers["paddle", "same bits"] | {"numpy": np.array("1.26.4")}
+    (row,) = run_rungs(session_beside(baseline, tmp_path, baseline=answers), rungs_called(["same bits"]))
+    assert row["passed"]
+    assert row["left_out"] == ["bits"]
+    assert "1.26.4 in paddle" in row["records"][0]["note"]
+    assert "bits left out, for the reason in align.json" in capsys.readouterr().out
