@@ -1,12 +1,15 @@
 """Training by shared kernels: the same bits in both frameworks; by some of them, native gradients within rounding."""
 
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import pytest
 
 from compare.ladder.same_bits_inputs import first_difference, same_bits_request
 from compare.ladder.setup import Scale
+from compare.tables.table import make_table
 from shared.network.alexnet import parameters
 from shared.training.runs import run_of
 from tests import helpers
@@ -67,14 +70,53 @@ def benchmark(out, *options):
     return helpers.benchmark("--preset", "demo", "--kernels", "shared", "--out", out, *options, timeout=3000).stdout
 
 
-def test_a_suite_by_shared_kernels_is_identical_and_says_so(tmp_path):
-    shown = benchmark(tmp_path, "--bits", "12", "--epochs", "1")
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    """One epoch of the demo by shared kernels, in both frameworks: its folder, and what the command printed."""
+    out = tmp_path_factory.mktemp("suite")
+    return out, benchmark(out, "--bits", "12", "--epochs", "1")
+
+
+def test_a_suite_by_shared_kernels_is_identical_and_says_so(suite):
+    out, shown = suite
     assert "12 bits, seed 2000: identical: same parameters after every epoch, same codes, same mAP." in shown
     assert "fp32, shared kernels, 64 px" in shown
-    logs = [run_of(tmp_path, name, 12, 2000).log() for name in ("torch", "paddle")]
+    logs = [run_of(out, name, 12, 2000).log() for name in ("torch", "paddle")]
     assert [len(log) for log in logs] == [1, 1]
     for name in ("parameters_sha256", "codes_sha256", "map", "accuracy"):
         assert logs[0][0][name] == logs[1][0][name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "note"),
+    [
+        ("parameters_sha256", "0" * 64, "other parameters after epoch 1, the first that differs"),
+        ("codes_sha256", "0" * 64, "the same parameters, other codes after epoch 1, the first that differs"),
+        ("parameters_sha256", None, "epoch 1 has no parameters_sha256 in log.jsonl"),
+    ],
+)
+def test_the_table_names_the_first_epoch_that_differs(name, value, note, suite, tmp_path):
+    out = shutil.copytree(suite[0], tmp_path / "suite")
+    log_file = run_of(out, "paddle", 12, 2000).log_file
+    log_file.write_text(json.dumps(json.loads(log_file.read_text()) | {name: value}) + "\n")
+    text = make_table(out).text
+    assert f"- 12 bits, seed 2000: not identical: {note}." in text
+    assert ": identical" not in text
+
+
+def test_native_runs_have_neither_hash_nor_note(small_suite):
+    text = make_table(small_suite).text
+    assert "identical" not in text
+    assert "kernels" not in text
+    assert not [record for record in run_of(small_suite, "torch", 12, 2000).log() if "parameters_sha256" in record]
+
+
+def test_several_processes_are_refused(tmp_path):
+    done = helpers.benchmark(
+        *("--preset", "demo", "--kernels", "shared", "--devices", 2, "--device", "cpu", "--out", tmp_path), status=2
+    )
+    assert "kernels shared: expected one process, received 2" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
