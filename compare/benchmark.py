@@ -24,6 +24,7 @@ from compare.frameworks.worker import add_python_options
 from compare.pipeline.run import run_benchmark
 from compare.suite.cells import parse_cell
 from shared.config.arithmetic import PRECISIONS
+from shared.config.kernels import NATIVE
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import BASE_SEED, LENGTHS, MAX_BITS, PRESETS
 from shared.system.errors import exit_status
@@ -44,6 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
     add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
     add("--precision", choices=PRECISIONS, default="fp32", help="of training and encoding; tf32 and bf16 need a GPU")
+    kernels_help = (
+        "shared: this project's own in both frameworks, for the same bits; native+FAMILY..., shared-FAMILY..."
+    )
+    add("--kernels", default=NATIVE, metavar="native|shared|...", help=kernels_help)
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     add = parser.add_argument_group("data and start").add_argument

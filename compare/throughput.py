@@ -19,6 +19,7 @@ from pathlib import Path
 
 from compare.frameworks.worker import add_python_options
 from shared.config.arithmetic import PRECISIONS
+from shared.config.kernels import NATIVE
 from shared.config.recipe import PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, whole
@@ -34,6 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--px", type=int, default=224, metavar="N", help="side of the network's input")
     add("--width", choices=_WIDTHS, default="full", help="of AlexNet")
     add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
+    kernels_help = "others than native, beside native ones: shared, native+FAMILY..., shared-FAMILY..."
+    add("--kernels", default=NATIVE, metavar="native|shared|...", help=kernels_help)
     add("--rounds", type=whole(1), default=5, metavar="N", help="measurements of each, in turn")
     add("--data", metavar="PATH", help="images to use; default: noise, whose values do not matter for speed")
     out_help = "a suite's folder puts it in its report"

@@ -7,12 +7,14 @@ from paddle_impl.optimizer import learning_rate_of, set_learning_rate
 from paddle_impl.runtime import paddle
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.checkpoint.paddle_files import transposed
+from shared.config.kernels import check_kernels
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 
 
 def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:
-    """A network on ``device`` (the current one) with the neutral ``arrays`` as its parameters."""
+    """A network on ``device``, the current one, with the neutral ``arrays``; UserError for kernels it does not have."""
+    check_kernels(recipe.kernels, device)
     network = GreedyHash(recipe)
     load_neutral(recipe, network, arrays)
     return network

@@ -55,12 +55,13 @@ def make_encoder(network: GreedyHash) -> Encoder:
     """The fastest way through the network, which is in evaluation mode, on its device, that detects an overflow."""
     if may_overflow(map(_reach, network.children())):
         return _checked(network)
-    return _onednn_encoder(network) if _has_fast_inference() else _layer_by_layer(network)
+    return _onednn_encoder(network) if _has_fast_inference(network) else _layer_by_layer(network)
 
 
-def _has_fast_inference() -> bool:
+def _has_fast_inference(network: GreedyHash) -> bool:
     # Paddle 2.6's oneDNN predictor crashes beside a network in training
-    return is_tuned() and paddle.get_device() == "cpu" and int(paddle.__version__.split(".")[0]) >= 3
+    version = int(paddle.__version__.split(".")[0])
+    return is_tuned() and paddle.get_device() == "cpu" and version >= 3 and not network.shared
 
 
 def _layer_by_layer(network: GreedyHash) -> Encoder:

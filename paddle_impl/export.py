@@ -1,5 +1,6 @@
 """The network and its preprocessing as one model, for Paddle Inference without this project."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from paddle_impl import convert
 from paddle_impl.runtime import paddle
 from shared.codes.predictions import Outputs
+from shared.config.kernels import NATIVE
 from shared.config.recipe import Recipe
 from shared.data import pixels
 from shared.system.machine import num_threads
@@ -22,7 +24,8 @@ class FromImages(nn.Layer):
 
     def __init__(self, recipe: Recipe, arrays: dict[str, np.ndarray], size: tuple[int, int]) -> None:
         super().__init__()
-        self.network = convert.from_neutral(recipe, arrays, "cpu")
+        # a model that needs nothing of this project
+        self.network = convert.from_neutral(dataclasses.replace(recipe, kernels=NATIVE), arrays, "cpu")
         tables = {
             "columns": pixels.matrix(size[1], recipe.input_px).T,
             "rows": pixels.matrix(size[0], recipe.input_px),

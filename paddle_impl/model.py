@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from paddle_impl import kernels
 from paddle_impl.runtime import paddle
+from shared.config.kernels import shared_families, takes
 from shared.config.recipe import Recipe
 from shared.network.alexnet import DROPOUT_PROBABILITY, parameters
 from shared.system.machine import is_tuned
@@ -59,13 +61,18 @@ class GreedyHash(nn.Layer):
         super().__init__()
         shapes = {p.name: p.shape for p in parameters(recipe)}
         self.pooled_px = recipe.pooled_px
+        self.shared = shared_families(recipe.kernels)
 
         def conv(name: str, stride: int, padding: int) -> Conv2D:
             outputs, inputs, side, _ = shapes[f"{name}.weight"]
+            if takes("conv", self.shared):
+                return kernels.Conv2D(inputs, outputs, side, stride, padding, self.shared)
             return Conv2D(inputs, outputs, side, stride, padding)
 
         def linear(name: str) -> nn.Linear:
             outputs, inputs = shapes[f"{name}.weight"]
+            if takes("linear", self.shared):
+                return kernels.Linear(inputs, outputs, f"{name}.bias" in shapes, self.shared)
             return nn.Linear(inputs, outputs, bias_attr=None if f"{name}.bias" in shapes else False)
 
         self.conv1 = conv("conv1", stride=4, padding=2)
@@ -118,7 +125,8 @@ class GreedyHash(nn.Layer):
 
     def _flatten(self, x: Tensor) -> Tensor:
         # as published, it already has that size
-        pooled = x if x.shape[-1] == self.pooled_px else F.adaptive_avg_pool2d(x, self.pooled_px)
+        pool = (kernels if "pool" in self.shared else F).adaptive_avg_pool2d
+        pooled = x if x.shape[-1] == self.pooled_px else pool(x, self.pooled_px)
         return paddle.flatten(pooled, 1)
 
     def _dropout(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -139,8 +147,13 @@ class Losses(NamedTuple):
     penalty: Tensor
 
 
-def losses(output: Output, labels: Tensor, penalty_weight: float) -> Losses:
+def _penalty(hash_logits: Tensor) -> Tensor:
+    return paddle.mean(paddle.abs(paddle.abs(hash_logits) - 1) ** 3)
+
+
+def losses(output: Output, labels: Tensor, recipe: Recipe) -> Losses:
     """Cross-entropy of the logits plus the weighted mean of ||h| - 1|^3 over hash logits h; labels int64 (B,)."""
-    cross_entropy = F.cross_entropy(output.logits, labels)
-    penalty = paddle.mean(paddle.abs(paddle.abs(output.hash_logits) - 1) ** 3)
-    return Losses(cross_entropy + penalty_weight * penalty, cross_entropy, penalty)
+    shared = shared_families(recipe.kernels)
+    cross_entropy = (kernels if "ce" in shared else F).cross_entropy(output.logits, labels)
+    penalty = (kernels.penalty if "penalty" in shared else _penalty)(output.hash_logits)
+    return Losses(cross_entropy + recipe.penalty_weight * penalty, cross_entropy, penalty)

@@ -1,13 +1,16 @@
 """SGD as both frameworks compute it: v = momentum*v + gradient + decay*p; p -= learning_rate*v."""
 
+from paddle_impl import kernels
 from paddle_impl.model import GreedyHash
 from paddle_impl.runtime import paddle
+from shared.config.kernels import shared_families
 from shared.config.recipe import Recipe
 
 
 def make_optimizer(recipe: Recipe, network: GreedyHash) -> paddle.optimizer.Momentum:
     """The optimiser of all parameters, at the learning rate of the first epoch."""
-    return paddle.optimizer.Momentum(
+    make = kernels.Momentum if "sgd" in shared_families(recipe.kernels) else paddle.optimizer.Momentum
+    return make(
         recipe.learning_rate_at(1), recipe.momentum, parameters=network.parameters(), weight_decay=recipe.weight_decay
     )
 

@@ -1,6 +1,7 @@
 """Training with PaddlePaddle: one explicit loop, ``fit``."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from paddle_impl.runtime import autocast, paddle
 from shared.checkpoint import checkpoint
+from shared.checkpoint.checkpoint import Checkpoint
 from shared.training.job import Job
 
 Layer, Optimizer = paddle.nn.Layer, paddle.optimizer.Optimizer
@@ -28,6 +30,9 @@ def fit(job: Job) -> None:
     def encode(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return encode_images(network, images, index, job.progress)
 
+    def state(epoch: int) -> Checkpoint:
+        return convert.checkpoint_of(recipe, network, optimizer, epoch)
+
     replica = replicate(job, network)
     done = restore(job, network, optimizer)
     job.resume_after(done)
@@ -38,10 +43,10 @@ def fit(job: Job) -> None:
         means = train_epoch(job, epoch, replica, optimizer, images)
         seconds = time.monotonic() - started
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
-        job.finish_epoch(epoch, learning_rate_of(optimizer), means, seconds, encoded)
+        job.finish_epoch(epoch, learning_rate_of(optimizer), means, seconds, encoded, partial(state, epoch))
         if job.ranks.is_first:
-            save_resume_state(job, epoch, network, optimizer)
-    job.finish(encoded or job.encode(encode), convert.checkpoint_of(recipe, network, optimizer, recipe.epochs))
+            save_resume_state(job, state(epoch))
+    job.finish(encoded or job.encode(encode), state(recipe.epochs))
 
 
 def replicate(job: Job, network: GreedyHash) -> Layer:
@@ -61,7 +66,7 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
         labels = paddle.gather(images.labels, index)
         with autocast(job.device):
             output = network(images.normalised(index), batches.masks(batch))
-            terms = losses(output, labels, job.recipe.penalty_weight)
+            terms = losses(output, labels, job.recipe)
         (terms.loss * batch.weight).backward()
         optimizer.step()
         optimizer.clear_grad()
@@ -70,9 +75,9 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
     return job.mean_losses(epoch, sums.tolist())
 
 
-def save_resume_state(job: Job, epoch: int, network: GreedyHash, optimizer: Optimizer) -> None:
-    """Write the state to go on from after ``epoch``: neutral weights, and momentum beside them."""
-    checkpoint.save(_state(job), convert.checkpoint_of(job.recipe, network, optimizer, epoch))
+def save_resume_state(job: Job, state: Checkpoint) -> None:
+    """Write the state to go on from after an epoch: neutral weights, and momentum beside them."""
+    checkpoint.save(_state(job), state)
 
 
 def restore(job: Job, network: GreedyHash, optimizer: Optimizer) -> int:

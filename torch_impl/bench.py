@@ -54,7 +54,7 @@ class Bench:
     def forward(self, inputs: Inputs) -> Tensor:
         pixels, masks, labels = inputs
         with autocast(self._job.device):
-            return losses(self._network(pixels, masks), labels, self._job.recipe.penalty_weight).loss
+            return losses(self._network(pixels, masks), labels, self._job.recipe).loss
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from shared.checkpoint.checkpoint import Checkpoint
+from shared.config.kernels import check_kernels
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 from torch_impl.model import GreedyHash
@@ -11,7 +12,8 @@ from torch_impl.optimizer import learning_rate_of, set_learning_rate
 
 
 def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:
-    """A network on ``device`` with the neutral ``arrays`` as its parameters."""
+    """A network on ``device`` with the neutral ``arrays`` as its parameters; UserError for kernels it does not have."""
+    check_kernels(recipe.kernels, device)
     network = GreedyHash(recipe)
     load_neutral(recipe, network, arrays)
     return network.to(device)

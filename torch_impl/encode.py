@@ -57,7 +57,7 @@ def make_encoder(network: GreedyHash) -> Encoder:
 
 
 def _has_fast_inference(network: GreedyHash) -> bool:
-    return is_tuned() and network.hash.weight.device.type == "cpu"
+    return is_tuned() and network.hash.weight.device.type == "cpu" and not network.shared
 
 
 def _layer_by_layer(network: GreedyHash) -> Encoder:

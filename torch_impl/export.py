@@ -1,5 +1,6 @@
 """The network and its preprocessing as one file, for ONNX engines and for PyTorch without this project."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.codes.predictions import Outputs
+from shared.config.kernels import NATIVE
 from shared.config.recipe import Recipe
 from shared.data import pixels
 from shared.worker.contract import Model
@@ -21,7 +23,8 @@ class FromImages(nn.Module):
 
     def __init__(self, recipe: Recipe, arrays: dict[str, np.ndarray], size: tuple[int, int]) -> None:
         super().__init__()
-        self.network = convert.from_neutral(recipe, arrays, "cpu")
+        # a model that needs nothing of this project
+        self.network = convert.from_neutral(dataclasses.replace(recipe, kernels=NATIVE), arrays, "cpu")
         tables = {
             "columns": pixels.matrix(size[1], recipe.input_px).T,
             "rows": pixels.matrix(size[0], recipe.input_px),

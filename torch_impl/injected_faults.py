@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional as F
 
+from shared.kernels import convolution, products
 from torch_impl import export, images, model, optimizer
 
 
@@ -14,6 +15,7 @@ def inject(name: str) -> None:
         "native-resize": _native_resize,
         "left-out-layer": _left_out_layer,
         "exported-resize": _exported_resize,
+        "summation-order": _summation_order,
     }[name]()
 
 
@@ -64,3 +66,7 @@ def _exported_resize() -> None:
         return F.interpolate(images.permute(0, 3, 1, 2).to(torch.float32), size, mode="bilinear", align_corners=False)
 
     export.FromImages.upsampled = upsampled
+
+
+def _summation_order() -> None:
+    convolution.in_order = lambda work, parts: list(products.in_order(work, parts))[::-1]

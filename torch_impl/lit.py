@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from shared.checkpoint.checkpoint import Checkpoint
 from shared.system.files import remove
 from shared.training.batches import Batch
 from shared.training.job import Encoded, Job
@@ -56,7 +57,7 @@ class LitGreedyHash(lightning.LightningModule):
     def training_step(self, inputs: Inputs) -> Tensor:
         step, pixels, labels, masks = inputs
         with autocast(self.job.device):
-            terms = losses(self.network(pixels, masks), labels, self.job.recipe.penalty_weight)
+            terms = losses(self.network(pixels, masks), labels, self.job.recipe)
         self._sums += torch.stack([term.detach() for term in terms]).double() * step.count
         self.job.report_step(step.step, self._epoch, terms.loss.detach())
         return terms.loss * step.weight
@@ -67,8 +68,12 @@ class LitGreedyHash(lightning.LightningModule):
         evaluates = self.job.recipe.evaluates(self._epoch)
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
         learning_rate = learning_rate_of(self.optimizers())
-        record = self.job.finish_epoch(self._epoch, learning_rate, means, seconds, self.encoded)
+        record = self.job.finish_epoch(self._epoch, learning_rate, means, seconds, self.encoded, self.state)
         self.log_dict({name: value for name, value in record.items() if isinstance(value, float)})
+
+    def state(self) -> Checkpoint:
+        """Weights and momentum as they are now."""
+        return convert.checkpoint_of(self.job.recipe, self.network, self.optimizers(), self._epoch)
 
     def encode_images(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Hash logits and predicted classes of the images at ``index``."""

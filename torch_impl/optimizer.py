@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 
+from shared.config.kernels import shared_families
 from shared.config.recipe import Recipe
+from torch_impl import kernels
 from torch_impl.model import GreedyHash
 
 
@@ -11,9 +13,8 @@ def make_optimizer(recipe: Recipe, network: GreedyHash) -> torch.optim.SGD:
     """The optimiser of all parameters, at the learning rate of the first epoch; its state names them."""
     # coefficients rounded to float32, as Paddle keeps them, so that both sides use the same numbers
     momentum, decay = (float(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
-    return torch.optim.SGD(
-        network.named_parameters(), recipe.learning_rate_at(1), momentum=momentum, weight_decay=decay
-    )
+    make = kernels.SGD if "sgd" in shared_families(recipe.kernels) else torch.optim.SGD
+    return make(network.named_parameters(), recipe.learning_rate_at(1), momentum=momentum, weight_decay=decay)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -69,7 +69,7 @@ class Side:
         x = self._put(pixels).requires_grad_()
         output = self._network(x, self._put_masks(masks))
         output.hash_logits.retain_grad()
-        terms = losses(output, self._put(labels), self._recipe.penalty_weight)
+        terms = losses(output, self._put(labels), self._recipe)
         terms.loss.backward()
         names = dict(self._network.named_parameters())
         results = {f"gradient.{p.name}": names[p.name].grad for p in parameters(self._recipe)}

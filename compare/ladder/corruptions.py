@@ -108,6 +108,15 @@ def reused_masks(_name: str, request: Request, arrays: Arrays) -> tuple[Request,
     return request, arrays | masks
 
 
+def last_place(name: str, request: Request, arrays: Arrays) -> tuple[Request, Arrays]:
+    """One unit in the last place of one weight, where every bit is compared."""
+    if name not in ("same bits", "first difference"):
+        return request, arrays
+    weight = arrays["weight.fc6.weight"].copy()
+    weight.flat[0] = np.nextafter(weight.flat[0], np.float32(np.inf))
+    return request, arrays | {"weight.fc6.weight": weight}
+
+
 def lost_momentum(share: float) -> CorruptRequest:
     """Momentum of which a share does not come along when the other framework's training is continued."""
 

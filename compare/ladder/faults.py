@@ -169,6 +169,8 @@ FAULTS = {
         Fault("left-out-layer", "fc6 is left out of the optimiser", "optimiser step", c.injected("left-out-layer")),
         Fault("late-rate-drop", "the rate drops one epoch late", "optimiser steps", c.late_drop),
         Fault("reused-masks", "every step uses the masks of the first", "trajectory", c.reused_masks),
+        Fault("last-place", "one weight differs by one unit in its last place", "same bits", c.last_place),
+        Fault("summation-order", "a shared kernel adds in another order", "same bits", c.injected("summation-order")),
         Fault(
             "misread-rate",
             "the rate reported for one epoch is not the one used",

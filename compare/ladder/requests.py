@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compare.ladder.flips import find_flips
+from compare.ladder.same_bits_inputs import first_difference, same_bits_request
 from compare.ladder.setup import Setup
 from shared.system.errors import UserError
 from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
@@ -120,18 +121,31 @@ def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays
     return dataclasses.replace(request, saved_steps=(last,), learning_rates=setup.learning_rates), setup.arrays | state
 
 
+def _same_bits(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    return same_bits_request(setup.scale)
+
+
+def _first_difference(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """The same training up to the first step that differed, whose state is saved; nothing where none did."""
+    request, arrays = same_bits_request(setup.scale)
+    step = first_difference(*(answers[side, "same bits"] for side in setup.sides)) or 0
+    return dataclasses.replace(request, num_steps=step, saved_steps=(step,)), arrays
+
+
 _FLIPS = ("float32", "float64-forward")
 # each after those it builds on
 REQUESTS = {
     "float32": Planned(_float32),
     "float64": Planned(_float64),
     "float64-forward": Planned(_forward, of_both=False, on_cpu=True),
+    "same bits": Planned(_same_bits, on_cpu=True),
     "smooth": Planned(_smooth),
     "score": Planned(_score),
     "stages": Planned(partial(_stages, "float32"), needs=("float32",)),
     "float64-stages": Planned(partial(_stages, "float64"), needs=("float32",), on_cpu=True),
     "flipfree": Planned(partial(_flipfree, "float32"), needs=_FLIPS),
     "float64-flipfree": Planned(partial(_flipfree, "float64"), needs=_FLIPS, on_cpu=True),
+    "first difference": Planned(_first_difference, needs=("same bits",), on_cpu=True),
     "trained": Planned(partial(_trained, "codes", "float32"), needs=("float32",)),
     "float64-trained": Planned(partial(_trained, "codes", "float64"), needs=("float32",), on_cpu=True),
     "resumed": Planned(_resumed, needs=("float64",)),

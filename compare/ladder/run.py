@@ -148,7 +148,7 @@ def _line(row: dict) -> str:
     mark = "pass" if row["passed"] else "FAIL"
     measured = f"{row['measured']:.1e} of {shown_limit(row['limit'])}" if row["limit"] else "exact"
     line = f"{mark}  {row['rung']:20} {row['comparisons']:4} comparisons  {measured:20} {row['shows']}"
-    return line + "".join(f"; {name} left out, since a package is missing" for name in row["left_out"])
+    return line + "".join(f"; {name} left out, for the reason in align.json" for name in row["left_out"])
 
 
 def _show_failures(console: Console, records: list[Record]) -> None:

@@ -14,6 +14,7 @@ from compare.ladder.network_rungs import (
     straight_through,
 )
 from compare.ladder.records import Record
+from compare.ladder.same_bits_rung import same_bits
 from compare.ladder.session import LadderSession
 from compare.ladder.training_rungs import (
     codes,
@@ -59,6 +60,9 @@ RUNGS = (
     Rung("optimiser step", "one step, against NumPy", optimiser_step, _BOTH),
     Rung("optimiser steps", "many steps across a rate drop, against NumPy", optimiser_steps, _BOTH),
     Rung("trajectory", "training with dropout, in float64 lockstep", trajectory, _BOTH),
+    Rung(
+        "same bits", "float32 training with shared kernels, bit for bit", same_bits, ("same bits", "first difference")
+    ),
     Rung("rates", "the rate of every epoch, read back from the optimiser", rates, ("float32",)),
     Rung("codes", "codes of a trained network", codes, ("trained", "float64-trained")),
     Rung("score", "the score of identical codes", score, ("score",)),

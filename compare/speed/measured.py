@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from compare.frameworks.records import FRAMEWORKS
 from shared.codes.encoding import BATCH_SIZE
+from shared.config.kernels import NATIVE
 from shared.config.recipe import Recipe
 from shared.worker.bench import PRODUCT_SIDE
 
@@ -17,13 +18,13 @@ _TRAINED, _ENCODED = 5000, 60_000  # images an epoch, and to score a run, of CIF
 
 
 class Configuration(NamedTuple):
-    """A framework with this project's speed settings, or with its default settings."""
+    """A framework with this project's speed settings, and with the kernels that are measured.
+
+    Where it is not ``tuned``, what it is shown beside: its default settings, or native kernels beside others.
+    """
 
     framework: str
     tuned: bool
-
-    def __str__(self) -> str:
-        return FRAMEWORKS[self.framework].title + ("" if self.tuned else ", default settings")
 
 
 @dataclass
@@ -39,6 +40,15 @@ class Measured:
     load_before: float
     seconds: dict[Configuration, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
     copies: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> str:
+        """What a configuration that is not tuned is."""
+        return "default settings" if self.recipe.kernels == NATIVE else "native kernels"
+
+    def title(self, configuration: Configuration) -> str:
+        """Its name in ``throughput.json``."""
+        return FRAMEWORKS[configuration.framework].title + ("" if configuration.tuned else f", {self.beside}")
 
     def add(self, configuration: Configuration, seconds: Mapping[str, float]) -> None:
         """Add one measurement of some phases."""
@@ -76,8 +86,8 @@ class Measured:
         """Everything measured, for ``throughput.json``."""
         return {
             "load_before": self.load_before,
-            "seconds": {str(configuration): phases for configuration, phases in self.seconds.items()},
-            "environments": {str(configuration): values for configuration, values in self.environments.items()},
+            "seconds": {self.title(configuration): phases for configuration, phases in self.seconds.items()},
+            "environments": {self.title(configuration): values for configuration, values in self.environments.items()},
             "ceiling_flops": self.ceiling(),
             "copies_per_step": self.copies,
             "encode_batch": BATCH_SIZE,

@@ -1,6 +1,7 @@
 """Measuring training and encoding in both frameworks in turn, with and without this project's settings."""
 
 import argparse
+import dataclasses
 import os
 import tempfile
 import time
@@ -15,12 +16,14 @@ from compare.speed import other_costs
 from compare.speed.bench_folder import prepare
 from compare.speed.measured import PLAIN_PHASES, Configuration, Measured
 from compare.speed.throughput_table import figure, heading, markdown, notes, table
+from shared.config.kernels import NATIVE, canonical
 from shared.config.recipe import PRESETS, Recipe
 from shared.network.flops import check_memory
 from shared.system.errors import UserError
 from shared.system.files import check_links, check_writable, write_json, write_text
 from shared.system.machine import num_threads
 from shared.system.progress import Progress, make_progress
+from shared.training.runs import Run
 
 PHASES = ("product", "upsample", "step", "parts", "encode", "checkpoint")
 # threads of the one that was measured before may still wait for work
@@ -40,7 +43,8 @@ def measure_and_write(arguments: argparse.Namespace) -> None:
         folder = Path(scratch)
         recipe, options = prepare(recipe, arguments.data, arguments.device, folder)
         with ExitStack() as stack:
-            dialogues = _configurations(arguments, options, stack, progress)
+            beside = _options_beside(recipe, options, folder)
+            dialogues = _configurations(arguments, {True: options, False: beside}, stack, progress)
             measured = Measured(recipe, {who: dialogue.greeting for who, dialogue in dialogues.items()}, load)
             _measure(measured, dialogues, arguments.rounds, progress)
             _count_copies(measured, dialogues)
@@ -60,26 +64,36 @@ def _write(measured: Measured, out: Path) -> None:
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     """The recipe to measure, still without its data."""
-    names = {"input_px": arguments.px, "width": arguments.width, "precision": arguments.precision}
+    names = {"input_px": arguments.px} | {name: getattr(arguments, name) for name in ("width", "precision", "kernels")}
     return Recipe(preset="cpu", **names, backbone="none", epochs=PRESETS["cpu"].epochs)
 
 
 def _worker(framework: str, arguments: argparse.Namespace, tuned: bool) -> Worker:
     # the same number of threads in all, and none of this project's settings where the defaults are wanted
-    variables = {} if tuned else {"GREEDYHASH_UNTUNED": "1"}
+    has_defaults = not tuned and canonical(arguments.kernels) == NATIVE
+    variables = {"GREEDYHASH_UNTUNED": "1"} if has_defaults else {}
     return Worker(framework, named_python(arguments, framework), num_threads(), variables)
 
 
+def _options_beside(recipe: Recipe, options: list[str], folder: Path) -> list[str]:
+    """The options of ``bench`` for native kernels; ``options`` where these are measured."""
+    if recipe.kernels == NATIVE:
+        return options
+    native = Run(folder / NATIVE)
+    native.prepare(dataclasses.replace(recipe, kernels=NATIVE))
+    return [str(native.folder) if option == str(folder) else option for option in options]
+
+
 def _configurations(
-    arguments: argparse.Namespace, options: list[str], stack: ExitStack, progress: Progress
+    arguments: argparse.Namespace, options: dict[bool, list[str]], stack: ExitStack, progress: Progress
 ) -> dict[Configuration, Dialogue]:
-    """The workers that can be measured, with the seconds that each took to be ready."""
+    """The workers that can be measured, ready; ``options`` are those of tuned ones, and of the others."""
     dialogues, reasons = {}, []
     for name in run_order():
-        progress.note(f"starting {FRAMEWORKS[name].title}, with this project's settings and with its defaults")
+        progress.note(f"starting {FRAMEWORKS[name].title}, and once more for what it is shown beside")
         try:
             for tuned in (True, False):
-                dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options])
+                dialogue = _worker(name, arguments, tuned).dialogue(["bench", *options[tuned]])
                 dialogues[Configuration(name, tuned)] = stack.enter_context(closing(dialogue))
         except UserError as error:
             if _worker(name, arguments, tuned=True).named:

@@ -8,6 +8,7 @@ from compare.frameworks.records import FRAMEWORKS, all_of, pairs
 from compare.page.figures import COLOURS, house_style
 from compare.speed.measured import PLAIN_PHASES, Configuration, Measured, other_costs
 from shared.codes.encoding import BATCH_SIZE
+from shared.config.kernels import NATIVE
 from shared.network.alexnet import sizes_of
 from shared.network.flops import encoding_flops, training_bytes, training_flops
 from shared.worker.bench import PRODUCT_SIDE
@@ -34,6 +35,14 @@ _ROWS = (
 )
 
 
+_SHORT = {"default settings": "defaults", "native kernels": "native"}
+_BESIDE = {
+    "default settings": "defaults: the framework with the same threads, without this project's speed settings "
+    "(GREEDYHASH_UNTUNED=1).",
+    "native kernels": "native: the framework with its own kernels, and the same settings else.",
+}
+
+
 def table(measured: Measured) -> list[dict[str, str]]:
     """A row for each phase; rates and seconds are medians, with the smallest and the largest behind them."""
     return [_row(measured, phase, label, unit) for phase, label, unit in _ROWS]
@@ -48,7 +57,7 @@ def _row(measured: Measured, phase: str, label: str, unit: str) -> dict[str, str
         row[pair.ratio] = _ratio(reference, other)
     for framework in FRAMEWORKS.values():
         plain = measured.of(framework.key, phase, tuned=False) if phase in PLAIN_PHASES else []
-        row[f"{framework.short} / defaults"] = _ratio(plain, measured.of(framework.key, phase))
+        row[f"{framework.short} / {_SHORT[measured.beside]}"] = _ratio(plain, measured.of(framework.key, phase))
     for framework in FRAMEWORKS.values():
         row[f"{framework.short} / ceiling"] = _share(measured, framework.key, phase)
     return row
@@ -105,8 +114,9 @@ def notes(measured: Measured) -> list[str]:
     recipe, best = measured.recipe, "better of both" if len(FRAMEWORKS) == 2 else "best of all"
     return [
         "Medians [smallest, largest] of measurements in turn; ratios of speeds: above 1 the one named first is faster. "
-        "defaults: the framework with the same threads, without this project's speed settings (GREEDYHASH_UNTUNED=1).",
-        f"{recipe.input_px} px, AlexNet {sizes_of(recipe)}, {recipe.bits} bits, {recipe.precision}, batch "
+        + _BESIDE[measured.beside],
+        f"{recipe.input_px} px, AlexNet {sizes_of(recipe)}, {recipe.bits} bits, {recipe.precision}, "
+        f"{'' if recipe.kernels == NATIVE else f'{recipe.kernels} kernels, '}batch "
         f"{recipe.batch_size} in training and {BATCH_SIZE} in encoding, {recipe.dropout} dropout masks.",
         *(_environment_note(measured, name) for name in measured.frameworks),
         f"Ceiling: {_giga(measured.ceiling())} GFLOP/s, the {best} frameworks' {PRODUCT_SIDE} x {PRODUCT_SIDE} "
@@ -163,7 +173,8 @@ def markdown(rows: list[dict[str, str]]) -> str:
 def figure(measured: Measured) -> Figure:
     """Training and encoding rates of the frameworks, with and without this project's settings."""
     bars = [(name, tuned) for name in measured.frameworks for tuned in (False, True)]
-    labels = [f"{FRAMEWORKS[name].short}\n{'tuned' if tuned else 'defaults'}" for name, tuned in bars]
+    label = {True: "tuned" if measured.recipe.kernels == NATIVE else "shared", False: _SHORT[measured.beside]}
+    labels = [f"{FRAMEWORKS[name].short}\n{label[tuned]}" for name, tuned in bars]
     with house_style():
         drawn = Figure(figsize=(6.4, 3.2), layout="constrained")
         for axes, phase, title in zip(drawn.subplots(1, 2), PLAIN_PHASES, ("training", "encoding"), strict=True):

@@ -26,6 +26,7 @@ from compare.suite.run_folders import begun_runs
 from compare.suite.suite import Executor, Suite
 from shared.checkpoint.weights import Arrays
 from shared.config.arithmetic import Arithmetic
+from shared.config.kernels import check_kernels
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset
@@ -38,7 +39,7 @@ from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
 
 # fields of the recipe that benchmark.py has an option for
-RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "margin")
+RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def outline(
     recipe = chosen_recipe(arguments, preset)
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)
+        check_kernels(recipe.kernels, device, arguments.devices * arguments.nodes)
         check_counts(arguments.devices, arguments.nodes, infos[name]["gpus"] if device == "cuda" else None)
         if device == "cpu":
             widest = dataclasses.replace(recipe, bits=max(arguments.bits))

@@ -10,6 +10,7 @@ from compare.stats.pairs import Differences, decidable, single, waiting
 from compare.suite.grid import Grid
 from compare.tables.published import NOTE, PAPER, published_columns
 from shared.codes.codes import collapse_text
+from shared.config.kernels import NATIVE
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import NUM_CLASSES, Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
@@ -114,8 +115,8 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
         f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
-        f"{recipe.dropout} dropout masks, {recipe.precision}, {recipe.input_px} px, AlexNet {sizes_of(recipe)}, "
-        f"scored {_when_scored(recipe)}.",
+        f"{recipe.dropout} dropout masks, {recipe.precision}, {_kernels(recipe)}{recipe.input_px} px, AlexNet "
+        f"{sizes_of(recipe)}, scored {_when_scored(recipe)}.",
         f"Initial weights: {start(recipe)}; the same in {all_of()} frameworks, as are split and batch order. "
         f"Seeds: {_seeds(grid)}.",
     ]
@@ -194,6 +195,10 @@ def _threads(runs: list[Run]) -> str:
 
 def _when_dropped(recipe: Recipe) -> str:
     return f"every {recipe.lr_drop_epoch} epochs" if recipe.drops_again else f"after epoch {recipe.lr_drop_epoch}"
+
+
+def _kernels(recipe: Recipe) -> str:
+    return "" if recipe.kernels == NATIVE else f"{recipe.kernels} kernels, "
 
 
 def _when_scored(recipe: Recipe) -> str:

@@ -30,6 +30,11 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
     return sha256_of(*parts)
 
 
+def state_digest(arrays: Mapping[str, np.ndarray], momentum: Mapping[str, np.ndarray]) -> str:
+    """``digest`` of weights and momentum together: all that training goes on from."""
+    return digest(_joined(arrays, momentum))
+
+
 def save(
     path: Path,
     arrays: Mapping[str, np.ndarray],
@@ -37,7 +42,7 @@ def save(
     momentum: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write ``arrays`` and their ``momentum`` atomically as float32 safetensors, ``metadata`` as one JSON string."""
-    tensors = {**arrays, **{_MOMENTUM + name: array for name, array in (momentum or {}).items()}}
+    tensors = _joined(arrays, momentum or {})
     contiguous = {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
     with atomic_path(path) as temporary:
         try:
@@ -64,6 +69,10 @@ def separate_momentum(tensors: Mapping[str, Stored]) -> tuple[dict[str, Stored],
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
     momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name not in weights}
     return weights, momentum
+
+
+def _joined(arrays: Mapping[str, np.ndarray], momentum: Mapping[str, np.ndarray]) -> Arrays:
+    return {**arrays, **{_MOMENTUM + name: array for name, array in momentum.items()}}
 
 
 def _check_values(name: str, array: np.ndarray, where: str) -> None:

@@ -12,7 +12,7 @@ from shared.config.recipe import NUM_CLASSES
 from shared.data.cifar import Dataset, Split
 from shared.readers.arrays import read_npz
 from shared.system.errors import UserError
-from shared.system.files import atomic_path
+from shared.system.files import atomic_path, sha256_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ class Codes:
     def bits(self) -> int:
         """Code length."""
         return self.margin.shape[1]
+
+    def digest(self) -> str:
+        """SHA-256 over images, codes and bit margins."""
+        return sha256_of(*(np.ascontiguousarray(array) for array in (self.index, self.codes, self.margin)))
 
     @property
     def zeros(self) -> int:

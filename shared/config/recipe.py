@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from shared.config.arithmetic import PRECISIONS
+from shared.config.kernels import NATIVE, canonical
 from shared.config.protocols import DATASETS, PROTOCOLS
 from shared.system.errors import UserError, printable
 from shared.system.files import read_json, sha256_of
@@ -26,7 +27,7 @@ BASE_SEED = 2000
 # in which the runs of a suite may differ
 FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
-LATER_FIELDS = frozenset({"class_names", "hidden_units", "pooled_px"})
+LATER_FIELDS = frozenset({"class_names", "hidden_units", "pooled_px", "kernels"})
 # the least and the largest value of a number; a recipe can come from any file, and memory follows its sizes
 _LIMITS = {
     "bits": (1, MAX_BITS),
@@ -62,6 +63,8 @@ class Recipe:
     (compare/stats/equivalence.py): fixed here, before any run.
     ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
     ``class_names`` are those of a data set that is not known by ``dataset``, label by label; () where it is.
+    ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
+    in its canonical form.
     """
 
     preset: str
@@ -92,6 +95,7 @@ class Recipe:
     class_names: tuple[str, ...] = ()
     hidden_units: int = 4096
     pooled_px: int = 6
+    kernels: str = NATIVE
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -119,6 +123,7 @@ class Recipe:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise UserError(f"{name}: expected {' or '.join(allowed)}, received {getattr(self, name)!r}")
+        object.__setattr__(self, "kernels", canonical(self.kernels))
 
     def seed_of(self, part: str) -> int:
         """The seed of one of the parts in ``SEEDED``."""

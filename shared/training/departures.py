@@ -14,6 +14,7 @@ _FREE_FIELDS = {
     "eval_every",
     "dropout",
     "precision",
+    "kernels",
     "data_sha256",
     "split_sha256",
     "backbone_sha256",

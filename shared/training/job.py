@@ -14,6 +14,7 @@ from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.codes.codes import Codes, encoded_index
 from shared.codes.finite import NotFinite, check_losses
+from shared.config.kernels import NATIVE
 from shared.config.randomness import native_seed
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset, Split
@@ -145,12 +146,18 @@ class Job:
             raise Diverged(f"training diverged: {error}") from error
 
     def finish_epoch(
-        self, epoch: int, learning_rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+        self,
+        epoch: int,
+        learning_rate: float,
+        mean_losses: Sequence[float],
+        seconds: float,
+        encoded: Encoded | None,
+        state: Callable[[], Checkpoint],
     ) -> dict:
         """Log one epoch and return its record.
 
         ``learning_rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
-        epoch's images; ``seconds`` is training alone.
+        epoch's images; ``seconds`` is training alone; ``state`` gives weights and momentum, where they are recorded.
         """
         record = {"epoch": epoch, "lr": learning_rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
@@ -160,6 +167,8 @@ class Job:
                 "accuracy": encoded.codes.accuracy(),
                 "encode_seconds": encoded.seconds,
             }
+        if self.recipe.kernels != NATIVE:
+            record |= _digests(state(), encoded)
         self.run.append_log(record)
         self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
         if encoded is not None and (warning := encoded.codes.collapse):
@@ -180,6 +189,12 @@ class Job:
         self.run.write_result(result_of(self, codes, score, final.weights))
         remove(self.run.resume_folder)
         self.ranks.gather("the run is finished")
+
+
+def _digests(state: Checkpoint, encoded: Encoded | None) -> dict[str, str]:
+    """What shows whether another framework's run, by the same kernels, is the same to the last bit."""
+    digests = {"parameters_sha256": weights.state_digest(state.weights, state.momentum)}
+    return digests if encoded is None else digests | {"codes_sha256": encoded.codes.digest()}
 
 
 def describe_epoch(record: Mapping[str, object], epochs: int) -> str:

@@ -1,6 +1,6 @@
 """From a prepared run folder to the job of one rank."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import SupportsFloat
 
@@ -26,7 +26,13 @@ class QuietJob(Job):
         self.ranks.check_same((self.recipe.digest(), epoch))
 
     def finish_epoch(
-        self, epoch: int, learning_rate: float, mean_losses: Sequence[float], seconds: float, encoded: Encoded | None
+        self,
+        epoch: int,
+        learning_rate: float,
+        mean_losses: Sequence[float],
+        seconds: float,
+        encoded: Encoded | None,
+        state: Callable[[], Checkpoint],
     ) -> dict:
         return {}
 

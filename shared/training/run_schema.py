@@ -78,6 +78,12 @@ _EPOCH = {
 }
 EPOCH = Record(_EPOCH, open=True)
 SCORED_EPOCH = Record({**_EPOCH, "map": SCORE, "accuracy": SHARE, "encode_seconds": _SECONDS}, open=True)
+# in the epochs of runs by shared kernels: of weights and momentum, and of the codes where they were scored
+DIGESTS = Record(
+    {"parameters_sha256": _HEX.or_none(), "codes_sha256": _HEX.or_none()},
+    later={"parameters_sha256": None, "codes_sha256": None},
+    open=True,
+)
 # what is read of it again, each of which an older or a shorter one may lack; ``data`` is where the images were
 ENVIRONMENT = Record(
     {

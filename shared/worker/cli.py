@@ -15,6 +15,7 @@ from shared.checkpoint.checkpoint import open_checkpoint, with_classifier
 from shared.checkpoint.names import CLASSIFIER
 from shared.codes.codes import Codes
 from shared.config.arithmetic import Arithmetic
+from shared.config.kernels import check_kernels
 from shared.config.recipe import Recipe
 from shared.scoring.code_scores import map_scores
 from shared.system.errors import UserError, exit_status
@@ -156,6 +157,7 @@ def _check_train(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress) -> None:
     parallel = implementation.parallel
+    check_kernels(Run(arguments.run).recipe().kernels, device, arguments.devices * arguments.nodes)
     check_counts(arguments.devices, arguments.nodes, parallel.count_gpus() if device == "cuda" else None)
     if arguments.as_rank:
         ranks = parallel.join(device)

@@ -6,7 +6,7 @@ framework made of them. The framework stands behind ``Side``; everything else is
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,13 +171,21 @@ class Probe:
     def trajectory(self) -> Arrays:
         """Training steps with the given batches, masks and learning rates."""
         answers, losses, codes = {}, [], []
-        for step in range(self.request.first_step, self.request.first_step + self.request.num_steps):
-            result = self.side.backward(*self.batch(step))
-            self.side.step(self.request.learning_rates[step])
+        for step, result in self._steps():
             losses.append(result["loss"])
             codes.append(np.sign(result["feature"]).astype(np.int8))
             answers |= self._saved_state("trajectory", step + 1)
         return answers | {"trajectory.losses": np.array(losses), "trajectory.codes": np.stack(codes)}
+
+    def digests(self) -> Arrays:
+        """SHA-256 of weights and momentum after each training step, uint8 (steps, 32)."""
+        answers, digests = {}, []
+        for step, _ in self._steps():
+            digest = weights.state_digest(self.side.weights(), self.side.momentum())
+            digests.append(np.frombuffer(bytes.fromhex(digest), np.uint8))
+            answers |= self._saved_state("trajectory", step + 1)
+        found = np.array(digests, np.uint8).reshape(-1, 32)
+        return answers | {"digests": found, "numpy": np.array(np.__version__)}
 
     def learning_rates(self) -> Arrays:
         recipe = self.request.recipe
@@ -198,6 +206,13 @@ class Probe:
         result = evaluate(*(self.arrays[f"score.{name}"] for name in ("queries", "query_labels", "items", "labels")))
         return {"average precision": result.ap_expected, "best": result.ap_best, "worst": result.ap_worst}
 
+    def _steps(self) -> Iterator[tuple[int, Arrays]]:
+        """Train; each step with what its batch gave."""
+        for step in range(self.request.first_step, self.request.first_step + self.request.num_steps):
+            result = self.side.backward(*self.batch(step))
+            self.side.step(self.request.learning_rates[step])
+            yield step, result
+
     def _state(self, prefix: str) -> Arrays:
         return {name: array.astype(self.request.dtype) for name, array in take(self.arrays, prefix).items()}
 
@@ -213,8 +228,8 @@ PARTS: dict[str, Callable[[Probe], Arrays]] = {
     "inputs": Probe.inputs, "pixels": Probe.pixels, "weights": Probe.weights, "forward": Probe.forward,
     "stages": Probe.stages, "gradients": Probe.gradients, "image_losses": Probe.image_losses,
     "differences": Probe.differences,
-    "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "learning_rates": Probe.learning_rates,
-    "codes": Probe.codes, "score": Probe.score, "exported": Probe.exported,
+    "optimizer": Probe.optimizer, "trajectory": Probe.trajectory, "digests": Probe.digests,
+    "learning_rates": Probe.learning_rates, "codes": Probe.codes, "score": Probe.score, "exported": Probe.exported,
 }
 # fmt: on
 

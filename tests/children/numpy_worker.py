@@ -120,7 +120,7 @@ def fit(job):
         means, seconds = job.mean_losses(epoch, sums.tolist()), time.monotonic() - started
         if recipe.evaluates(epoch):
             encoded = job.encode(lambda index: encode_with(network.outputs, images, index, job.progress))
-        job.finish_epoch(epoch, learning_rate, means, seconds, encoded)
+        job.finish_epoch(epoch, learning_rate, means, seconds, encoded, None)
     job.finish(encoded, Checkpoint(network.arrays, epoch=recipe.epochs, learning_rate=learning_rate))
 
 

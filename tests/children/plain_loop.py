@@ -35,6 +35,6 @@ for epoch in range(1, recipe.epochs + 1):
         index = torch.from_numpy(index)
         output = network(images.normalised(index), tuple(map(torch.from_numpy, masks)))
         optimizer.zero_grad()
-        losses(output, images.labels[index], recipe.penalty_weight).loss.backward()
+        losses(output, images.labels[index], recipe).loss.backward()
         optimizer.step()
 weights.save(target, convert.to_neutral(recipe, network), {})

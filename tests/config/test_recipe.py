@@ -115,7 +115,7 @@ def test_digest_sees_every_field():
     base = Recipe(preset="x", epochs=5)
     by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
     by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",), "class_names": tuple("abcdefghij")}
-    by_name |= {"dataset": "custom", "protocol": "cifar10", "pooled_px": 2}
+    by_name |= {"kernels": "shared", "dataset": "custom", "protocol": "cifar10", "pooled_px": 2}
     changed = {
         dataclasses.replace(base, **{f.name: by_name.get(f.name, by_type[f.type])}).digest()
         for f in dataclasses.fields(Recipe)

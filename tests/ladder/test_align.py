@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def test_missing_package_leaves_a_format_out_and_says_so(baseline, tmp_path, cap
     assert rungs[-1]["passed"]
     assert rungs[-1]["left_out"] == ["onnx"]
     assert rungs[-1]["comparisons"] == baseline[1][-1]["comparisons"] * 2 / 3
-    assert capsys.readouterr().out.splitlines()[-1].endswith("onnx left out, since a package is missing")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("onnx left out, for the reason in align.json")
 
 
 def test_first_layer_to_diverge_is_named(baseline, tmp_path):
@@ -237,7 +238,7 @@ def test_some_rungs_alone_leave_the_report_of_a_whole_ladder_alone(tmp_path):
     """It is read again as the proof that both frameworks are aligned."""
     (tmp_path / "align.json").write_text("of an earlier ladder")
     out = helpers.run("compare/align.py", "--rungs", "environment", "--out", tmp_path).stdout.splitlines()
-    assert out[-1].endswith("48 bits): 1 of 18 rungs were run and passed: environment")
+    assert out[-1].endswith("48 bits): 1 of 19 rungs were run and passed: environment")
     assert (tmp_path / "align.json").read_text() == "of an earlier ladder"
     report = json.loads((tmp_path / "align-some-rungs.json").read_text())
     assert [rung["rung"] for rung in report["rungs"]] == ["environment"]
@@ -312,3 +313,25 @@ def test_every_fault_is_listed_with_its_smallest_size(baseline):
 def test_full_width_passes(tmp_path):
     done = helpers.run("compare/align.py", "--full", "--out", tmp_path, timeout=1200)
     assert done.stdout.count("aligned: every rung passed") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"), [("last-place", "weight.fc6.weight[0, 0]"), ("summation-order", "weight.conv1.weight[")]
+)
+def test_the_first_bits_to_differ_are_named_with_both_values(name, tensor, baseline, tmp_path):
+    rungs = run_rungs(session_beside(baseline, tmp_path, fault=FAULTS[name]), rungs_called(["same bits"]))
+    (failed,) = [record for record in rungs[-1]["records"] if not record["passed"]]
+    assert failed["name"].startswith(f"step 1: {tensor}")
+    values = [float(value) for value in re.fullmatch("paddle (.*), torch (.*)", failed["note"]).groups()]
+    assert 0 < abs(values[0] - values[1]) == pytest.approx(failed["max_abs"], rel=0.5)
+    assert abs(values[0] - values[1]) < 1e-6 * max(map(abs, values)) + 1e-9
+
+
+def test_products_of_another_numpy_are_not_judged(baseline, tmp_path, capsys):
+    answers = dict(baseline[0].answers)
+    answers["paddle", "same bits"] = answers["paddle", "same bits"] | {"numpy": np.array("1.26.4")}
+    (row,) = run_rungs(session_beside(baseline, tmp_path, baseline=answers), rungs_called(["same bits"]))
+    assert row["passed"]
+    assert row["left_out"] == ["bits"]
+    assert "1.26.4 in paddle" in row["records"][0]["note"]
+    assert "bits left out, for the reason in align.json" in capsys.readouterr().out

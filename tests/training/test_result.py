@@ -57,7 +57,7 @@ def trained(job, clock):
         hash_logits = hash_logits_of(job, epoch)
         predicted = np.random.RandomState(epoch).randint(0, 10, len(hash_logits))
         encoded = job.encode(encode_images)
-        job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 4.0 * epoch, encoded)
+        job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 4.0 * epoch, encoded, None)
     moved = {name: array + np.float32(0.01) * (array + 1) for name, array in job.initial_weights.items()}
     job.finish(encoded, Checkpoint(moved, epoch=3, learning_rate=1e-3))
     return hash_logits, predicted, moved

@@ -107,7 +107,7 @@ def test_the_ports_sort_is_run_where_published_numbers_stand_beside(tmp_path, re
     for epoch in (1, 2):
         hash_logits, predicted = generator.randn(count, recipe.bits), generator.randint(0, 10, count)
         several.append(Codes.from_hash_logits(hash_logits.astype(np.float32), predicted, images, split))
-        job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 1.0, Encoded(several[-1], 1.0))
+        job.finish_epoch(epoch, 1e-3, [1.0, 1.0, 1.0], 1.0, Encoded(several[-1], 1.0), None)
     run.write_result(result_of(job, several[-1], score_of(several[-1]), weights))
     n = len(split.query)
     sides = [(c.codes[:n], c.labels[:n], c.codes[n:], c.labels[n:]) for c in several]

@@ -1,0 +1,28 @@
+"""SGD with momentum and weight decay."""
+
+import numpy as np
+
+from shared.kernels.products import do_all, parts
+
+
+def update(
+    parameter: np.ndarray,
+    gradient: np.ndarray,
+    velocity: np.ndarray,
+    learning_rate: float,
+    momentum: float,
+    decay: float,
+) -> None:
+    """In place: velocity = momentum*velocity + (decay*parameter + gradient); parameter -= learning_rate*velocity.
+
+    C-contiguous float32 arrays of one shape. The coefficients are rounded to float32 first, and so is the result of
+    each of the five operations; ValueError for arrays that could not be written in place.
+    """
+    from shared.kernels import loops
+
+    arrays = (parameter, gradient, velocity)
+    if any(a.dtype != np.float32 or a.shape != parameter.shape or not a.flags.c_contiguous for a in arrays):
+        raise ValueError("expected three C-contiguous float32 arrays of one shape")
+    flat = [array.reshape(-1) for array in arrays]
+    coefficients = [np.float32(value) for value in (learning_rate, momentum, decay)]
+    do_all(lambda place: loops.update(*(array[place] for array in flat), *coefficients), parts(parameter.size, 1))
