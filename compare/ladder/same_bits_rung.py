@@ -13,7 +13,9 @@ def same_bits(rung: str, session: LadderSession) -> list[Record]:
     (ours, reference), states = session.pair("same bits"), session.pair("first difference")
     versions = [str(answer["numpy"]) for answer in (ours, reference)]
     if versions[0] != versions[1]:
-        versions = " and ".join(f"{version} in {side}" for side, version in zip(session.setup.sides, versions, strict=True))
+        versions = " and ".join(
+            f"{version} in {side}" for side, version in zip(session.setup.sides, versions, strict=True)
+        )
         note = f"NumPy {versions}: another version's products may have other bits"
         return [Record(rung, "bits", True, None, note=note, left_out=True)]
     first = first_difference(ours, reference)

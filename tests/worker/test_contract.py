@@ -17,8 +17,10 @@ OWN_FILES = {
     "paddle": {"flags", "train"},
 }
 OWN_NAMES = {
-    "torch": {},
+    # each layer and optimiser is called as its framework's own
+    "torch": {"kernels": {"Conv2d", "Conv2d.forward", "SGD", "SGD.step"}},
     "paddle": {
+        "kernels": {"Conv2D", "Conv2D.forward", "Momentum"},
         "model": {"Conv2D", "Conv2D.forward"},  # a bias that is added over whole arrays
         "runtime": {"use_all_threads"},  # a predictor takes them away
     },
