@@ -76,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     reports = [align(quick_scale(arguments.steps), *given, smallest=arguments.smallest_faults)]
     if arguments.full:
         reports.append(align(full_scale(), *given))
-    found = [fault for report in reports for fault in report.get("smallest_faults", [])]
-    missed = [fault for fault in found if fault["size"] and not fault["smallest"]]
+    sizes = [fault for report in reports for fault in report.get("smallest_faults", [])]
+    missed = [fault for fault in sizes if fault["size"] and not fault["smallest"]]
     if missed or not all(report["passed"] for report in reports):
         sys.exit(EXIT_CHECK_FAILED)
 

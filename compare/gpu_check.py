@@ -17,6 +17,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from compare.pipeline.gpu_check import check
 from shared.system.errors import EXIT_CHECK_FAILED, exit_status
@@ -29,6 +30,13 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", metavar="PATH", help="images to train on; default: the digits that are bundled")
     add("--label", default="", metavar="TEXT", help="what the data is called; a copy of CIFAR-10 needs its name here")
+    add(
+        "--frameworks",
+        nargs="+",
+        choices=run_order(),
+        default=run_order(),
+        help="which to check; default: all there are",
+    )
     add("--minutes", type=whole(1), default=8, metavar="N", help="for all of it; what does not end by then has failed")
     add("--out", type=Path, default=Path("runs/gpu-check"), metavar="DIR", help="folder for what is written")
     add_device(parser)

@@ -65,10 +65,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _choose(arguments: argparse.Namespace) -> None:
     named = _of_user(arguments)
     if arguments.wheels:
-        found = plans_of_folder(arguments.wheels, arguments.kind, named)
+        chosen = plans_of_folder(arguments.wheels, arguments.kind, named)
     else:
-        found = plans(arguments.kind, named)
-    for plan in found:
+        chosen = plans(arguments.kind, named)
+    for plan in chosen:
         if arguments.action == "show" or plan.framework == arguments.framework:
             print(f"{TITLES[plan.framework]} {plan.words}")
         if arguments.action == "choose" and plan.framework == arguments.framework:

@@ -12,8 +12,8 @@ def cards() -> list[dict]:
 
 
 def _describe(number: int) -> dict:
-    facts = paddle.device.cuda.get_device_properties(number)
-    return {"name": facts.name, "capability": f"{facts.major}.{facts.minor}", "bytes": facts.total_memory}
+    card = paddle.device.cuda.get_device_properties(number)
+    return {"name": card.name, "capability": f"{card.major}.{card.minor}", "bytes": card.total_memory}
 
 
 def code() -> list[str] | None:
@@ -41,8 +41,8 @@ def products(arrays: Arrays, device: str) -> tuple[Arrays, str]:
         ahead = [put["at convolution"].astype(results[0].dtype), put["at product"].astype(results[1].dtype)]
         gradients = paddle.grad(results, factors, ahead)
         names = ("convolution", "product", "pixels", "weights", "left", "right")
-        found = dict(zip(names, [*results, *gradients], strict=True))
+        outputs = dict(zip(names, [*results, *gradients], strict=True))
         place = "cuda" if results[0].place.is_gpu_place() else "cpu"
-        return {name: value.detach().astype("float64").numpy() for name, value in found.items()}, place
+        return {name: value.detach().astype("float64").numpy() for name, value in outputs.items()}, place
     finally:
         paddle.set_device(was)

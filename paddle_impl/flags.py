@@ -32,15 +32,15 @@ def check(device: str) -> None:
 
     On a CPU results are the same again without cuDNN's flag. Without those for TF32 NVIDIA_TF32_OVERRIDE decides alone.
     """
-    wanted, found = _wanted(), in_force()
+    wanted, present = _wanted(), in_force()
     for name in (_DETERMINISTIC, _COMPATIBLE) if device == "cuda" else (_COMPATIBLE,):
-        if wanted[name] and name not in found:
+        if wanted[name] and name not in present:
             mend = "leave --deterministic out" if Arithmetic.of_process().deterministic else f"unset {name}"
             raise UserError(
                 f"{name}: expected a PaddlePaddle that has this flag, received {paddle.__version__}, which has none; "
                 f"{mend}, or install another version (docs/gpu.md)"
             )
-    for name, value in found.items():
+    for name, value in present.items():
         if value != wanted[name]:
             raise UserError(
                 f"{name}: expected {wanted[name]}, as it was set, but PaddlePaddle has {value}; unset {name}"

@@ -13,8 +13,8 @@ def cards() -> list[dict]:
 
 
 def _describe(number: int) -> dict:
-    facts = torch.cuda.get_device_properties(number)
-    return {"name": facts.name, "capability": f"{facts.major}.{facts.minor}", "bytes": facts.total_memory}
+    card = torch.cuda.get_device_properties(number)
+    return {"name": card.name, "capability": f"{card.major}.{card.minor}", "bytes": card.total_memory}
 
 
 def code() -> list[str] | None:
@@ -37,5 +37,5 @@ def products(arrays: Arrays, device: str) -> tuple[Arrays, str]:
     ahead = [put["at convolution"].to(results[0].dtype), put["at product"].to(results[1].dtype)]
     gradients = torch.autograd.grad(results, factors, ahead)
     names = ("convolution", "product", "pixels", "weights", "left", "right")
-    found = dict(zip(names, [*results, *gradients], strict=True))
-    return {name: value.detach().double().cpu().numpy() for name, value in found.items()}, results[0].device.type
+    outputs = dict(zip(names, [*results, *gradients], strict=True))
+    return {name: value.detach().double().cpu().numpy() for name, value in outputs.items()}, results[0].device.type

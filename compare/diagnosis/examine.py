@@ -80,9 +80,9 @@ def _forecast(workers: Sequence[Worker], devices: Mapping[str, str], work: Work,
     try:
         paces = measure(workers, work.recipe, next(iter(devices.values())), progress)
     except (UserError, WorkerDied) as error:
-        said = str(error).replace("\n", " ")
+        reason = str(error).replace("\n", " ")
         return Finding(
-            FAULT, "forecast", f"a few training steps fail: {said}", "mend this: a benchmark fails by it, too"
+            FAULT, "forecast", f"a few training steps fail: {reason}", "mend this: a benchmark fails by it, too"
         )
     common = measure_common(work)
     seconds = {name: len(LENGTHS) * work.seconds(pace, common) for name, pace in paces.items()}

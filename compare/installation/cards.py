@@ -46,13 +46,13 @@ def machine(card: str | None = None, driver: str | None = None, seconds: float =
     named = named_capabilities(card), named_driver(driver)
     if all(named):
         return Machine(*named)
-    found = cards_here(seconds)
-    if found is None:
+    here = cards_here(seconds)
+    if here is None:
         raise UserError(
             "nvidia-smi: expected an NVIDIA card in this machine, received none; name the card and the driver that the "
             "wheels are for (make CARD=8.6 DRIVER=535.54.03), or take the CPU (make EXTRA=cpu)"
         )
-    return Machine(named[0] or found.capabilities, named[1] or found.driver)
+    return Machine(named[0] or here.capabilities, named[1] or here.driver)
 
 
 def named_capabilities(text: str | None) -> tuple[Version, ...] | None:
@@ -74,8 +74,8 @@ def named_driver(text: str | None) -> Version | None:
 
 def cards_here(seconds: float = SECONDS_TO_ANSWER) -> Machine | None:
     """What nvidia-smi tells, None without it or without a card; UserError for one that does not tell."""
-    found = ask_cards("compute_cap,driver_version", _LINE, "8.6, 535.54.03", seconds)
-    return found and Machine(_kinds(line[1] for line in found), _version(found[0][2]))
+    lines = ask_cards("compute_cap,driver_version", _LINE, "8.6, 535.54.03", seconds)
+    return lines and Machine(_kinds(line[1] for line in lines), _version(lines[0][2]))
 
 
 def ask_cards(fields: str, line: re.Pattern, example: str, seconds: float = SECONDS_TO_ANSWER) -> list[re.Match] | None:
@@ -86,16 +86,16 @@ def ask_cards(fields: str, line: re.Pattern, example: str, seconds: float = SECO
     if shutil.which(_PROGRAM) is None:
         return None
     out, errors, status = _answer((_PROGRAM, f"--query-gpu={fields}", "--format=csv,noheader"), seconds)
-    said = out.strip() or errors.strip()
-    if said.startswith("No devices"):
+    answer = out.strip() or errors.strip()
+    if answer.startswith("No devices"):
         return None
-    found = [line.fullmatch(text.strip()) for text in out.strip().splitlines()]
-    if status or not found or None in found:
+    matches = [line.fullmatch(text.strip()) for text in out.strip().splitlines()]
+    if status or not matches or None in matches:
         raise UserError(
-            f"nvidia-smi: expected a line such as '{example}' for each card, received {printable(said, 150)!r} with "
+            f"nvidia-smi: expected a line such as '{example}' for each card, received {printable(answer, 150)!r} with "
             f"exit status {status}; {_MEND}"
         )
-    return found
+    return matches
 
 
 def _answer(query: tuple[str, ...], seconds: float) -> tuple[str, str, int]:

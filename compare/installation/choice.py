@@ -78,12 +78,12 @@ def _unfit_cards(rows: Sequence[Wheels], machine: Machine) -> str:
     unknown = [card for card in machine.capabilities if not any(row.runs_on(card) for row in rows)]
     others = [card for card in machine.capabilities if card not in unknown]
     if unknown:
-        said = f"no wheel has code for compute capability {' and '.join(map(dotted, unknown))}"
+        problem = f"no wheel has code for compute capability {' and '.join(map(dotted, unknown))}"
     else:
-        said = f"no single wheel has code for {machine.cards}"
+        problem = f"no single wheel has code for {machine.cards}"
     if not others:
-        return f"{said}; take another card"
-    return f"{said}; install for one kind (make CARD={dotted(others[-1])}) and hide the rest (CUDA_VISIBLE_DEVICES)"
+        return f"{problem}; take another card"
+    return f"{problem}; install for one kind (make CARD={dotted(others[-1])}) and hide the rest (CUDA_VISIBLE_DEVICES)"
 
 
 def _old_driver(rows: Sequence[Wheels], machine: Machine) -> str:

@@ -40,19 +40,19 @@ TOOLS = ("pip", "setuptools>=70")
 _EXTRAS = {None: ".[cpu,dev]", "torch": ".[torch,dev]", "paddle": ".[paddle-gpu]"}
 
 
-def fill(folder: Path, kind: str, found: Sequence[Plan]) -> None:
+def fill(folder: Path, kind: str, chosen: Sequence[Plan]) -> None:
     """Download everything that an installation of ``kind`` needs, by the pip of this interpreter, for this Python.
 
     What an interrupted call left is kept. UserError for a folder of something else, and when pip fails.
     """
     folder = make_folder(folder).absolute()
-    made_for = _made_for(kind, found)
+    made_for = _made_for(kind, chosen)
     _check_purpose(folder, made_for)
     print(f"wheels for Python {made_for['python']} on Linux, {made_for['processor']}, EXTRA={kind}, into {folder}:")
-    for plan in found:
+    for plan in chosen:
         print(f"{TITLES[plan.framework]} {plan.words}")
     _download(folder, *TOOLS)
-    for plan in found or [None]:
+    for plan in chosen or [None]:
         _download_environment(folder, plan)
     write_json(folder / _RECORD, made_for)
     print(f"carry {folder} to that machine and install there: make EXTRA={kind} WHEELS={folder.name}")
@@ -91,8 +91,8 @@ def _download(folder: Path, *words: str) -> None:
         raise UserError(f"pip download ended with exit status {status}; mend what it says above, and call again")
 
 
-def _made_for(kind: str, found: Sequence[Plan]) -> dict:
-    rows = {plan.framework: plan.row for plan in found}
+def _made_for(kind: str, chosen: Sequence[Plan]) -> dict:
+    rows = {plan.framework: plan.row for plan in chosen}
     return {"kind": kind, "python": dotted(PYTHON), "processor": platform.machine(), "wheels": rows}
 
 

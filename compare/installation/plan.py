@@ -44,16 +44,16 @@ def frameworks_of(kind: str) -> tuple[str, ...]:
 
 def plans(kind: str, named: Named, reached: Callable[[str], bool] = is_reached) -> list[Plan]:
     """One for each framework of the kind; UserError, before anything is downloaded, when one cannot be had."""
-    found, here = [], None
+    chosen, here = [], None
     if kind != "cpu":
         check_processor()
     for framework in frameworks_of(kind):
         if address := named.indexes.get(framework):
-            found.append(plan_at(framework, address))
+            chosen.append(plan_at(framework, address))
         else:
             here = here or machine(named.card, named.driver)
-            found.append(plan_of(framework, wheels_for(framework, here, reached=reached), f"for {here}"))
-    return found
+            chosen.append(plan_of(framework, wheels_for(framework, here, reached=reached), f"for {here}"))
+    return chosen
 
 
 def plan_of(framework: str, wheels: Wheels, words: str) -> Plan:

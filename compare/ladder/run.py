@@ -71,11 +71,11 @@ def _alone(workers: dict[str, Worker]) -> str:
 
 def _print_smallest(session: LadderSession, rows: list[dict]) -> list[Smallest]:
     print("the smallest size of each fault that is still caught, among its own size halved again and again:")
-    found = []
+    shown = []
     for fault in smallest_faults(session, {row["rung"] for row in rows if not row["limit"]}):
-        found.append(fault)
+        shown.append(fault)
         print(fault, flush=True)
-    return found
+    return shown
 
 
 def _verdict(rows: list[dict], is_whole: bool) -> str:

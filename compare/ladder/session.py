@@ -91,7 +91,9 @@ class LadderSession:
         for device, files in self._by_device(side, request_files).items():
             self.workers[side].output_of_verb("probe", *map(str, files), "--out", str(folder), "--device", device)
         for name in names:
-            answer = _read(folder / f"{name}.npz") if name in request_files else self.baseline[side, name]
+            # read array by array, when one is wanted: those of the full network do not fit into memory together
+            is_new = name in request_files
+            answer = np.load(folder / f"{name}.npz", allow_pickle=False) if is_new else self.baseline[side, name]
             self.answers[side, name] = self._corrupted(side, name, answer)
 
     def _asked(self, name: str) -> tuple[str, ...]:
@@ -118,8 +120,3 @@ class LadderSession:
 
     def _corrupted(self, side: str, name: str, answer: dict) -> dict:
         return self.fault.corrupt_answer(name, answer) if self._has_fault(side) else answer
-
-
-def _read(file: Path) -> Arrays:
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.frameworks.records import run_order, titles
+from compare.frameworks.records import titles
 from compare.frameworks.worker import Worker, named_python
 from compare.suite.cells import LocalExecutor
 from compare.suite.devices import ask, choose_devices
-from shared.system.files import PROJECT_ROOT, check_writable, write_json, write_text
+from shared.system.files import PROJECT_ROOT, check_links, check_writable, write_json, write_text
 from shared.system.machine import num_threads
 from shared.system.progress import format_seconds
 
@@ -56,7 +56,8 @@ def check(arguments: argparse.Namespace) -> bool:
     Raises UserError where no framework can be used, or they cannot use one kind of device.
     """
     check_writable(arguments.out)
-    workers = [Worker(name, named_python(arguments, name), num_threads()) for name in run_order()]
+    check_links(arguments.out)
+    workers = [Worker(name, named_python(arguments, name), num_threads()) for name in arguments.frameworks]
     infos, _ = ask(workers, LocalExecutor(), arguments.device)
     device = next(iter(choose_devices(infos, arguments.device).values()))
     until, outcomes = time.monotonic() + 60 * arguments.minutes, []
@@ -73,13 +74,16 @@ def steps(arguments: argparse.Namespace, frameworks: Sequence[str], device: str)
     out, place = arguments.out, ("--device", device)
     pythons = {name: named_python(arguments, name) for name in frameworks}
     named = tuple(word for name, python in pythons.items() if python for word in (f"--{name}-python", python))
+    chosen = ("--frameworks", *frameworks)
     alone = () if len(frameworks) > 1 else ("--alone", frameworks[0])
     images = ("--preset", "demo")
     if arguments.data:
         images = ("--preset", "cpu", "--data", arguments.data, "--label", arguments.label, "--backbone-weights", "none")
-    training = (*images, "--bits", "12", "--epochs", "1", "--skip-align", "--force", "--frameworks", *frameworks)
+    training = (*images, "--bits", "12", "--epochs", "1", "--skip-align", "--force", *chosen)
     return [
-        Step("doctor", "what is installed and what it finds", ("doctor.py", "--preset", "demo", *place, *named)),
+        Step(
+            "doctor", "what is installed and what it finds", ("doctor.py", "--preset", "demo", *chosen, *place, *named)
+        ),
         Step("ladder", "the same numbers, layer by layer", ("align.py", *alone, *place, *named, *_to(out / "align"))),
         Step("training", "one epoch, scored", ("benchmark.py", *training, *place, *named, *_to(out / "training"))),
         Step(

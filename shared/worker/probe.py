@@ -269,8 +269,8 @@ def run_probes(
 
 
 def take(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:
-    """The arrays whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    """The arrays whose names begin with ``prefix``, without it; no other is read from a file."""
+    return {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
 
 
 def prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> Arrays:

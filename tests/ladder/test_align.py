@@ -1,55 +1,25 @@
 """The ladder passes, and stops at the expected rung for every injected fault; each rung runs alone and anywhere."""
 
-import dataclasses
-import json
 import re
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from compare import align
-from compare.frameworks.worker import Worker
 from compare.ladder.faults import FAULTS
 from compare.ladder.limits import LIMITS
 from compare.ladder.requests import REQUESTS, with_needs
 from compare.ladder.run import run_rungs
 from compare.ladder.rungs import RUNGS, rungs_called
 from compare.ladder.session import LadderSession
-from compare.ladder.setup import Scale, Setup, ladder_recipe, make_inputs, make_setup
+from compare.ladder.setup import make_setup
 from compare.ladder.smallest import smallest_faults, smallest_size
 from compare.page.more_figures import growth_points
-from shared.system.errors import UserError
-from shared.worker.probe import STAGE
-from tests import helpers
+from tests.ladder.tiny import BITS, TINY, RecordedWorker
 
-TINY = Scale("tiny", 1 / 16, 64, 8, strict_steps=16, steps=6)
-BITS = 12
-OTHER_RUNGS = ("forward", "gradients", "exported")
 SIZED = [name for name, fault in FAULTS.items() if fault.size]
 # the answers are corrupted, and no framework is asked again
 REUSING = [name for name in SIZED if not FAULTS[name].touches_requests]
-
-
-class RecordedWorker(Worker):
-    """A worker that knows which verbs it was started with, in order."""
-
-    @cached_property
-    def verbs(self):
-        return []
-
-    def output_of_verb(self, *arguments):
-        self.verbs.append(arguments[0])
-        return super().output_of_verb(*arguments)
-
-
-@pytest.fixture(scope="module")
-def workers():
-    for name in ("torch", "paddle"):
-        if not helpers.is_installed(name):
-            pytest.skip(f"{name} is not installed, and the ladder compares two frameworks")
-    return {name: RecordedWorker(name, threads=1) for name in ("paddle", "torch")}
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +28,6 @@ def baseline(workers, tmp_path_factory):
     session = LadderSession(make_setup(TINY, BITS), workers, "cpu", tmp_path_factory.mktemp("baseline"))
     rows = run_rungs(session)
     return session, rows, {name: list(worker.verbs) for name, worker in workers.items()}
-
-
-@pytest.fixture(scope="module")
-def other_sizes(workers, tmp_path_factory):
-    """A session with its answers: a network with other hidden units, whose last pool leaves 3 x 3 pixels for 2 x 2."""
-    recipe = dataclasses.replace(ladder_recipe(TINY, BITS), input_px=127, hidden_units=1024, pooled_px=2)
-    session = LadderSession(
-        Setup(TINY, recipe, make_inputs(TINY, recipe)), workers, "cpu", tmp_path_factory.mktemp("o")
-    )
-    session.require(sorted({need for rung in rungs_called(OTHER_RUNGS) for need in rung.needs}))
-    return session
 
 
 def session_beside(first, folder, kind=LadderSession, **options):
@@ -81,24 +40,6 @@ def test_every_rung_passes(baseline):
     _, rungs, _ = baseline
     assert [rung["rung"] for rung in rungs] == [rung.name for rung in RUNGS]
     assert all(rung["passed"] and rung["comparisons"] for rung in rungs)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("side", ["paddle", "torch"])
-def test_both_average_what_the_last_pool_leaves_as_numpy_does(side, dtype, other_sizes):
-    """Windows of 3 x 3 pixels averaged to 2 x 2 overlap in the middle."""
-    answer = other_sizes.of(side, dtype)
-    outputs = answer[STAGE + "pool5"].astype(np.float64)
-    assert outputs.shape[2:] == (3, 3)
-    means = [outputs[:, :, y : y + 2, x : x + 2].mean(axis=(2, 3)) for y in (0, 1) for x in (0, 1)]
-    exact = np.stack(means, axis=2).reshape(len(outputs), -1)
-    assert np.allclose(answer[STAGE + "flatten"], exact, rtol=1e-6 if dtype == "float32" else 1e-14, atol=0)
-
-
-def test_other_hidden_units_and_pooled_pixels_climb_the_ladder(other_sizes):
-    """Exported models among it, as their engines pool in ways of their own."""
-    rows = run_rungs(other_sizes, rungs_called(OTHER_RUNGS))
-    assert [(row["rung"], row["passed"]) for row in rows] == [(name, True) for name in OTHER_RUNGS]
 
 
 def test_a_whole_ladder_asks_in_three_batches(baseline):
@@ -183,67 +124,6 @@ def test_every_rung_has_a_fault_that_it_catches():
     assert {fault.rung for fault in FAULTS.values()} == {rung.name for rung in RUNGS}
 
 
-def test_command_reports_an_injected_fault(tmp_path):
-    options = ("--bits", BITS, "--inject", "swapped-biases", "--rungs", "weights")
-    done = helpers.run("compare/align.py", *options, "--out", tmp_path, status=1)
-    assert "FAIL  weights" in done.stdout
-    assert "first to diverge: torch: weight.conv4.bias" in done.stdout
-    report = json.loads((tmp_path / "align-some-rungs.json").read_text())
-    assert report["passed"] is False
-    assert report["rungs"][-1]["rung"] == "weights"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--inject", "x"], "--inject: expected list, tf32,"),
-        (["--steps", "0"], "--steps"),
-        (["--rungs", "gradient"], "received 'gradient'; did you mean gradients?"),
-        (["--rungs"], "--rungs"),
-    ],
-)
-def test_bad_options(options, message):
-    assert message in helpers.run("compare/align.py", *options, status=2).stderr
-
-
-def test_faults_can_be_listed():
-    listed = helpers.run("compare/align.py", "--inject", "list").stdout
-    assert all(name in listed for name in FAULTS)
-
-
-def test_name_of_the_option_in_older_versions():
-    assert align.build_parser().parse_args(["--plant", "tf32"]).inject == "tf32"
-    assert "--plant" not in align.build_parser().format_help()
-
-
-def test_rungs_are_listed_with_what_each_needs(capsys):
-    align.main(["--rungs", "list"])
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(RUNGS)
-    assert all(line.startswith(rung.name) for line, rung in zip(lines, RUNGS, strict=True))
-    assert all(need in line for line, rung in zip(lines, RUNGS, strict=True) for need in rung.needs)
-
-
-def test_a_fault_without_its_rung_is_refused():
-    with pytest.raises(UserError, match="expected losses among them, the rung that catches no-penalty"):
-        align.main(["--inject", "no-penalty", "--rungs", "pixels", "forward"])
-
-
-def test_rungs_are_named_as_shown_or_in_one_word():
-    named = align.build_parser().parse_args(["--rungs", "rates", "split and order", "split-and-order"]).rungs
-    assert [rung.name for rung in rungs_called(named)] == ["rates", "split and order"]
-
-
-def test_some_rungs_alone_leave_the_report_of_a_whole_ladder_alone(tmp_path):
-    """It is read again as the proof that both frameworks are aligned."""
-    (tmp_path / "align.json").write_text("of an earlier ladder")
-    out = helpers.run("compare/align.py", "--rungs", "environment", "--out", tmp_path).stdout.splitlines()
-    assert out[-1].endswith("48 bits): 1 of 19 rungs were run and passed: environment")
-    assert (tmp_path / "align.json").read_text() == "of an earlier ladder"
-    report = json.loads((tmp_path / "align-some-rungs.json").read_text())
-    assert [rung["rung"] for rung in report["rungs"]] == ["environment"]
-
-
 def test_limits_of_float32_are_derived_from_both_errors(baseline):
     """Each is in the records: both errors, of which neither is more than twice the other plus one rounding."""
     records = [record for row in baseline[1] for record in row["records"] if "errors" in record]
@@ -309,12 +189,6 @@ def test_every_fault_is_listed_with_its_smallest_size(baseline):
     assert exact == {"environment", "split and order", "pixels", "weights", "rates", "score"}
 
 
-@pytest.mark.slow
-def test_full_width_passes(tmp_path):
-    done = helpers.run("compare/align.py", "--full", "--out", tmp_path, timeout=1200)
-    assert done.stdout.count("aligned: every rung passed") == 2
-
-
 @pytest.mark.parametrize(
     ("name", "tensor"), [("last-place", "weight.fc6.weight[0, 0]"), ("summation-order", "weight.conv1.weight[")]
 )
@@ -329,7 +203,7 @@ def test_the_first_bits_to_differ_are_named_with_both_values(name, tensor, basel
 
 def test_products_of_another_numpy_are_not_judged(baseline, tmp_path, capsys):
     answers = dict(baseline[0].answers)
-    answers["paddle", "same bits"] = answers["paddle", "same bits"] | {"numpy": np.array("1.26.4")}
+    answers["paddle", "same bits"] = dict(answers["paddle", "same bits"]) | {"numpy": np.array("1.26.4")}
     (row,) = run_rungs(session_beside(baseline, tmp_path, baseline=answers), rungs_called(["same bits"]))
     assert row["passed"]
     assert row["left_out"] == ["bits"]

@@ -30,6 +30,14 @@ def test_both_frameworks_or_one_beside_the_cpu(tmp_path):
     assert "224" in both[3].command
 
 
+def test_a_framework_that_cannot_use_the_gpu_is_left_out(tmp_path):
+    """What is asked for where one can use it and the other cannot: --frameworks."""
+    arguments = arguments_of(tmp_path, "--frameworks", "torch", "--paddle-python", "/nonexistent", "--device", "cpu")
+    assert arguments.frameworks == ["torch"]
+    for step in steps(arguments, arguments.frameworks, "cpu")[::2]:
+        assert step.command[step.command.index("--frameworks") :][:2] == ("--frameworks", "torch")
+
+
 def test_images_of_the_user_are_trained_on(tmp_path):
     training = steps(arguments_of(tmp_path, "--data", "images", "--label", "mine"), ["torch"], "cpu")[2].command
     assert training[training.index("--data") + 1] == "images"
