@@ -101,15 +101,22 @@ def small_suite(made_once, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def real_images(made_once):
-    """Folder with all 60,000 real images as cifar10.npz, cifar-10-batches-bin/ and images/."""
+    """Folder with all 60,000 real images as cifar10.npz and cifar-10-batches-bin/."""
     if not (REAL_DATA / "prepare.py").exists():
         pytest.skip("the real images are not beside the project (../shared/data)")
 
-    def prepare(folder):
-        command = [sys.executable, REAL_DATA / "prepare.py", folder, "--formats", "npz", "bin", "images"]
-        subprocess.run(command, check=True, capture_output=True)
+    return made_once("real-images", lambda folder: prepare_real_images(folder, "npz", "bin"))
 
-    return made_once("real-images", prepare)
+
+@pytest.fixture(scope="session")
+def real_pictures(made_once, real_images):
+    """Folder with all 60,000 real images as JPEG files, which take minutes to make and to remove: for slow tests."""
+    return made_once("real-pictures", lambda folder: prepare_real_images(folder, "images")) / "images"
+
+
+def prepare_real_images(folder, *formats):
+    command = [sys.executable, REAL_DATA / "prepare.py", folder, "--formats", *formats]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ def pictures(folder):
     return files
 
 
+@pytest.mark.slow_for("paddle")
 def test_what_is_hidden_behind_a_relu_is_found_and_predict_does_the_others(framework, tmp_path):
     files, checkpoint = pictures(tmp_path), tmp_path / "w.safetensors"
     overflow = json.loads(helpers.child(framework, "overflow", framework, checkpoint, *files).stdout.splitlines()[-1])
@@ -163,6 +164,7 @@ def prepare_diverging(folder, digits):
     ]
 
 
+@pytest.mark.slow_for("torch")
 def test_a_diverging_training_ends_in_a_line_and_the_suite_shows_it(framework, digits, tmp_path):
     arguments = prepare_diverging(tmp_path, digits)
     worker = Worker(framework, default_python(framework), threads=1)

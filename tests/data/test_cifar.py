@@ -233,14 +233,20 @@ def test_two_data_sets_in_one_folder(fake_cifar, tmp_path):
         cifar.load(tmp_path)
 
 
-def test_all_layouts_of_the_real_images_give_one_split(real_images):
-    folders = ("cifar10.npz", "cifar-10-batches-bin", "images")
-    sets = [cifar.load(real_images / name, "JPEG copy of CIFAR-10") for name in folders]
-    chosen = []
-    for dataset in sets:
-        assert dataset.name == "cifar10"
-        parts = cifar.split(dataset.labels)
-        cifar.validate_split(parts, dataset.labels, "cifar10-1")
-        chosen.append(dataset.pixels[np.concatenate([parts.query, parts.train])])
-    assert np.array_equal(chosen[0], chosen[1])
-    assert np.array_equal(chosen[0], chosen[2])
+def queries_and_training_images(path):
+    dataset = cifar.load(path, "JPEG copy of CIFAR-10")
+    assert dataset.name == "cifar10"
+    parts = cifar.split(dataset.labels)
+    cifar.validate_split(parts, dataset.labels, "cifar10-1")
+    return dataset.pixels[np.concatenate([parts.query, parts.train])]
+
+
+def test_both_files_of_the_real_images_give_one_split(real_images):
+    expected = queries_and_training_images(real_images / "cifar10.npz")
+    assert np.array_equal(queries_and_training_images(real_images / "cifar-10-batches-bin"), expected)
+
+
+@pytest.mark.slow
+def test_folders_of_the_real_images_give_the_same_split(real_images, real_pictures):
+    expected = queries_and_training_images(real_images / "cifar10.npz")
+    assert np.array_equal(queries_and_training_images(real_pictures), expected)

@@ -13,15 +13,23 @@ BITS = 12
 
 
 class RecordedWorker(Worker):
-    """A worker that knows which verbs it was started with, in order."""
+    """A worker that knows which verbs it was started with, in order, and asks once what its framework is."""
 
     @cached_property
     def verbs(self):
         return []
 
+    @cached_property
+    def infos(self):
+        return {}
+
     def output_of_verb(self, *arguments):
         self.verbs.append(arguments[0])
-        return super().output_of_verb(*arguments)
+        if arguments[0] != "info":
+            return super().output_of_verb(*arguments)
+        if arguments not in self.infos:
+            self.infos[arguments] = super().output_of_verb(*arguments)
+        return self.infos[arguments]
 
 
 @pytest.fixture(scope="module")

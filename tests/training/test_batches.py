@@ -10,7 +10,7 @@ from shared.training.runs import Run
 from tests import helpers
 
 
-@pytest.mark.parametrize("dropout", ["shared", "native"])
+@pytest.mark.parametrize("dropout", ["shared", pytest.param("native", marks=pytest.mark.slow)])
 def test_no_step_crosses_from_or_to_the_host(dropout, framework, tmp_path):
     """Twice as many steps an epoch make no call more that would, on a GPU, wait for the host or copy."""
     traffic = []

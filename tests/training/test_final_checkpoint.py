@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from shared.checkpoint import checkpoint, weights
 from shared.checkpoint.checkpoint import read_checkpoint
@@ -14,11 +15,12 @@ EPOCHS = 2
 RESUME_FILES = {"torch": "last.ckpt", "paddle": "last.safetensors"}
 
 
+@pytest.mark.slow_for("paddle")
 def test_checkpoint_is_the_state_after_the_last_epoch(framework, tmp_path):
     """A run that ends between its checkpoint and its result leaves both; the same command makes the same again."""
     run, initial = Run(tmp_path / "run"), tmp_path / "initial.safetensors"
     # the rate of the last epoch is not the one that an optimiser begins with
-    recipe = helpers.small_recipe(epochs=EPOCHS, eval_every=0, lr_drop_epoch=1)
+    recipe = helpers.small_recipe(epochs=EPOCHS, eval_every=0, lr_drop_epoch=1, width=1 / 32)
     run.prepare(recipe)
     weights.save(initial, initial_weights(recipe, {}), {})
     arguments = ("train", "--run", run.folder, "--data", "digits", "--initial-weights", initial)

@@ -37,7 +37,9 @@ BATCH_SIZE, EPOCHS = 333, 2
 
 
 def recipe_of(**changes):
-    return helpers.small_recipe(**{"epochs": EPOCHS, "eval_every": 1, "batch_size": BATCH_SIZE, **changes})
+    return helpers.small_recipe(
+        **{"epochs": EPOCHS, "eval_every": 1, "batch_size": BATCH_SIZE, "width": 1 / 32, **changes}
+    )
 
 
 def prepared(folder, **changes):

@@ -31,7 +31,7 @@ EPOCHS, BEGUN = 4, 3
 
 def recipe_of(epochs):
     # the rate drops where the other goes on: it must take its rate from the recipe
-    return helpers.small_recipe(epochs=epochs, eval_every=0, lr_drop_epoch=3)
+    return helpers.small_recipe(epochs=epochs, eval_every=0, lr_drop_epoch=3, width=1 / 32)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,7 @@ def check_record(run, begun):
     assert result["initial_weights_sha256"] == begun.result()["initial_weights_sha256"]
 
 
+@pytest.mark.slow_for("torch")
 def test_resume_state_in_the_folder_wins(framework, runs, tmp_path):
     """A resumed run that was killed goes on from its own last epoch, also when that is the last of all."""
     source = runs[framework, BEGUN].checkpoint_file
@@ -226,6 +227,7 @@ def test_state_of_a_run_that_began_elsewhere(kept):
     assert not state.exists()
 
 
+@pytest.mark.slow_for("paddle")
 def test_training_begins_anew_where_a_state_was_emptied(framework, runs, initial, tmp_path):
     whole = runs[framework, BEGUN]
     run = Run(tmp_path)

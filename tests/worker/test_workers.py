@@ -52,6 +52,7 @@ def test_log_holds_the_rate_and_the_loss_terms(framework, small_suite):
     assert log[-1]["loss"] < log[0]["loss"]
 
 
+@pytest.mark.slow_for("paddle")
 def test_eval_and_encode_reproduce_the_result(framework, small_suite, tmp_path):
     run = Run(small_suite / framework / "bits12-seed2000")
     source = ["--checkpoint", run.checkpoint_file, "--data", "digits"]
@@ -121,6 +122,7 @@ def start_training(framework, folder, initial, **variables):
     )
 
 
+@pytest.mark.slow_for("paddle")
 @pytest.mark.parametrize("epochs_before_the_kill", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp_path, epochs_before_the_kill):
     whole = Run(small_suite / framework / "bits12-seed2000")
