@@ -13,6 +13,7 @@ from compare.page.codes import LengthMetrics
 from compare.page.data import RunData, SuiteData
 from compare.page.figures import COLOURS
 from compare.tables.published import PUBLISHED_STYLES, published_curves, published_last
+from shared.training.departures import departures
 
 SIZE = (4.6, 3.3)
 
@@ -55,7 +56,7 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
 
 
 def map_by_length(suite_data: SuiteData) -> Picture:
-    """The last mAP at every length, with the interval that ties leave open, and the published values."""
+    """The last mAP at every length, with the interval that ties leave open; published values as open markers."""
     figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(suite_data.lengths)}
     texts = []
@@ -66,7 +67,8 @@ def map_by_length(suite_data: SuiteData) -> Picture:
     texts = [text for text in texts if text]
     for row in published_last(suite_data.recipe) if suite_data.recipe else []:
         scores = {bits: float(row.maps[bits]) for bits in suite_data.lengths if bits in row.maps}
-        axes.plot([place[bits] for bits in scores], scores.values(), label=row.label, **_published_style(row.source))
+        places = [place[bits] for bits in scores]
+        axes.plot(places, scores.values(), label=row.label, **{**_published_style(row.source), "ls": "none"})
         texts += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.set_xlim(-0.5, len(place) - 0.5)
@@ -221,9 +223,10 @@ def _number(value: float | dict) -> float:
 
 def _draw_published(axes: Axes, suite_data: SuiteData, bits: int, name: str) -> None:
     curves = published_curves(suite_data.recipe, bits) if suite_data.recipe else {}
-    for label, curve in curves.items():
+    for source, curve in curves.items():
         if curve["epoch"]:
-            axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(label), "markevery": 5})
+            label = f"{source}, other settings" if departures(suite_data.recipe) else source
+            axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(source), "markevery": 5})
 
 
 def _name(run_data: RunData) -> str:
