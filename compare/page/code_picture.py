@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from compare.page.figures import INK
 from shared.scoring.code_quality import Projection
 
-_SIZE = (4.6, 3.6)
+_HEIGHT, _PANEL, _MARGIN = 3.6, 2.8, 1.8
 _AREA = 10.0
 # so many colours a reader can tell apart; of more classes than twice as many, the names would cover the points
 _COLOURS = "tab10"
@@ -19,7 +19,7 @@ _MOST_NAMED = 20
 
 def code_picture(by_title: Mapping[str, Projection], name_of: Callable[[np.ndarray], str]) -> Figure:
     """A panel for each projection, its title above it and each class named at the middle of its points."""
-    figure = Figure(figsize=_SIZE, layout="constrained")
+    figure = Figure(figsize=(_MARGIN + _PANEL * len(by_title), _HEIGHT), layout="constrained")
     panels = figure.subplots(1, len(by_title), squeeze=False)[0]
     for axes, (title, projection) in zip(panels, by_title.items(), strict=True):
         _draw(axes, projection, name_of)
@@ -38,7 +38,7 @@ def _draw(axes: Axes, projection: Projection, name_of: Callable[[np.ndarray], st
         middle = np.average(projection.points[group == place], axis=0, weights=projection.items[group == place])
         axes.text(*middle, name_of(label), color=INK, ha="center", va="center", fontsize=8, fontweight="bold")
     for set_label, number, share in zip((axes.set_xlabel, axes.set_ylabel), (1, 2), projection.explained, strict=True):
-        set_label(f"component {number} ({share:.0%} of variance)")
+        set_label(f"component {number} ({share:.0%})")
 
 
 def _colours(count: int) -> np.ndarray:

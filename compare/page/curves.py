@@ -57,7 +57,10 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
 
 def map_by_length(suite_data: SuiteData) -> Picture:
     """The last mAP at every length, with the interval that ties leave open; published values as open markers."""
-    figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
+    published = published_last(suite_data.recipe) if suite_data.recipe else []
+    # the names of rows of other settings take a line each
+    height, columns = (4.2, 1) if any(row.other_settings for row in published) else (3.4, 2)
+    figure, axes = new_figure((5.0, height), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(suite_data.lengths)}
     texts = []
     for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
@@ -65,15 +68,16 @@ def map_by_length(suite_data: SuiteData) -> Picture:
         _draw_intervals(axes, framework, runs, [place[run_data.cell.bits] + shift for run_data in runs])
         texts += [_mean_of(framework, bits, [m for m in runs if m.cell.bits == bits]) for bits in place]
     texts = [text for text in texts if text]
-    for row in published_last(suite_data.recipe) if suite_data.recipe else []:
+    for row in published:
         scores = {bits: float(row.maps[bits]) for bits in suite_data.lengths if bits in row.maps}
         places = [place[bits] for bits in scores]
         axes.plot(places, scores.values(), label=row.label, **{**_published_style(row.source), "ls": "none"})
-        texts += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
+        if scores:
+            texts.append(f"{row.label} {', '.join(f'{bits} bits {value:.3f}' for bits, value in scores.items())}")
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.set_xlim(-0.5, len(place) - 0.5)
     _widen(axes, _LEAST_MAP)
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=columns)
     return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", texts))
 
 

@@ -37,10 +37,10 @@ def test_entropy_of_a_biased_bit():
 
 @pytest.mark.parametrize("several", [False, True], ids=["class ids", "multi-hot rows"])
 @pytest.mark.parametrize("bits", [1, 12, 70])
-def test_numbers_are_those_of_all_pairs(bits, several, fewerpatch):
+def test_numbers_are_those_of_all_pairs(bits, several, monkeypatch):
     """Block by block, the last one shorter, and classes by classes."""
-    fewerpatch.setattr(module, "_BITS_AT_ONCE", 7 * bits)
-    fewerpatch.setattr(module, "_CLASSES_AT_ONCE", 3)
+    monkeypatch.setattr(module, "_BITS_AT_ONCE", 7 * bits)
+    monkeypatch.setattr(module, "_CLASSES_AT_ONCE", 3)
     generator = np.random.RandomState(bits)
     codes = generator.rand(60, bits) < np.linspace(0.2, 0.9, bits)
     labels = generator.rand(60, 5) < 0.3 if several else generator.randint(0, 8, 60)
