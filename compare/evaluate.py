@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not result.counts.any():
         raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
     note_what_finds_itself(arguments.exclude_self, queries, database)
-    quality = _quality(queries, database, options)
+    quality = _quality(queries, database, options, picture=arguments.out is not None)
     if quality.warning:
         print(f"warning: the database is {quality.warning}", file=sys.stderr)
     argsort = map_numpy_argsort(*codes_and_labels, topk=arguments.topk, **options) if arguments.argsort else None
@@ -93,11 +93,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\nwritten to {arguments.out}: scores.json, queries.csv, curves.csv, {figures}")
 
 
-def _quality(queries: CodeSet, database: CodeSet, options: dict) -> CodeQuality:
+def _quality(queries: CodeSet, database: CodeSet, options: dict, picture: bool) -> CodeQuality:
     """That of the database's codes."""
     words, bits = packed_together({"query": queries.codes, "database": database.codes}, **options)["database"]
     labels = checked_labels(database.labels, words.shape, "database")
-    return code_quality(words, bits, labels, database.bit_margin)
+    return code_quality(words, bits, labels, database.bit_margin, picture)
 
 
 def _evaluate(codes_and_labels: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:

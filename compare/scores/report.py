@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.scoring.code_quality import QUANTIZATION_RULE, CodeQuality, entropy, off_diagonal
+from shared.scoring.code_quality import QUANTIZATION_RULE, CodeQuality, entropy
 from shared.scoring.retrieval import Retrieval
 
 
@@ -43,8 +43,8 @@ def _range(values: np.ndarray) -> str:
 
 
 def _correlation(quality: CodeQuality) -> str:
-    pairs = off_diagonal(quality.correlation)
-    return f"mean {pairs.mean():.4f}, largest {pairs.max():.4f}" if len(pairs) else "not defined for one bit"
+    pairs = quality.pair_correlation
+    return f"mean {pairs['mean']:.4f}, largest {pairs['largest']:.4f}" if pairs else "not defined for one bit"
 
 
 def _bits(distance: float | None) -> str:

@@ -45,7 +45,8 @@ class CodeQuality(NamedTuple):
     """Of N codes: ``balance`` float64 (bits,) is the share of ones, ``correlation`` (bits, bits) 0 at a constant bit.
 
     ``within`` and ``between`` are mean Hamming distances over all pairs of different items that have a class in common,
-    and that have none; None where there is no such pair. ``quantization_error`` is None without hash logits.
+    and that have none; None where there is no such pair. ``quantization_error`` is None without hash logits, and
+    ``projection`` where no picture was wanted.
     """
 
     items: int
@@ -56,12 +57,18 @@ class CodeQuality(NamedTuple):
     within: float | None
     between: float | None
     quantization_error: float | None
-    projection: Projection
+    projection: Projection | None
 
     @property
     def warning(self) -> str:
         """A warning where the codes tell the classes apart badly or not at all, else ""."""
         return collapse_text(self.items, self.distinct, self.classes)
+
+    @property
+    def pair_correlation(self) -> dict[str, float] | None:
+        """Of two different bits the mean and the largest absolute correlation; None for one bit."""
+        pairs = off_diagonal(self.correlation)
+        return {"mean": float(pairs.mean()), "largest": float(pairs.max())} if len(pairs) else None
 
     def summary(self) -> dict[str, object]:
         """Everything but the picture's points, as plain numbers and lists for JSON."""
@@ -71,30 +78,33 @@ class CodeQuality(NamedTuple):
             "warning": self.warning,
             "balance": self.balance.tolist(),
             "entropy": entropy(self.balance).tolist(),
-            "correlation": self.correlation.tolist(),
+            "correlation": self.pair_correlation,
         }
 
 
-def code_quality(words: np.ndarray, bits: int, labels: np.ndarray, bit_margin: np.ndarray | None = None) -> CodeQuality:
+def code_quality(
+    words: np.ndarray, bits: int, labels: np.ndarray, bit_margin: np.ndarray | None = None, picture: bool = True
+) -> CodeQuality:
     """The quality of packed codes, uint64 (N, ceil(bits/64)), N > 0.
 
-    ``labels`` are class ids (N,) or multi-hot rows (N, classes); ``bit_margin`` (N, bits) is |hash logit|.
+    ``labels`` are class ids (N,) or multi-hot rows (N, classes); ``bit_margin`` (N, bits) is |hash logit|. The points
+    of the ``picture`` take time with the cube of the number of bits, seconds at thousands of them.
     """
     unique, group = np.unique(labels, axis=0, return_inverse=True)
     group = group.reshape(-1)
     together, ones, sizes = _counts(words, bits, group, len(unique))
     within, between = _distances(ones, sizes, unique)
-    covariance = _covariance(together, len(words))
+    balance, covariance = np.diag(together) / len(words), _covariance(together, len(words))
     return CodeQuality(
         items=len(words),
         classes=number_of_classes(labels),
         distinct=distinct_codes(words),
-        balance=np.diag(together) / len(words),
+        balance=balance,
         correlation=_correlation(covariance),
         within=within,
         between=between,
         quantization_error=None if bit_margin is None else _quantization_error(bit_margin),
-        projection=_projection(words, bits, group, unique, covariance, np.diag(together) / len(words)),
+        projection=_projection(words, group, unique, balance, covariance) if picture else None,
     )
 
 
@@ -180,12 +190,12 @@ def _quantization_error(bit_margin: np.ndarray) -> float:
 
 
 def _projection(
-    words: np.ndarray, bits: int, group: np.ndarray, unique: np.ndarray, covariance: np.ndarray, balance: np.ndarray
+    words: np.ndarray, group: np.ndarray, unique: np.ndarray, balance: np.ndarray, covariance: np.ndarray
 ) -> Projection:
     components, explained = _components(covariance)
     shown = _first_of_each(group, len(unique))
     # of -1 and +1, whose mean is 2 * balance - 1
-    points = 2 * (unpack_codes(words[shown], bits) - balance) @ components.T
+    points = 2 * (unpack_codes(words[shown], len(balance)) - balance) @ components.T
     rows = np.column_stack([points.round(_DIGITS) + 0.0, group[shown]])  # + 0.0: no -0.0
     places, items = np.unique(rows, axis=0, return_counts=True)
     return Projection(places[:, :2], unique[places[:, 2].astype(np.int64)], items, explained)
