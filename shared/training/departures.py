@@ -25,8 +25,11 @@ _FREE_FIELDS = {
 _DATA = {"cifar10": "CIFAR-10", "custom": "other images"}
 # how a setting and its value are said, where its name and the value do not say it
 _IN_WORDS = {
+    "dataset": ("", ""),
     "epochs": ("", " epochs"),
     "input_px": ("", " px"),
+    "pooled_px": ("pooled to ", " px"),
+    "hidden_units": ("", " hidden units"),
     "batch_size": ("batch ", ""),
     "lr_drop_epoch": ("learning rate lowered after ", " epochs"),
     "lr_drop_factor": ("learning rate lowered by x", ""),
@@ -67,8 +70,6 @@ def _published() -> Recipe:
 
 def _in_words(name: str, recipe: Recipe) -> str:
     values = [_value(name, getattr(of, name)) for of in (recipe, _published())]
-    if name == "dataset":
-        return " instead of ".join(values)
     before, after = _IN_WORDS.get(name, (f"{name.replace('_', ' ')} ", ""))
     if name == "epochs" and recipe.epochs == 1:
         after = " epoch"

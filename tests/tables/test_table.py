@@ -124,8 +124,8 @@ def apart(text):
         ({"batch_size": 64}, "batch 64 instead of 32"),
         ({"width": 0.5}, "width x0.5 instead of 1"),
         ({"input_px": 96}, "96 px instead of 224"),
-        ({"hidden_units": 1024}, "hidden units 1024 instead of 4096"),
-        ({"pooled_px": 2}, "pooled px 2 instead of 6"),
+        ({"hidden_units": 1024}, "1024 hidden units instead of 4096"),
+        ({"pooled_px": 2}, "pooled to 2 px instead of 6"),
         ({"seeded": ("order",)}, "seeded order instead of split, weights, order and dropout"),
     ],
 )
