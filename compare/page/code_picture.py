@@ -36,7 +36,9 @@ def _draw(axes: Axes, projection: Projection, name_of: Callable[[np.ndarray], st
     axes.scatter(*projection.points.T, areas, colours[group], alpha=0.6, linewidths=0, rasterized=True)
     for place, label in enumerate(unique if len(unique) <= _MOST_NAMED else ()):
         middle = np.average(projection.points[group == place], axis=0, weights=projection.items[group == place])
-        axes.text(*middle, name_of(label), color=INK, ha="center", va="center", fontsize=8, fontweight="bold")
+        style = {"color": INK, "ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold"}
+        axes.text(*middle, name_of(label), parse_math=False, clip_on=True, **style)  # a name may hold a $, or be long
+    axes.margins(0.1)  # room for the names
     for set_label, number, share in zip((axes.set_xlabel, axes.set_ylabel), (1, 2), projection.explained, strict=True):
         set_label(f"component {number} ({share:.0%})")
 

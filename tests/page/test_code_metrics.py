@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from compare.page.code_metrics import METRICS_FILE, metrics_by_length
+from compare.page.code_picture import code_picture
 from compare.page.codes import code_metrics, metrics_as_json, metrics_from_json
 from compare.page.content import content
 from compare.page.data import read_suite
+from compare.page.figures import save_figure
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from tests.fuzz.suites import some_codes, write_valid_suite
@@ -81,3 +83,10 @@ def test_damaged_pictures_are_problems_of_the_suite(suite, name, value):
     suite_data = read_suite(suite)
     metrics_by_length(suite_data)
     assert [problem for problem in suite_data.problems if METRICS_FILE in problem]
+
+
+def test_a_name_is_drawn_as_it_is_written(tmp_path):
+    """Two dollars would be a formula, and half of one none at all."""
+    figure = code_picture({"t": code_metrics(some_codes()).quality.projection}, lambda label: f"$\\frac{label}$")
+    save_figure(figure, tmp_path / "a")
+    assert "$\\frac3$" in (tmp_path / "a.svg").read_text()
