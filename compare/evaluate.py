@@ -29,12 +29,12 @@ from compare.scores.code_files import (
     note_what_finds_itself,
     read_both,
 )
-from compare.scores.report import describe
-from shared.codes.codes import collapsed
+from compare.scores.report import describe, describe_quality
 from shared.codes.labels import checked_labels
 from shared.codes.packing import packed_together
 from shared.scoring.argsort_map import map_numpy_argsort
 from shared.scoring.average_precision import DENOMINATORS
+from shared.scoring.code_quality import CodeQuality, code_quality
 from shared.scoring.retrieval import Retrieval, evaluate
 from shared.system.errors import UserError, exit_status
 from shared.system.files import check_writable
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="DIR",
-        help="write scores.json, queries.csv, curves.csv and precision_recall.png/.svg",
+        help="write scores.json, queries.csv, curves.csv, and precision_recall and codes_by_class as .png and .svg",
     )
     return parser
 
@@ -80,21 +80,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not result.counts.any():
         raise UserError("--exclude-self: expected items besides the query itself, received a database of one item")
     note_what_finds_itself(arguments.exclude_self, queries, database)
-    _note_collapse(queries, database, options)
+    quality = _quality(queries, database, options, picture=arguments.out is not None)
+    if quality.warning:
+        print(f"warning: the database is {quality.warning}", file=sys.stderr)
     argsort = map_numpy_argsort(*codes_and_labels, topk=arguments.topk, **options) if arguments.argsort else None
-    print(describe(result, argsort))
+    print(f"{describe(result, argsort)}\n{describe_quality(quality)}")
     if arguments.out:
         from compare.scores.score_files import write_scores  # pandas and matplotlib
 
-        write_scores(arguments.out, result, argsort)
-        print(f"\nwritten to {arguments.out}: scores.json, queries.csv, curves.csv, precision_recall.png and .svg")
+        write_scores(arguments.out, result, argsort, quality)
+        figures = "precision_recall and codes_by_class as .png and .svg"
+        print(f"\nwritten to {arguments.out}: scores.json, queries.csv, curves.csv, {figures}")
 
 
-def _note_collapse(queries: CodeSet, database: CodeSet, options: dict) -> None:
-    """Say on stderr where the database's codes cannot tell its classes apart."""
-    words, _ = packed_together({"query": queries.codes, "database": database.codes}, **options)["database"]
-    if warning := collapsed(words, checked_labels(database.labels, words.shape, "database")):
-        print(f"warning: the database is {warning}", file=sys.stderr)
+def _quality(queries: CodeSet, database: CodeSet, options: dict, picture: bool) -> CodeQuality:
+    """That of the database's codes."""
+    words, bits = packed_together({"query": queries.codes, "database": database.codes}, **options)["database"]
+    labels = checked_labels(database.labels, words.shape, "database")
+    return code_quality(words, bits, labels, database.bit_margin, picture)
 
 
 def _evaluate(codes_and_labels: tuple, options: dict, arguments: argparse.Namespace, progress: Progress) -> Retrieval:

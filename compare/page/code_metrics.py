@@ -9,12 +9,31 @@ from shared.codes.codes import Codes
 from shared.config.recipe import NUM_CLASSES
 from shared.system.errors import UserError
 from shared.system.files import read_json, write_text
-from shared.system.schema import FLAG, LINE, SHARE, Each, Record, Row, number, whole
+from shared.system.schema import FLAG, LINE, SHARE, Each, Maybe, Record, Row, number, whole
 from shared.training.run_schema import CODE_LENGTH, SEED
 
 METRICS_FILE = "codes.json"
 _MOST_BYTES = 2**29
 _CLASS = whole(0, NUM_CLASSES - 1)
+_DISTANCE = number(0).or_none()
+_QUALITY = Record(
+    {
+        "items": whole(1),
+        "classes": whole(1),
+        "distinct": whole(1),
+        "within": _DISTANCE,
+        "between": _DISTANCE,
+        "quantization_error": number(0).or_none(),
+        "projection": Record(
+            {
+                "points": [Row((number(), number()))],
+                "labels": [_CLASS],
+                "items": [whole(1)],
+                "explained": Row((SHARE, SHARE)),
+            }
+        ),
+    }
+)
 _METRICS = Record(
     {
         "ranks": [whole(1)],
@@ -24,7 +43,9 @@ _METRICS = Record(
         "margin": number(0),
         "zeros": whole(),
         "rankings": [Row((whole(), _CLASS, [Row((whole(), _CLASS, whole(), FLAG))]))],
-    }
+        "quality": Maybe(_QUALITY),
+    },
+    later={"quality": None},
 )
 _NOTHING = LengthMetrics(-1, {}, None, {})
 
@@ -113,12 +134,20 @@ def _read(suite_data: SuiteData) -> dict[int, LengthMetrics]:
 
 def _decoded(entry: dict, bits: int, where: str) -> LengthMetrics:
     for metrics in entry["of"].values():
-        points = {len(values) for values in (metrics["ranks"], *metrics["by_rank"].values())}
-        sides = {len(values) for values in (metrics["balance"], metrics["correlation"], *metrics["correlation"])}
-        if len(points) != 1 or sides != {bits}:
-            raise UserError(f"{where}: expected curves of one length, and as many bits in balance and correlation")
+        _check_lengths(metrics, bits, where)
     of = {name: metrics_from_json(metrics) for name, metrics in entry["of"].items() if name in entry["checkpoints"]}
     return LengthMetrics(**{**entry, "of": of})
+
+
+def _check_lengths(metrics: dict, bits: int, where: str) -> None:
+    points = {len(values) for values in (metrics["ranks"], *metrics["by_rank"].values())}
+    sides = {len(values) for values in (metrics["balance"], metrics["correlation"], *metrics["correlation"])}
+    if len(points) != 1 or sides != {bits}:
+        raise UserError(f"{where}: expected curves of one length, and as many bits in balance and correlation")
+    if metrics["quality"]:
+        counts = {len(metrics["quality"]["projection"][name]) for name in ("points", "labels", "items")}
+        if len(counts) != 1 or 0 in counts:
+            raise UserError(f"{where}: expected as many points, labels and items in the projection, one or more")
 
 
 def _write(suite_data: SuiteData, saved: dict[int, LengthMetrics]) -> None:

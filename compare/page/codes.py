@@ -6,12 +6,15 @@ import numpy as np
 
 from shared.codes.codes import Codes
 from shared.codes.packing import unpack_codes
+from shared.scoring.code_quality import CodeQuality, Projection, code_quality, entropy, off_diagonal
 from shared.scoring.code_scores import score_of
 from shared.scoring.curves import PrecisionRecall
 
 _DRAWN_RANKS = 300
 NEAREST = 10
 _ARRAYS = ("ranks", "balance", "correlation")
+# of the quality, what older versions did not save
+_LATER = ("items", "classes", "distinct", "within", "between", "quantization_error")
 
 
 class Hit(NamedTuple):
@@ -36,7 +39,8 @@ class CodeMetrics(NamedTuple):
 
     ``ranks`` int (K,) and ``by_rank``, expected precision and recall after them, (K,) each; ``correlation``
     (bits, bits), 0 where a bit is constant; ``margin``, the median of |hash logit|, how far a bit is from flipping;
-    ``rankings``, the nearest items of the first query of each class.
+    ``rankings``, the nearest items of the first query of each class. ``quality`` is that of the items; None where an
+    older version saved the metrics, which has balance and correlation alone.
     """
 
     ranks: np.ndarray
@@ -46,11 +50,17 @@ class CodeMetrics(NamedTuple):
     margin: float
     zeros: int
     rankings: list[Ranking]
+    quality: CodeQuality | None = None
+
+    @property
+    def entropy(self) -> np.ndarray:
+        """Of every bit, (bits,)."""
+        return entropy(self.balance)
 
     @property
     def off_diagonal(self) -> np.ndarray:
         """Absolute correlations of different bits, (bits * (bits - 1) / 2,)."""
-        return np.abs(self.correlation[np.triu_indices(len(self.correlation), 1)])
+        return off_diagonal(self.correlation)
 
 
 class LengthMetrics(NamedTuple):
@@ -67,13 +77,19 @@ class LengthMetrics(NamedTuple):
 
 def code_metrics(codes: Codes) -> CodeMetrics:
     """All metrics that the report shows of these codes."""
-    bits = unpack_codes(codes.codes, codes.bits)
-    items = bits[codes.num_queries :]
+    _, _, items, labels = codes.sides()
+    quality = code_quality(items, codes.bits, labels, codes.margin[codes.num_queries :])
     ranks = np.unique(np.geomspace(1, len(items), _DRAWN_RANKS).round().astype(np.int64))
-    by_rank = score_of(codes).rank_curve_at(ranks)
-    correlation, bit_margin = _correlation(items), float(np.median(codes.margin))
-    nearest = _rankings(codes, bits)
-    return CodeMetrics(ranks, by_rank, items.mean(axis=0), correlation, bit_margin, codes.zeros, nearest)
+    return CodeMetrics(
+        ranks,
+        score_of(codes).rank_curve_at(ranks),
+        quality.balance,
+        quality.correlation,
+        float(np.median(codes.margin)),
+        codes.zeros,
+        _rankings(codes),
+        quality,
+    )
 
 
 def agreement(first: Codes, *others: Codes) -> float | None:
@@ -85,29 +101,40 @@ def agreement(first: Codes, *others: Codes) -> float | None:
 
 
 def metrics_as_json(metrics: CodeMetrics) -> dict:
-    """The metrics as lists and numbers, without rounding."""
+    """The metrics as lists and numbers, without rounding; without the quality where it is not known."""
     arrays = {name: getattr(metrics, name).tolist() for name in _ARRAYS}
-    by_rank = {name: curve.tolist() for name, curve in metrics.by_rank._asdict().items()}
-    return metrics._asdict() | arrays | {"by_rank": by_rank}
+    values = metrics._asdict() | arrays | {"by_rank": _as_lists(metrics.by_rank)}
+    del values["quality"]
+    if metrics.quality is None:
+        return values
+    # balance and correlation stand beside it
+    later = {name: getattr(metrics.quality, name) for name in _LATER}
+    return values | {"quality": later | {"projection": _as_lists(metrics.quality.projection)}}
 
 
 def metrics_from_json(values: dict) -> CodeMetrics:
     """The reverse of ``metrics_as_json``."""
     arrays = {name: np.array(values[name]) for name in _ARRAYS}
-    by_rank = PrecisionRecall(**{name: np.array(curve) for name, curve in values["by_rank"].items()})
+    by_rank = PrecisionRecall(**_as_arrays(values["by_rank"]))
     rankings = [Ranking(index, label, [Hit(*hit) for hit in hits]) for index, label, hits in values["rankings"]]
-    return CodeMetrics(**values | arrays | {"by_rank": by_rank, "rankings": rankings})
+    quality = values["quality"]
+    if quality is not None:
+        both = {name: arrays[name] for name in ("balance", "correlation")}
+        quality = CodeQuality(**quality | both | {"projection": Projection(**_as_arrays(quality["projection"]))})
+    return CodeMetrics(**values | arrays | {"by_rank": by_rank, "rankings": rankings, "quality": quality})
 
 
-def _correlation(bits: np.ndarray) -> np.ndarray:
-    centred = bits - bits.mean(axis=0)
-    length = np.linalg.norm(centred, axis=0)
-    unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
-    return unit.T @ unit
+def _as_lists(arrays: NamedTuple) -> dict[str, list]:
+    return {name: array.tolist() for name, array in arrays._asdict().items()}
 
 
-def _rankings(codes: Codes, bits: np.ndarray) -> list[Ranking]:
+def _as_arrays(lists: dict[str, list]) -> dict[str, np.ndarray]:
+    return {name: np.array(values) for name, values in lists.items()}
+
+
+def _rankings(codes: Codes) -> list[Ranking]:
     """Items at one distance are in database order."""
+    bits = unpack_codes(codes.codes, codes.bits)
     _, first = np.unique(codes.labels[: codes.num_queries], return_index=True)
     return [_ranking(codes, bits, int(position)) for position in first]
 

@@ -4,17 +4,27 @@ from compare.frameworks.records import FRAMEWORKS, all_of, pairs, run_order, tit
 from compare.page import curves
 from compare.page import more_figures as more
 from compare.page.code_metrics import metrics_by_length
+from compare.page.codes import LengthMetrics
+from compare.page.curves import Picture
 from compare.page.data import RunData, SuiteData
 from compare.page.differences import differences
 from compare.page.figures import house_style
-from compare.page.grid import retrieval_grid
+from compare.page.grid import class_names_of, retrieval_grid
 from compare.page.rerun import rerun_command
 from compare.page.verdict import gather_evidence, verdict
+from compare.tables.published_text import PUBLISHED_TITLE
 from compare.tables.studies_text import noise_title
-from compare.tables.table_text import PUBLISHED_TITLE
+from shared.scoring.code_quality import QUANTIZATION_RULE
 
 # settings that are paths of the machine it ran on
 _MACHINE_PATHS = ("command", "data")
+# over a column of the codes' table, the value of CodeQuality, and its form
+_QUALITY_COLUMNS = (
+    ("different codes", "distinct", "%d"),
+    ("distance within classes", "within", "%.2f"),
+    ("distance between classes", "between", "%.2f"),
+    ("quantization error", "quantization_error", "%.3f"),
+)
 _RANKING = (curves.precision_recall, curves.precision_at)
 
 
@@ -45,12 +55,22 @@ def content(suite_data: SuiteData) -> dict:
         "speed_picture": more.throughput(speed) if speed else None,
         "grid": retrieval_grid(suite_data, coded),
         "code_metrics": coded,
-        "code_pictures": [
-            draw(bits, metrics.of) for draw in (more.balance, more.correlation) for bits, metrics in coded.items()
-        ],
+        "quality_columns": _QUALITY_COLUMNS,
+        "quantization_rule": QUANTIZATION_RULE,
+        "code_pictures": _code_pictures(suite_data, coded),
         "environments": _environments(suite_data),
         "commands": [(run_data.cell.describe(), _command(run_data)) for run_data in suite_data.runs if run_data.recipe],
     }
+
+
+def _code_pictures(suite_data: SuiteData, coded: dict[int, LengthMetrics]) -> list[Picture]:
+    """Picture by picture, length by length; what an older version did not save is left out."""
+    names = class_names_of(suite_data.recipe) if suite_data.recipe else {}
+    pictures = [
+        *(draw(bits, metrics.of) for draw in (more.balance, more.correlation) for bits, metrics in coded.items()),
+        *(more.codes_by_class(bits, metrics.of, names) for bits, metrics in coded.items()),
+    ]
+    return [picture for picture in pictures if picture]
 
 
 def _environments(suite_data: SuiteData) -> dict[str, dict[str, str]]:

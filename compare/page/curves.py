@@ -13,6 +13,7 @@ from compare.page.codes import LengthMetrics
 from compare.page.data import RunData, SuiteData
 from compare.page.figures import COLOURS
 from compare.tables.published import PUBLISHED_STYLES, published_curves, published_last
+from shared.training.departures import departures
 
 SIZE = (4.6, 3.3)
 
@@ -55,8 +56,11 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
 
 
 def map_by_length(suite_data: SuiteData) -> Picture:
-    """The last mAP at every length, with the interval that ties leave open, and the published values."""
-    figure, axes = new_figure((5.0, 3.4), xlabel="bits", ylabel="mAP after the last epoch")
+    """The last mAP at every length, with the interval that ties leave open; published values as open markers."""
+    published = published_last(suite_data.recipe) if suite_data.recipe else []
+    # the names of rows of other settings take a line each
+    height, columns = (4.2, 1) if any(row.other_settings for row in published) else (3.4, 2)
+    figure, axes = new_figure((5.0, height), xlabel="bits", ylabel="mAP after the last epoch")
     place = {bits: x for x, bits in enumerate(suite_data.lengths)}
     texts = []
     for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
@@ -64,14 +68,16 @@ def map_by_length(suite_data: SuiteData) -> Picture:
         _draw_intervals(axes, framework, runs, [place[run_data.cell.bits] + shift for run_data in runs])
         texts += [_mean_of(framework, bits, [m for m in runs if m.cell.bits == bits]) for bits in place]
     texts = [text for text in texts if text]
-    for row in published_last(suite_data.recipe) if suite_data.recipe else []:
+    for row in published:
         scores = {bits: float(row.maps[bits]) for bits in suite_data.lengths if bits in row.maps}
-        axes.plot([place[bits] for bits in scores], scores.values(), label=row.label, **_published_style(row.source))
-        texts += [f"{row.label} {bits} bits {value:.3f}" for bits, value in scores.items()]
+        places = [place[bits] for bits in scores]
+        axes.plot(places, scores.values(), label=row.label, **{**_published_style(row.source), "ls": "none"})
+        if scores:
+            texts.append(f"{row.label} {', '.join(f'{bits} bits {value:.3f}' for bits, value in scores.items())}")
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.set_xlim(-0.5, len(place) - 0.5)
     _widen(axes, _LEAST_MAP)
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=columns)
     return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", texts))
 
 
@@ -221,9 +227,10 @@ def _number(value: float | dict) -> float:
 
 def _draw_published(axes: Axes, suite_data: SuiteData, bits: int, name: str) -> None:
     curves = published_curves(suite_data.recipe, bits) if suite_data.recipe else {}
-    for label, curve in curves.items():
+    for source, curve in curves.items():
         if curve["epoch"]:
-            axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(label), "markevery": 5})
+            label = f"{source}, other settings" if departures(suite_data.recipe) else source
+            axes.plot(curve["epoch"], curve[name], label=label, **{**_published_style(source), "markevery": 5})
 
 
 def _name(run_data: RunData) -> str:

@@ -6,10 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compare.frameworks.records import FRAMEWORKS
+from compare.page.code_picture import code_picture
 from compare.page.codes import CodeMetrics
 from compare.page.curves import SIZE, Picture, line_style, new_figure, places_beside
 from compare.page.data import SuiteData
 from compare.page.figures import BLUE, COLOURS, GREY, ORANGE
+from shared.scoring.code_quality import PICTURE_RULE
 
 
 def ladder(align: dict) -> Picture:
@@ -123,3 +125,14 @@ def correlation(bits: int, by_framework: dict[str, CodeMetrics]) -> Picture:
     ]
     alt = f"Absolute correlation of two different bits: {'; '.join(texts)}."
     return Picture(f"correlation-{bits}", figure, f"Correlation of bits, {bits} bits", alt)
+
+
+def codes_by_class(bits: int, by_framework: dict[str, CodeMetrics], class_names: dict[int, str]) -> Picture | None:
+    """The codes on their first two principal components; None where no framework's are known."""
+    known = {FRAMEWORKS[name].title: of.quality.projection for name, of in by_framework.items() if of.quality}
+    if not known:
+        return None
+    shares = [f"{title} {shown.explained.sum():.0%} of the variance" for title, shown in known.items()]
+    figure = code_picture(known, lambda label: class_names[int(label)])
+    alt = f"{PICTURE_RULE[0].upper()}{PICTURE_RULE[1:]}. Both components together: {'; '.join(shares)}."
+    return Picture(f"codes_by_class-{bits}", figure, f"Codes by class, {bits} bits", alt)

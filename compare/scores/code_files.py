@@ -28,6 +28,7 @@ class CodeSet(NamedTuple):
     """Codes in any form that ``evaluate`` takes, labels, and the number of bits if the codes are packed.
 
     ``index`` are numbers of the images, if the file has them. ``both_sides``: it holds the other side's codes as well.
+    ``bit_margin`` (N, bits) is |hash logit|, which a run of this project keeps.
     """
 
     codes: np.ndarray
@@ -35,6 +36,7 @@ class CodeSet(NamedTuple):
     bits: int | None = None
     index: np.ndarray | None = None
     both_sides: bool = False
+    bit_margin: np.ndarray | None = None
 
 
 def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -156,7 +158,7 @@ def _file_in(folder: Path, role: str) -> Path:
 def _of_run(file: Path, role: str) -> CodeSet:
     codes = Codes.load(file)
     part = slice(None, codes.num_queries) if role == "query" else slice(codes.num_queries, None)
-    return CodeSet(codes.codes[part], codes.labels[part], codes.bits, codes.index[part], True)
+    return CodeSet(codes.codes[part], codes.labels[part], codes.bits, codes.index[part], True, codes.margin[part])
 
 
 def _check_no_labels(labels: Path | None, role: str, file: Path) -> None:

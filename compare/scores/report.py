@@ -1,5 +1,8 @@
-"""The scores of codes as text."""
+"""The scores and the quality of codes as text."""
 
+import numpy as np
+
+from shared.scoring.code_quality import QUANTIZATION_RULE, CodeQuality, entropy
 from shared.scoring.retrieval import Retrieval
 
 
@@ -19,6 +22,33 @@ def describe(result: Retrieval, argsort: float | None) -> str:
     if result.queries_without_relevant:
         lines.append(f"note       {result.queries_without_relevant} queries have no relevant item; they count as 0")
     return "\n".join(lines)
+
+
+def describe_quality(quality: CodeQuality) -> str:
+    """What the database's codes look like, as text."""
+    of_bits = entropy(quality.balance)
+    lines = [
+        f"bits       share of ones {_range(quality.balance)}, entropy {_range(of_bits)}, mean {of_bits.mean():.4f}",
+        f"           |correlation| of two bits {_correlation(quality)}",
+        f"codes      {quality.distinct} different ones of {quality.items} items in {quality.classes} classes",
+        f"distances  mean of pairs of items: {_bits(quality.within)} within classes, {_bits(quality.between)} between",
+    ]
+    if quality.quantization_error is None:
+        return "\n".join([*lines, "quantized  error not known: the files hold no hash logits"])
+    return "\n".join([*lines, f"quantized  error {quality.quantization_error:.4f}: {QUANTIZATION_RULE}"])
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():.4f} to {values.max():.4f}"
+
+
+def _correlation(quality: CodeQuality) -> str:
+    pairs = quality.pair_correlation
+    return f"mean {pairs['mean']:.4f}, largest {pairs['largest']:.4f}" if pairs else "not defined for one bit"
+
+
+def _bits(distance: float | None) -> str:
+    return "no pair" if distance is None else f"{distance:.4f} bits"
 
 
 def _map_lines(result: Retrieval, argsort: float | None) -> list[str]:

@@ -1,31 +1,27 @@
-"""The published numbers, and which runs they may stand beside."""
+"""The published numbers, and which of them stand beside a run: of its own settings, or of others."""
 
 import csv
 from importlib.resources import files
 from typing import NamedTuple
 
-from shared.config.recipe import PRESETS, Recipe
+from shared.config.recipe import LENGTHS, PRESETS, Recipe
 from shared.training.departures import departures
 
 # package data: an installed package has no results/, whose reference/ holds the same files
 _REFERENCE = files("compare.tables") / "reference"
-_BITS = ("12", "24", "32", "48")
 PAPER = "paper"
-_IMPLEMENTATIONS = {
+_SOURCES = {
+    PAPER: "paper (Su et al., NeurIPS 2018)",
     "published PyTorch": "paddle_greedyhash: PyTorch rerun",
     "published Paddle": "paddle_greedyhash: Paddle 2.2.2",
 }
+# the data of these tables, as published_map.csv calls them, and how long the published runs of them took
+CIFAR10_I = "CIFAR-10 (I)"
+_END = PRESETS["paper"].epochs
 _LAST, _BEST = "last", "best"
-# the epoch whose mAP it is -> its name in published_map.csv
-_SELECTIONS = {_LAST: "last epoch (50)", _BEST: "best epoch"}
 # what these tables leave open
 OPEN_DIFFERENCE = (
     "the 0.009 between the published best epochs at 12 bits (0.798 in Paddle, 0.789 in PyTorch, one run each)"
-)
-NOTE = (
-    "paper: Su et al., NeurIPS 2018. published: tables and logs of paddle_greedyhash, one run each "
-    "(results/reference/). argsort: ours with ties in the order of NumPy's default sort, as published; it "
-    "depends on the processor."
 )
 # how figures draw them: a colour's name in compare.page.figures, and settings of matplotlib's lines
 PUBLISHED_STYLES = {
@@ -37,11 +33,15 @@ _CURVES = {"published PyTorch": "pytorch_rerun", "published Paddle": "paddle_gre
 
 
 class Published(NamedTuple):
-    """A published row: its ``source``, whose ``epoch`` it is (the paper does not say: ""), bits -> mAP as printed."""
+    """A published row: its ``source``, whose ``epoch`` it is (the paper has its end alone: ""), bits -> mAP as printed.
+
+    ``other_settings``: the run that it stands beside departs from the settings of this row.
+    """
 
     source: str
     epoch: str
     maps: dict[int, str]
+    other_settings: bool = False
 
     @property
     def heading(self) -> str:
@@ -51,27 +51,43 @@ class Published(NamedTuple):
     @property
     def label(self) -> str:
         """In a figure of last epochs, where only another epoch than the last of all is named."""
-        return self.source if self.epoch == _LAST else self.heading
+        name = self.source if self.epoch == _LAST else self.heading
+        return f"{name}, other settings" if self.other_settings else name
+
+
+def is_cifar10_i(recipe: Recipe) -> bool:
+    """Whether data and split are those of CIFAR-10 (I)."""
+    paper = PRESETS["paper"]
+    return (recipe.dataset, recipe.protocol) == (paper.dataset, paper.protocol)
 
 
 def published_rows(recipe: Recipe) -> list[Published]:
-    """What may stand beside a suite with this recipe: nothing unless its protocol is the published one.
+    """What was published of a suite's very settings: nothing unless its protocol is the published one.
 
     A shorter run is set beside the published curves at its own last epoch.
     """
-    if departures(recipe):
+    if departures(recipe) or recipe.epochs > _END:
         return []
-    if recipe.epochs == PRESETS["paper"].epochs:
-        return _final_rows()
-    curves = [row for row in _read("published_curves.csv") if int(row["epoch"]) == recipe.epochs]
-    return [
-        Published(
-            name,
-            f"at epoch {recipe.epochs}",
-            {int(row["bits"]): row["map"] for row in curves if row["source"] == source},
-        )
-        for name, source in _CURVES.items()
-    ]
+    if recipe.epochs == _END:
+        return [_from_map(PAPER, ""), *(_from_map(name, epoch) for name in _CURVES for epoch in (_LAST, _BEST))]
+    return _at_epoch(recipe.epochs)
+
+
+def published_apart(recipe: Recipe) -> list[Published]:
+    """What else was published of CIFAR-10 (I), in other settings than those of this run of it; [] for other data.
+
+    The published implementations stand at the run's own last epoch, or at their end; the paper gives its end alone.
+    """
+    if not is_cifar10_i(recipe):
+        return []
+    shown = {row.source for row in published_rows(recipe)}
+    rows = [_from_map(PAPER, ""), *_at_epoch(min(recipe.epochs, _END))]
+    return [row._replace(other_settings=True) for row in rows if row.source not in shown]
+
+
+def published_ends() -> list[Published]:
+    """The paper, and the last epoch of each published implementation: what to expect of the published protocol."""
+    return [_from_map(PAPER, ""), *(_from_map(name, _LAST) for name in _CURVES)]
 
 
 def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
@@ -80,30 +96,17 @@ def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
 
 
 def published_last(recipe: Recipe) -> list[Published]:
-    """Those of ``published_rows`` that are of the last epoch, or of the paper."""
-    return [row for row in published_rows(recipe) if row.epoch != _BEST]
-
-
-def _final_rows() -> list[Published]:
-    rows = {
-        (row["source"], row["selection"]): {int(bits): row[bits] for bits in _BITS}
-        for row in _read("published_map.csv")
-    }
-    paper = Published(PAPER, "", rows["paper (Su et al., NeurIPS 2018)", "as published"])
-    implementations = [
-        Published(name, epoch, rows[source, selection])
-        for name, source in _IMPLEMENTATIONS.items()
-        for epoch, selection in _SELECTIONS.items()
-    ]
-    return [paper, *implementations]
+    """Those that are of the last epoch, or of the paper: of the run's own settings and of others."""
+    own = [row for row in published_rows(recipe) if row.epoch != _BEST]
+    return [*own, *published_apart(recipe)]
 
 
 def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[float]]]:
-    """Label -> {"epoch", "lr", "train_loss", "map": one value per epoch}, as far as ``recipe`` goes.
+    """Source -> {"epoch", "lr", "train_loss", "map": one value per epoch}, as far as ``recipe`` goes.
 
-    Empty unless the recipe's protocol is the published one.
+    Empty unless the run is one of CIFAR-10 (I).
     """
-    if departures(recipe):
+    if not is_cifar10_i(recipe):
         return {}
     rows = [row for row in _read("published_curves.csv") if int(row["bits"]) == bits]
     rows = [row for row in rows if int(row["epoch"]) <= recipe.epochs]
@@ -114,6 +117,25 @@ def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[floa
         }
         for heading, source in _CURVES.items()
     }
+
+
+def _from_map(name: str, epoch: str) -> Published:
+    """A row of published_map.csv; the paper's is that of its last epoch."""
+    wanted = {"data": CIFAR10_I, "source": _SOURCES[name], "selection": f"{epoch or _LAST} epoch"}
+    (row,) = (row for row in _read("published_map.csv") if wanted.items() <= row.items())
+    return Published(name, epoch, {bits: row[str(bits)] for bits in LENGTHS})
+
+
+def _at_epoch(epoch: int) -> list[Published]:
+    curves = [row for row in _read("published_curves.csv") if int(row["epoch"]) == epoch]
+    return [
+        Published(
+            name,
+            f"at epoch {epoch}",
+            {int(row["bits"]): row["map"] for row in curves if row["source"] == source},
+        )
+        for name, source in _CURVES.items()
+    ]
 
 
 def _read(name: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from compare.frameworks.records import Pair, named, pairs
 from shared.config.kernels import NATIVE
 from shared.system.schema import checked
+from shared.system.words import listed
 from shared.training.run_schema import DIGESTS
 from shared.training.runs import Run
 
@@ -76,10 +77,5 @@ def _listed(cells: Sequence[Cell]) -> str:
     for bits, seeds in by_bits.items():
         by_seeds.setdefault(tuple(seeds), []).append(bits)
     return "; ".join(
-        f"{_and(bits)} bits, seed{'s' if len(seeds) > 1 else ''} {_and(seeds)}" for seeds, bits in by_seeds.items()
+        f"{listed(bits)} bits, seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}" for seeds, bits in by_seeds.items()
     )
-
-
-def _and(numbers: Sequence[int]) -> str:
-    *first, last = map(str, numbers)
-    return f"{', '.join(first)} and {last}" if first else last

@@ -8,16 +8,15 @@ import pandas as pd
 
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
+from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
 from compare.tables.same_bits_text import same_bits_notes
 from compare.tables.studies_text import noise_rows, noise_title, query_notes, variance_tables
 from compare.tables.table_text import (
-    PUBLISHED_TITLE,
     alignment_note,
     collapse_notes,
     environment_notes,
     markdown,
     number_notes,
-    published_cells,
     recipe_notes,
     table_cells,
     verdicts,
@@ -25,7 +24,7 @@ from compare.tables.table_text import (
 from shared.system.files import check_links, make_folder, write_json, write_text
 from shared.training.runs import Run
 
-_EMPTY = {"table": [], "published": [], "notes": {}, "noise": [], "variance": []}
+_EMPTY = {"table": [], "published": [], "other_settings": {}, "notes": {}, "noise": [], "variance": []}
 _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", "images_per_second", "device")
 
 
@@ -65,18 +64,25 @@ def write_table(*outs: Path, into: Path | None = None) -> str:
 
 
 def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
-    """The cells and the sentences: ``notes`` by group, ``variance`` with title, rows and a sentence for each length."""
+    """The cells and the sentences: ``notes`` by group, ``variance`` with title, rows and a sentence for each length.
+
+    ``other_settings`` has the title and the rows of what was published of other settings, or nothing.
+    """
     recipe, grid = gathered.runs[0].recipe(), gathered.grid
     differences = differences_by_pair(run.result() for run in gathered.runs)
-    published = published_cells(rows, recipe, grid.bits)
     several = any(len(seeds) > 1 for seeds in grid.seeds.values())
     alignment = alignment_note(gathered.alignments)
     judged = [note for pair, by_bits in differences.items() for note in verdicts(pair, by_bits, recipe.margin, grid)]
     return {
         "table": table_cells(rows, recipe, grid.bits, differences),
-        "published": published,
+        "published": published_cells(rows, recipe, grid.bits),
+        "other_settings": other_settings(rows, recipe, grid.bits),
         "notes": {
-            "Numbers": [*number_notes(recipe, several, bool(published)), *collapse_notes(gathered.runs)],
+            "Numbers": [
+                *number_notes(recipe, several),
+                *published_notes(recipe),
+                *collapse_notes(gathered.runs),
+            ],
             "Data and recipe": recipe_notes(grid, recipe),
             "Verdict": [*same_bits_notes(gathered.runs), *judged, *query_notes(gathered), alignment],
             "Environment": environment_notes(grid, gathered.runs),
@@ -90,6 +96,8 @@ def _text(content: dict) -> str:
     parts = [markdown(content["table"])]
     if content["published"]:
         parts += [PUBLISHED_TITLE, markdown(content["published"])]
+    if content["other_settings"]:
+        parts += [content["other_settings"]["title"], markdown(content["other_settings"]["rows"])]
     parts += [f"{group}:\n" + "\n".join(f"- {note}" for note in notes) for group, notes in content["notes"].items()]
     if content["noise"]:
         parts += [noise_title(), markdown(content["noise"])]

@@ -8,18 +8,16 @@ from compare.frameworks.records import FRAMEWORKS, Framework, Pair, all_of, name
 from compare.stats.equivalence import overall
 from compare.stats.pairs import Differences, decidable, single, waiting
 from compare.suite.grid import Grid
-from compare.tables.published import NOTE, PAPER, published_columns
+from compare.tables.published import PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.kernels import NATIVE
 from shared.config.protocols import PROTOCOLS
 from shared.config.recipe import NUM_CLASSES, Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
-from shared.training.departures import departures
 from shared.training.runs import Run, threads_of
 
-_NOTHING = "-"
-PUBLISHED_TITLE = "Published implementations, and ours with ties in the order of argsort, as they have them (mAP):"
+NOTHING = "-"
 
 
 def table_cells(
@@ -28,32 +26,21 @@ def table_cells(
     """A row a length: heading -> text, the differences first. ``rows`` are those of table.csv."""
     cells = []
     several = len(rows) > 0 and bool(rows.groupby(["framework", "bits"]).size().max() > 1)
-    for bits in _lengths(rows, planned_bits):
+    for bits in lengths(rows, planned_bits):
         row = {"bits": str(bits)}
         for pair in pairs():
             values = pd.Series(differences[pair].get(bits, {}), dtype=float)
-            row |= {str(pair): _mean(values, sign="+")} | ({named(pair, "n"): str(len(values))} if several else {})
+            row |= {str(pair): mean_text(values, sign="+")} | ({named(pair, "n"): str(len(values))} if several else {})
         for framework in FRAMEWORKS.values():
             framework_rows = rows[(rows.bits == bits) & (rows.framework == framework.key)]
             paired = {len(differences[pair].get(bits, {})) for pair in pairs() if framework in pair}
             row |= _scores(framework, framework_rows, paired, with_best=recipe.eval_every not in (0, recipe.epochs))
-        cells.append(row | {name: of.get(bits, _NOTHING) for name, of in _paper(recipe).items()})
+        cells.append(row | {name: of.get(bits, NOTHING) for name, of in _paper(recipe).items()})
     return cells
 
 
-def published_cells(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) -> list[dict[str, str]]:
-    """The published implementations beside ours by their rule for ties; no rows where the protocol is another."""
-    published = {name: of for name, of in published_columns(recipe).items() if name != PAPER}
-    return [
-        {"bits": str(bits)}
-        | {name: of.get(bits, _NOTHING) for name, of in published.items()}
-        | {name: _mean(values) for name, values in _by_argsort(rows[rows.bits == bits]).items()}
-        for bits in _lengths(rows, planned_bits)
-        if published
-    ]
-
-
-def _lengths(rows: pd.DataFrame, planned_bits: list[int]) -> list[int]:
+def lengths(rows: pd.DataFrame, planned_bits: list[int]) -> list[int]:
+    """Those that are planned or have a run; ``rows`` are those of table.csv."""
     return sorted({*planned_bits, *rows.bits.tolist()})
 
 
@@ -64,41 +51,28 @@ def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
 def _scores(framework: Framework, rows: pd.DataFrame, paired: set[int], with_best: bool) -> dict[str, str]:
     """A framework's mAP, its tie range and best epoch; with the number of runs unless so many are ``paired``."""
     name = framework.short
-    ties = f"{rows.map_last_ties_worst.mean():.4f}-{rows.map_last_ties_best.mean():.4f}" if len(rows) else _NOTHING
+    ties = f"{rows.map_last_ties_worst.mean():.4f}-{rows.map_last_ties_best.mean():.4f}" if len(rows) else NOTHING
     count = f" (n={len(rows)})" if len(rows) > 1 and {len(rows)} != paired else ""
-    cells = {f"{name} mAP": f"{_mean(rows.map_last)}{count}", f"{name} ties": ties}
-    return cells | ({f"{name} best": f"{_mean(rows.map_best)}"} if with_best else {})
+    cells = {f"{name} mAP": f"{mean_text(rows.map_last)}{count}", f"{name} ties": ties}
+    return cells | ({f"{name} best": f"{mean_text(rows.map_best)}"} if with_best else {})
 
 
-def _by_argsort(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    return {
-        f"{framework.short} argsort {kind}": rows[rows.framework == framework.key][f"map_argsort_{kind}"]
-        for framework in FRAMEWORKS.values()
-        for kind in ("last", "best")
-    }
-
-
-def _mean(values: pd.Series, sign: str = "") -> str:
+def mean_text(values: pd.Series, sign: str = "") -> str:
     """ "0.7713", of several with their standard deviation."""
     if values.empty:
-        return _NOTHING
+        return NOTHING
     mean = format(values.mean(), f"{sign}.4f")
     return mean if len(values) == 1 else f"{mean} +- {values.std():.4f}"
 
 
-def number_notes(recipe: Recipe, several: bool, with_published: bool) -> list[str]:
-    """What the numbers of the table are."""
+def number_notes(recipe: Recipe, several: bool) -> list[str]:
+    """What the numbers of the table are, the published ones aside."""
     spread = " +-: standard deviation over n seeds." if several else ""
     best = " best: best-scoring epoch, selected on the queries." if recipe.eval_every not in (0, recipe.epochs) else ""
-    notes = [
+    return [
         "mAP over the full database ranking by Hamming distance, last epoch, expectation over random tie order. "
         f"ties: from worst to best tie order.{best}{spread}"
     ]
-    if departures(recipe):
-        return [*notes, f"No published numbers: not the published protocol ({', '.join(departures(recipe))} differ)."]
-    if with_published:
-        notes.append(NOTE)
-    return notes
 
 
 def collapse_notes(runs: list[Run]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.codes.finite import NO_CLASS, check_finite
+from shared.codes.labels import number_of_classes
 from shared.codes.packing import pack_codes
 from shared.config.recipe import NUM_CLASSES
 from shared.data.cifar import Dataset, Split
@@ -127,23 +128,24 @@ def distinct_codes(codes: np.ndarray) -> int:
 
 
 def collapsed(codes: np.ndarray, labels: np.ndarray) -> str:
-    """A warning where packed codes, uint64 (N, words), cannot tell the classes apart, else "".
+    """A warning where packed codes, uint64 (N, words), cannot tell the classes apart or hardly can, else "".
 
     ``labels`` are class ids (N,) or multi-hot rows (N, classes).
 
     >>> collapsed(np.array([[5], [5], [5]], np.uint64), np.array([0, 1, 2]))
     'collapsed: all 3 images have one and the same code'
     """
-    return collapse_text(len(codes), distinct_codes(codes), len(np.unique(labels, axis=0)))
+    return collapse_text(len(codes), distinct_codes(codes), number_of_classes(labels))
 
 
 def collapse_text(images: int, distinct: int, classes: int) -> str:
     """The warning of ``collapsed`` from counts."""
-    if distinct >= classes:
+    if distinct >= min(images, 2 * classes):
         return ""
     if distinct == 1:
         return f"collapsed: all {images} images have one and the same code"
-    return f"collapsed: {images} images of {classes} classes have {distinct} different codes"
+    text = f"collapsed: {images} images of {classes} classes have {distinct} different codes"
+    return text if distinct < classes else f"nearly {text}, fewer than two a class"
 
 
 def encoded_index(split: Split) -> np.ndarray:

@@ -29,6 +29,15 @@ def checked_labels(labels: np.ndarray, codes_shape: tuple[int, int], name: str) 
     return labels
 
 
+def number_of_classes(labels: np.ndarray) -> int:
+    """How many classes occur in class ids (N,) or multi-hot rows (N, classes).
+
+    >>> number_of_classes(np.array([0, 7, 7])), number_of_classes(np.array([[1, 1, 0], [0, 1, 0]]))
+    (2, 2)
+    """
+    return len(np.unique(labels)) if labels.ndim == 1 else int((labels != 0).any(axis=0).sum())
+
+
 def _one_dimension(labels: np.ndarray, count: int) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         return labels[:, 0]

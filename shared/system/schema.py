@@ -1,7 +1,7 @@
 """What a value read from JSON must look like, and the one check of it, for everything that reads a file.
 
 A schema is a Kind of plain value; a list [schema] of any length; a Row of one schema a place; an Each, texts -> schema;
-or a Record of named fields.
+a Record of named fields; or a Maybe of a schema, where null will do.
 """
 
 import json
@@ -42,6 +42,13 @@ class Row:
     """A list of one value for each of the ``schemas``."""
 
     schemas: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """What fits ``schema``, or null."""
+
+    schema: object
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,8 @@ def checked(value: object, schema: object, where: str) -> object:
         case [inner]:
             entries = value if isinstance(value, list) else _refuse(where, "a list", value)
             return [checked(entry, inner, f"{where}[{place}]") for place, entry in enumerate(entries)]
+        case Maybe(inner):
+            return None if value is None else checked(value, inner, where)
         case Row(schemas):
             if not isinstance(value, list) or len(value) != len(schemas):
                 _refuse(where, f"a list of {len(schemas)} values", value)

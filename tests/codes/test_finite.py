@@ -185,20 +185,31 @@ def test_several_ranks_diverge_together(framework, digits, tmp_path):
 
 def test_codes_that_cannot_tell_classes_apart_are_said_loudly():
     labels = np.arange(100) % 10
-    one, few, enough = (pack_codes((labels % n)[:, None] >> np.arange(4) & 1) for n in (1, 9, 10))
+    numbers = np.arange(100)
+    one, few, hardly, enough = (pack_codes((numbers % n)[:, None] >> np.arange(5) & 1) for n in (1, 9, 19, 20))
     assert collapsed(one, labels) == "collapsed: all 100 images have one and the same code"
     assert collapsed(few, labels) == "collapsed: 100 images of 10 classes have 9 different codes"
+    assert collapsed(hardly, labels) == (
+        "nearly collapsed: 100 images of 10 classes have 19 different codes, fewer than two a class"
+    )
     assert collapsed(enough, labels) == ""
     assert collapsed(one, np.eye(10, dtype=np.int64)[labels]) != ""
+    assert collapsed(one, np.zeros(100, np.int64)) != ""  # of one class, too
+    assert collapsed(enough[:10], labels[:10]) == ""  # every image has a code of its own
+    # rows of several classes: two of the classes, and four different rows
+    rows = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])[numbers % 4]
+    assert collapsed(pack_codes((numbers % 4)[:, None] >> np.arange(2) & 1), rows) == ""
 
 
 def test_collapsed_runs_stand_under_the_table(tmp_path):
-    plan(tmp_path, seeds=[1, 2, 3])
-    for seed, distinct in ((1, 1), (2, 9), (3, 10)):
+    plan(tmp_path, seeds=[1, 2, 3, 4])
+    for seed, distinct in ((1, 1), (2, 9), (3, 19), (4, 20)):
         finish(tmp_path, dataclasses.replace(DEMO, seed=seed), "torch", 0.1, distinct_codes=distinct)
         finish(tmp_path, dataclasses.replace(DEMO, seed=seed), "paddle", 0.1)  # as older versions wrote it
     notes = [note for note in write_table(tmp_path).splitlines() if "collapsed" in note]
     assert notes == [
         "- PyTorch Lightning, 12 bits, seed 1: collapsed: all 60000 images have one and the same code.",
         "- PyTorch Lightning, 12 bits, seed 2: collapsed: 60000 images of 10 classes have 9 different codes.",
+        "- PyTorch Lightning, 12 bits, seed 3: nearly collapsed: 60000 images of 10 classes have 19 different codes, "
+        "fewer than two a class.",
     ]

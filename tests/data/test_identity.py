@@ -10,7 +10,7 @@ from PIL import Image
 
 from compare.conversion.convert import with_recipe
 from compare.suite.planning import as_begun, with_data
-from compare.tables.published import published_columns
+from compare.tables.published import PAPER, published_apart, published_columns
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import PRESETS
 from shared.data import cifar, identity
@@ -28,6 +28,7 @@ TRAIN, TEST = 3, 1
 MEANS = ("125.306918046875", "122.950394140625", "113.86538318359375")
 DEVIATIONS = ("62.993219278136884", "62.08870764001421", "66.70489964063091")
 COUNT = 50_000 * 32 * 32
+CURVES = ("published PyTorch", "published Paddle")
 
 
 def test_the_fingerprint_is_what_is_published():
@@ -132,6 +133,11 @@ def test_noise_with_cifars_counts_is_not_cifar10(fake_cifar):
     dataset = cifar.load(fake_cifar[0])
     assert (dataset.name, dataset.class_of(0)) == ("custom", "class 0")
     assert "as many images as CIFAR-10 has, of its size, but not its pixels" in dataset.notes[0]
+    recipe, _ = with_data(
+        dataclasses.replace(PRESETS["cpu"], backbone_layers=RELU_LAYERS), fake_cifar[0], "", Progress()
+    )
+    assert published_columns(recipe) == {}
+    assert published_apart(recipe) == []
 
 
 def test_a_label_that_does_not_fit_is_told(known, tmp_path):
@@ -154,6 +160,9 @@ def test_only_what_is_cifar10_stands_beside_published_numbers(known, tmp_path):
         recipe, dataset = with_data(paper, data, label, progress)
         assert departures(recipe) == differing
         assert bool(published_columns(recipe)) == (not differing)
+        # nor do they stand apart, as beside a copy in other settings
+        other = dataclasses.replace(recipe, epochs=5, backbone_layers=RELU_LAYERS[:5])
+        assert [row.source for row in published_apart(other)] == ([] if differing else [PAPER, *CURVES])
         assert len(progress.notes) == notes
         assert recipe.data_sha256 == dataset.digest()
 

@@ -26,7 +26,7 @@ PICTURES = {
     "ladder",
     "growth",
 }
-PICTURES |= {"throughput", "retrieval_grid", "balance-12", "correlation-12"}
+PICTURES |= {"throughput", "retrieval_grid", "balance-12", "correlation-12", "codes_by_class-12"}
 RUNG = {"rung": "forward", "shows": "every layer", "passed": True, "comparisons": 2, "measured": 1e-6, "limit": 1e-5}
 RUNG |= {"tightest": "conv1", "records": []}
 GROWTH = [

@@ -148,8 +148,30 @@ def test_published_curves_end_with_the_runs_last_epoch(tmp_path):
     assert curve.get_xdata().tolist() == [1, 2]
 
 
-def test_published_curves_do_not_stand_beside_digits(small_suite):
-    assert legend(loss_curves(read_suite(small_suite), 12)) == {"PyTorch Lightning", "PaddlePaddle"}
+def test_published_values_of_other_settings_are_open_markers_called_so(tmp_path):
+    plan(tmp_path, bits=[12, 24])
+    recipe = dataclasses.replace(PRESETS["cpu"], backbone_layers=RELU_LAYERS[:5], epochs=3)
+    for bits in (12, 24):
+        finish(tmp_path, dataclasses.replace(recipe, bits=bits), "torch", 0.4)
+    run_of(tmp_path, "torch", 12, 2000).append_log(EPOCH | {"epoch": 1, "loss": 1.9, "lr": 0.001})
+    picture = map_by_length(read_suite(tmp_path))
+    expected = {
+        "paper, other settings": [0.774, 0.795],
+        "published PyTorch at epoch 3, other settings": [0.679, 0.699],
+        "published Paddle at epoch 3, other settings": [0.633, 0.696],
+    }
+    for label, values in expected.items():
+        (line,) = lines(picture, label)
+        assert (line.get_linestyle(), line.get_markerfacecolor()) == ("None", "none")
+        assert [*line.get_ydata()] == values
+    assert "paper, other settings 12 bits 0.774" in picture.alt
+    loss = legend(loss_curves(read_suite(tmp_path), 12))
+    assert loss == {"PyTorch Lightning", "published PyTorch, other settings", "published Paddle, other settings"}
+
+
+def test_nothing_published_is_drawn_beside_digits(small_suite):
+    for picture in (loss_curves(read_suite(small_suite), 12), map_by_length(read_suite(small_suite))):
+        assert legend(picture) == {"PyTorch Lightning", "PaddlePaddle"}
 
 
 def test_metrics_of_hand_made_codes():

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from compare.scores.code_files import read_codes
+from compare.scores.report import describe_quality
 from compare.suite.run_folders import finished_runs
 from shared.codes.codes import Codes
 from shared.scoring.argsort_map import map_numpy_argsort
+from shared.scoring.code_quality import code_quality
 from shared.scoring.code_scores import map_scores
 from shared.scoring.retrieval import evaluate, pack_codes
 from shared.system.errors import UserError
@@ -38,15 +40,21 @@ def test_arrays_in_npz_files(tmp_path):
     scores = json.loads((out / "scores.json").read_text())
     assert scores["map"] == expected.summary() | {"argsort": argsort}
     assert {name: scores[name] for name in expected.other_scores()} == expected.other_scores()
+    quality = code_quality(pack_codes(database), 20, labels)
+    assert describe_quality(quality) in done.stdout
+    assert scores["code_quality"] == json.loads(json.dumps(quality.summary()))
+    assert f"codes      {len(np.unique(database, axis=0))} different ones of 400 items in 4 classes" in done.stdout
+    assert "quantized  error not known: the files hold no hash logits" in done.stdout
     rows = pd.read_csv(out / "queries.csv", index_col="query")
     np.testing.assert_allclose(rows.ap_expected, expected.ap_expected, rtol=1e-12)
     assert rows.relevant.tolist() == expected.relevant.sum(axis=1).tolist()
     curves = pd.read_csv(out / "curves.csv")
     np.testing.assert_allclose(curves[curves["by"] == "radius"].precision, expected.radius_curve.precision, rtol=1e-12)
     np.testing.assert_allclose(curves[curves["by"] == "rank"].recall, expected.rank_curve.recall, rtol=1e-12)
-    with Image.open(out / "precision_recall.png") as picture:
-        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
-    assert "<svg" in (out / "precision_recall.svg").read_text()
+    for name in ("precision_recall", "codes_by_class"):
+        with Image.open(out / f"{name}.png") as picture:
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+        assert "<svg" in (out / f"{name}.svg").read_text()
 
 
 def test_codes_that_tell_no_classes_apart_are_told(tmp_path):
@@ -54,6 +62,12 @@ def test_codes_that_tell_no_classes_apart_are_told(tmp_path):
     np.savez(tmp_path / "a.npz", codes=words, labels=np.arange(10) % 3, bits=20)
     done = score("--query", tmp_path / "a.npz", "--database", tmp_path / "a.npz", "--exclude-self")
     assert done.stderr == "warning: the database is collapsed: 10 images of 3 classes have 2 different codes\n"
+    np.savez(tmp_path / "a.npz", codes=words, labels=np.arange(10) % 2, bits=20)
+    done = score("--query", tmp_path / "a.npz", "--database", tmp_path / "a.npz", "--exclude-self")
+    assert done.stderr == (
+        "warning: the database is nearly collapsed: 10 images of 2 classes have 2 different codes, fewer than two a "
+        "class\n"
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path):
@@ -68,9 +82,25 @@ def test_run_folders_and_across_frameworks(small_suite):
     assert f"mAP        {last['expected']:.4f}" in done.stdout
     argsort = map_scores(Codes.load(ours.codes_file), argsort=True)["argsort"]
     assert f"{argsort:.4f}            NumPy's" in done.stdout
+    margin = Codes.load(ours.codes_file).margin[500:].astype(np.float64)
+    error = ((margin - 1) ** 2).mean()
+    assert f"quantized  error {error:.4f}: mean of (|hash logit| - 1)^2 over the database's bits" in done.stdout
     assert last["argsort"] is None  # no published numbers stand beside the demo's
     across = score("--query", ours.folder, "--database", theirs.codes_file)
     assert "500 queries, 1297 items, 12 bits" in across.stdout
+
+
+def test_codes_of_several_classes_are_drawn_and_described(tmp_path):
+    """An image of two classes is near to those of either."""
+    codes = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]], bool)
+    labels = np.array([[1, 0], [1, 1], [0, 1], [0, 0]])
+    np.savez(tmp_path / "a.npz", codes=codes, labels=labels)
+    both = ("--query", tmp_path / "a.npz", "--database", tmp_path / "a.npz")
+    done = score(*both, "--exclude-self", "--out", tmp_path / "out")
+    # related: the first two, at distance 0, and the second and third, at 3; others: 3, and 2, 2 and 1 to the last
+    assert "distances  mean of pairs of items: 1.5000 bits within classes, 2.0000 bits between" in done.stdout
+    assert "codes      3 different ones of 4 items in 2 classes" in done.stdout
+    assert ">0+1<" in (tmp_path / "out" / "codes_by_class.svg").read_text()
 
 
 def test_deephash_folders(tmp_path):
