@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     add = parser.add_argument_group("data and start").add_argument
-    data_help = "CIFAR-10, or ten classes of your own, in a supported layout; default: download CIFAR-10 once"
+    data_help = "CIFAR-10, or images of your own, in a supported layout; default: download CIFAR-10 once"
     add("--data", metavar="PATH|download", help=data_help)
     label_help = "name of the data in the table; a copy of CIFAR-10 needs that name here"
     add("--label", default="", metavar="TEXT", help=label_help)

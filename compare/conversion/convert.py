@@ -33,14 +33,19 @@ TARGETS = {
 def with_recipe(checkpoint: Checkpoint, preset: str, data: str, label: str = "") -> Checkpoint:
     """``checkpoint`` with a preset's recipe for its code length and width and the images in ``data``, called ``label``.
 
-    Raises UserError for a checkpoint that holds a recipe already, and where only one of preset and images is that of
-    the digits.
+    Raises UserError for a checkpoint that holds a recipe already or has another number of classes, and where only one
+    of preset and images is that of the digits.
     """
     if checkpoint.recipe:
         raise UserError(f"--recipe: expected a checkpoint without one, but {checkpoint.form} holds its own")
     images, base = cifar.load(data, label), PRESETS[preset]
     if cifar.DIGITS in (images.name, base.dataset) and images.name != base.dataset:
         raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
+    if checkpoint.num_classes not in (None, images.num_classes):
+        raise UserError(
+            f"--data: expected images of {checkpoint.num_classes} classes, as many as the classifier has, received "
+            f"{images.num_classes}"
+        )
     for note in images.notes:
         print(printable(f"note: {note}"), file=sys.stderr)
     recipe = dataclasses.replace(
@@ -48,6 +53,7 @@ def with_recipe(checkpoint: Checkpoint, preset: str, data: str, label: str = "")
         bits=checkpoint.bits,
         **checkpoint.sizes._asdict(),
         dataset=images.name,
+        num_classes=images.num_classes,
         class_names=images.class_names,
         data_sha256=images.digest(),
         split_sha256=cifar.split(images.labels, base.protocol, base.seed, data).digest(),

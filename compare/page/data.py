@@ -42,7 +42,7 @@ class RunData:
 
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
-        return Codes.load(self.run.codes_file)
+        return Codes.load(self.run.codes_file, *([self.recipe.num_classes] if self.recipe else []))
 
 
 @dataclass(frozen=True)

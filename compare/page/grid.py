@@ -10,7 +10,6 @@ from compare.page.codes import NEAREST, LengthMetrics, Ranking
 from compare.page.curves import Picture
 from compare.page.data import RunData, SuiteData
 from compare.page.tiles import Block, Tile, tile_figure
-from shared.config.recipe import NUM_CLASSES
 from shared.data.cifar import class_name
 from shared.system.errors import UserError
 from shared.training.open_job import load_data
@@ -56,7 +55,7 @@ def retrieval_grid(suite_data: SuiteData, by_length: dict[int, LengthMetrics]) -
     shown = by_length[bits]
     run_data = suite_data.finished_run(next(iter(shown.of)), bits, shown.seed)
     recipe = run_data.recipe
-    names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
+    names = {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(recipe.num_classes)}
     rankings = {name: metrics.rankings for name, metrics in shown.of.items()}
     scores = {name: suite_data.finished_run(name, bits, shown.seed).result["retrieval"] for name in rankings}
     overall = {name: score["precision_at"][_K] for name, score in scores.items() if _K in score["precision_at"]}

@@ -25,6 +25,7 @@ def prepare(recipe: Recipe, data: str | None, device: str, folder: Path) -> tupl
         recipe,
         protocol=protocol,
         dataset=dataset.name,
+        num_classes=dataset.num_classes,
         class_names=dataset.class_names,
         data_sha256=dataset.digest(),
         split_sha256=cifar.split(dataset.labels, protocol, recipe.seed_of("split"), data).digest(),

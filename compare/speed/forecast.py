@@ -17,7 +17,7 @@ from compare.speed.bench_folder import prepare
 from compare.speed.code_samples import codes_of
 from shared.codes.encoding import BATCH_SIZE
 from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.data.identity import CIFAR10
 from shared.scoring.code_scores import map_scores
@@ -68,8 +68,8 @@ class Work:
 def work_of(recipe: Recipe, dataset: cifar.Dataset | None) -> Work:
     """That of a recipe on its ``dataset``; None is CIFAR-10, which is not here yet."""
     if dataset is None:
-        protocol, images = PROTOCOLS[recipe.protocol], NUM_CLASSES * sum(CIFAR10.counts)
-        trained, queries = NUM_CLASSES * protocol.train, NUM_CLASSES * protocol.query
+        protocol, images = PROTOCOLS[recipe.protocol], len(CIFAR10.classes) * sum(CIFAR10.counts)
+        trained, queries = recipe.num_classes * protocol.train, recipe.num_classes * protocol.query
         database = {"train+rest": images - queries, "rest": images - queries - trained, "train": trained}
         return Work(recipe, trained, queries + database[protocol.database])
     split = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"))

@@ -142,7 +142,8 @@ def with_data(recipe: Recipe, data: str, label: str, progress: Progress) -> tupl
     if max(height, width) > recipe.input_px:
         most = f"{recipe.input_px}x{recipe.input_px}, the network's input"
         raise UserError(f"{data}: expected images of at most {most}, received {width}x{height}; make them smaller")
-    known = {"dataset": dataset.name, "class_names": dataset.class_names, "data_sha256": dataset.digest()}
+    known = {"dataset": dataset.name, "data_sha256": dataset.digest()}
+    known |= {"num_classes": dataset.num_classes, "class_names": dataset.class_names}
     return dataclasses.replace(recipe, **known), dataset
 
 

@@ -157,7 +157,7 @@ class Suite:
 def has_initial_weights(path: Path, recipe: Recipe) -> bool:
     """Whether ``path`` holds the weights that a run of this recipe starts from, undamaged."""
     try:
-        arrays, metadata = weights.load(path)
+        arrays, metadata = weights.load_exactly(path, recipe)
     except UserError:
         return False
     return metadata == _origin_of(recipe) | {"sha256": weights.digest(arrays)}

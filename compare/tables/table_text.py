@@ -12,7 +12,7 @@ from compare.tables.published import NOTE, PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.kernels import NATIVE
 from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.config.recipe import Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
 from shared.training.departures import departures
@@ -181,7 +181,7 @@ def _collapse_note(run: Run) -> str:
     cell = f"{FRAMEWORKS[result['framework']].title}, {result['bits']} bits, seed {result['seed']}"
     images = result["retrieval"]["queries"] + result["retrieval"]["items"]
     known = result["distinct_codes"] is not None  # older versions did not count them
-    warning = known and collapse_text(images, result["distinct_codes"], NUM_CLASSES)
+    warning = known and collapse_text(images, result["distinct_codes"], run.recipe().num_classes)
     return f"{cell}: {warning}." if warning else ""
 
 

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-DATASETS = ("cifar10", "digits", "custom")
+# name -> its number of classes, None where each has its own
+DATASETS: dict[str, int | None] = {"cifar10": 10, "digits": 10, "custom": None}
+MAX_CLASSES = 65_536
 
 
 class Protocol(NamedTuple):

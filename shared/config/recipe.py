@@ -10,14 +10,13 @@ from typing import get_args
 
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE, canonical
-from shared.config.protocols import DATASETS, PROTOCOLS
+from shared.config.protocols import DATASETS, MAX_CLASSES, PROTOCOLS
 from shared.system.errors import UserError, printable
 from shared.system.files import read_json, sha256_of
 from shared.system.schema import TEXT, checked, parse_json
 
 # of mAP; half the step from 12 to 24 bits in the paper
 EQUIVALENCE_MARGIN = 0.010
-NUM_CLASSES = 10
 # the published code lengths
 LENGTHS = (12, 24, 32, 48)
 MAX_BITS = 4096
@@ -27,10 +26,11 @@ BASE_SEED = 2000
 # in which the runs of a suite may differ
 FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
-LATER_FIELDS = frozenset({"class_names", "hidden_units", "pooled_px", "kernels"})
+LATER_FIELDS = frozenset({"class_names", "hidden_units", "pooled_px", "kernels", "num_classes"})
 # the least and the largest value of a number; a recipe can come from any file, and memory follows its sizes
 _LIMITS = {
     "bits": (1, MAX_BITS),
+    "num_classes": (2, MAX_CLASSES),
     "seed": (0, 2**32 - 1),
     "epochs": (1, 1_000_000),
     "eval_every": (0, 1_000_000),  # 0: the last epoch only
@@ -62,7 +62,8 @@ class Recipe:
     ``margin`` is the equivalence margin, the difference of mAP that does not matter in the test over seeds
     (compare/stats/equivalence.py): fixed here, before any run.
     ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
-    ``class_names`` are those of a data set that is not known by ``dataset``, label by label; () where it is.
+    ``num_classes`` is the data set's number of classes, and of the classifier's outputs; ``class_names`` are those of a
+    data set that is not known by ``dataset``, label by label; () where it is.
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
     """
@@ -96,6 +97,7 @@ class Recipe:
     hidden_units: int = 4096
     pooled_px: int = 6
     kernels: str = NATIVE
+    num_classes: int = 10
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -116,14 +118,20 @@ class Recipe:
             raise UserError(f"seeded: expected some of {', '.join(SEEDED)}, in this order, received {self.seeded}")
         if not 0 < self.margin < 1:
             raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {self.margin}")
-        if len(self.class_names) not in (0, NUM_CLASSES):
-            raise UserError(f"class_names: expected {NUM_CLASSES} names, received {len(self.class_names)}")
         choices = {"dropout": ("shared", "native"), "precision": PRECISIONS}
-        choices |= {"dataset": DATASETS, "protocol": tuple(PROTOCOLS)}
+        choices |= {"dataset": tuple(DATASETS), "protocol": tuple(PROTOCOLS)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise UserError(f"{name}: expected {' or '.join(allowed)}, received {getattr(self, name)!r}")
+        self._check_classes()
         object.__setattr__(self, "kernels", canonical(self.kernels))
+
+    def _check_classes(self) -> None:
+        known = DATASETS[self.dataset]
+        if known not in (None, self.num_classes):
+            raise UserError(f"num_classes: expected {known}, as {self.dataset} has, received {self.num_classes}")
+        if len(self.class_names) not in (0, self.num_classes):
+            raise UserError(f"class_names: expected {self.num_classes} names, received {len(self.class_names)}")
 
     def seed_of(self, part: str) -> int:
         """The seed of one of the parts in ``SEEDED``."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import NUM_CLASSES
+from shared.config.protocols import DATASETS, MAX_CLASSES, PROTOCOLS
 from shared.data.identity import CIFAR10, CUSTOM, identify
 from shared.data.images import Images
 from shared.data.sources import read_digits, read_images
@@ -16,6 +15,7 @@ from shared.system.files import sha256_of
 
 DIGITS = "digits"
 _DIGITS_SIDE = 8
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Dataset:
     labels: np.ndarray
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are; every label is below it."""
+        return DATASETS.get(self.name) or len(self.class_names) or int(self.labels.max(initial=-1)) + 1
 
     def digest(self) -> str:
         """SHA-256 of labels and pixels."""
@@ -95,13 +100,26 @@ def load_known(data: str, name: str, class_names: Sequence[str] = ()) -> Dataset
 
 def _read(data: str) -> Images:
     images = read_digits() if data == DIGITS else read_images(Path(data))
-    labels = images.labels
-    if len(labels) == 0 or labels.min() < 0 or labels.max() >= NUM_CLASSES:
-        received = f"{labels.min()} to {labels.max()}" if len(labels) else "none"
-        raise UserError(f"{data}: expected labels 0 to {NUM_CLASSES - 1}, received {received}")
+    _check_labels(images, data)
     if 0 in images.pixels.shape:
         raise UserError(f"{data}: expected images, received some of no pixels, {images.pixels.shape}")
     return images
+
+
+def _check_labels(images: Images, data: str) -> None:
+    """UserError unless there are two classes or more, numbered from 0, with images of each."""
+    labels = images.labels
+    if len(labels) == 0 or labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        received = f"{labels.min()} to {labels.max()}" if len(labels) else "none"
+        raise UserError(f"{data}: expected class numbers from 0 to at most {MAX_CLASSES - 1}, received {received}")
+    counts = np.bincount(labels, minlength=len(images.class_names))
+    if len(counts) < 2:
+        raise UserError(f"{data}: expected images of two classes or more, received one class")
+    if empty := [class_name(CUSTOM, label, images.class_names) for label in np.flatnonzero(counts == 0)[:_MOST_NAMED]]:
+        raise UserError(
+            f"{data}: expected images of every class, received none of {', '.join(empty)}"
+            f"{'' if (counts == 0).sum() <= _MOST_NAMED else ' and others'}; number the classes from 0 without gaps"
+        )
 
 
 def _dataset(name: str, images: Images, notes: tuple[str, ...] = ()) -> Dataset:
@@ -112,7 +130,7 @@ def _dataset(name: str, images: Images, notes: tuple[str, ...] = ()) -> Dataset:
 def split(labels: np.ndarray, protocol: str = "cifar10-1", seed: int = 2000, where: str = "labels") -> Split:
     """Split the images with ``labels`` (int64 (N,), train files followed by test files) for retrieval.
 
-    For label 0..9 in turn, its indices in ascending order are permuted with one legacy generator seeded once;
+    For label 0, 1, ... in turn, its indices in ascending order are permuted with one legacy generator seeded once;
     the first go to the queries, the next to training, the rest to the database (swuxyj/DeepHash-pytorch and
     hatimwen/paddle_greedyhash with seed 2000). Raises UserError for an unknown protocol, and for too few images, which
     are ``where``.
@@ -120,13 +138,13 @@ def split(labels: np.ndarray, protocol: str = "cifar10-1", seed: int = 2000, whe
     if protocol not in PROTOCOLS:
         raise UserError(f"protocol: expected one of {', '.join(PROTOCOLS)}, received {protocol!r}")
     rule = PROTOCOLS[protocol]
-    counts, needed = np.bincount(labels, minlength=NUM_CLASSES), rule.query + rule.train
+    counts, needed = np.bincount(labels), rule.query + rule.train
     if counts.min() < needed:
-        received = f"{', '.join(map(str, counts))} of classes 0 to {NUM_CLASSES - 1}"
+        received = f"{_listed(counts)} of classes 0 to {len(counts) - 1}"
         raise UserError(f"{where}: {protocol} expects at least {needed} images of every class, received {received}")
     generator = np.random.RandomState(seed)
     query, train, rest = [], [], []
-    for label in range(NUM_CLASSES):
+    for label in range(len(counts)):
         index = np.flatnonzero(labels == label)
         index = index[generator.permutation(len(index))]
         query.append(index[: rule.query])
@@ -143,15 +161,20 @@ def validate_split(parts: Split, labels: np.ndarray, protocol: str) -> None:
         shared = np.intersect1d(parts.query, other)
         if len(shared):
             raise UserError(f"split: expected disjoint query and {name}, received {len(shared)} images in both")
-    per_class = np.bincount(labels, minlength=NUM_CLASSES)
+    per_class = np.bincount(labels)
     rest = per_class - rule.query - rule.train
     expected = {
-        "query": np.full(NUM_CLASSES, rule.query),
-        "train": np.full(NUM_CLASSES, rule.train),
+        "query": np.full_like(per_class, rule.query),
+        "train": np.full_like(per_class, rule.train),
         "database": {"train+rest": rest + rule.train, "rest": rest, "train": 0 * rest + rule.train}[rule.database],
     }
     for name, counts in expected.items():
         index = getattr(parts, name)
-        received = np.bincount(labels[np.unique(index)], minlength=NUM_CLASSES)
+        received = np.bincount(labels[np.unique(index)], minlength=len(per_class))
         if len(np.unique(index)) != len(index) or not np.array_equal(received, counts):
             raise UserError(f"split: expected {name} counts {counts.tolist()}, received {received.tolist()}")
+
+
+def _listed(counts: np.ndarray) -> str:
+    more = ", ..." if len(counts) > _MOST_NAMED else ""
+    return ", ".join(map(str, counts[:_MOST_NAMED])) + more

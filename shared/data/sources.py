@@ -18,7 +18,7 @@ from shared.readers.safe_pickle import load_arrays
 from shared.system.errors import UserError, printable
 
 _BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
-_RECORDS, _SIDE = 10_000, 32
+_RECORDS, _SIDE, _CLASSES = 10_000, 32, 10
 _RECORD_BYTES = 1 + 3 * _SIDE * _SIDE
 _NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 LAYOUTS = (
@@ -134,6 +134,9 @@ def _read_batches(place: Path, read: Callable[[str], bytes], layout: _Layout) ->
         parts.append(layout.parse(data, f"{place}/{name}{layout.suffix}"))
     pixels = np.concatenate([pixels for pixels, _ in parts]).reshape(-1, 3, _SIDE, _SIDE)
     labels = np.concatenate([labels for _, labels in parts])
+    if not 0 <= labels.min() <= labels.max() < _CLASSES:
+        received = f"{labels.min()} to {labels.max()}"
+        raise UserError(f"{place}: expected labels 0 to {_CLASSES - 1}, received {received}")
     return Images(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, 5 * _RECORDS)
 
 

@@ -183,7 +183,7 @@ class Job:
         encoded.codes.save(self.run.codes_file)
         origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
         checkpoint.save(self.run.checkpoint_file, dataclasses.replace(final, **origin))
-        codes = Codes.load(self.run.codes_file)
+        codes = Codes.load(self.run.codes_file, self.recipe.num_classes)
         score = score_of(codes)
         self.run.write_queries(columns_of_queries(codes, score))
         self.run.write_result(result_of(self, codes, score, final.weights))
