@@ -25,7 +25,8 @@ from compare.frameworks.worker import Worker, add_python_options
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.checkpoint.formats import SUFFIXES
 from shared.checkpoint.names import DEEPHASH, FAMILIES, OURS
-from shared.config.recipe import MAX_BITS, PRESETS
+from shared.config.limits import MAX_BITS
+from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.system.errors import UserError, exit_status
 from shared.system.options import Parser, whole

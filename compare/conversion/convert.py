@@ -13,6 +13,7 @@ from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, paramete
 from shared.checkpoint.paddle_files import PaddleState, transposed, write_paddle
 from shared.config.recipe import PRESETS
 from shared.data import cifar
+from shared.data.collection import Reading
 from shared.readers.trees import listed
 from shared.system.errors import UserError, printable
 from shared.system.files import scratch_beside
@@ -38,7 +39,8 @@ def with_recipe(checkpoint: Checkpoint, preset: str, data: str, label: str = "")
     """
     if checkpoint.recipe:
         raise UserError(f"--recipe: expected a checkpoint without one, but {checkpoint.form} holds its own")
-    images, base = cifar.load(data, label), PRESETS[preset]
+    base = PRESETS[preset]
+    images = cifar.load(data, label, Reading(base.input_px))
     if cifar.DIGITS in (images.name, base.dataset) and images.name != base.dataset:
         raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
     if checkpoint.num_classes not in (None, images.num_classes):

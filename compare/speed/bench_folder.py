@@ -8,8 +8,12 @@ import numpy as np
 from shared.checkpoint import weights
 from shared.config.recipe import Recipe
 from shared.data import cifar
+from shared.data.collection import Reading
 from shared.network.initial import initial_weights
 from shared.training.runs import Run
+
+# what a recipe may have in the place of its protocol's
+_PROTOCOL_ALONE = {"queries_per_class": 0, "train_per_class": 0, "database": "", "listed_train": 0}
 
 
 def prepare(recipe: Recipe, data: str | None, device: str, folder: Path) -> tuple[Recipe, list[str]]:
@@ -19,10 +23,11 @@ def prepare(recipe: Recipe, data: str | None, device: str, folder: Path) -> tupl
     digits are split as CIFAR-10 (I).
     """
     data = data or str(_noise(folder / "noise.npz"))
-    dataset = cifar.load(data)
+    dataset = cifar.load(data, reading=Reading(recipe.input_px))
     protocol = recipe.protocol if data == cifar.DIGITS else "cifar10-1"
     recipe = dataclasses.replace(
         recipe,
+        **_PROTOCOL_ALONE,
         protocol=protocol,
         dataset=dataset.name,
         num_classes=dataset.num_classes,

@@ -11,7 +11,7 @@ from compare.suite.grid import Grid
 from compare.tables.published import NOTE, PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.kernels import NATIVE
-from shared.config.protocols import PROTOCOLS
+from shared.config.protocols import LISTED
 from shared.config.recipe import Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
@@ -36,7 +36,7 @@ def table_cells(
         for framework in FRAMEWORKS.values():
             framework_rows = rows[(rows.bits == bits) & (rows.framework == framework.key)]
             paired = {len(differences[pair].get(bits, {})) for pair in pairs() if framework in pair}
-            row |= _scores(framework, framework_rows, paired, with_best=recipe.eval_every not in (0, recipe.epochs))
+            row |= _scores(framework, recipe, framework_rows, paired)
         cells.append(row | {name: of.get(bits, _NOTHING) for name, of in _paper(recipe).items()})
     return cells
 
@@ -61,12 +61,13 @@ def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
     return {name: of for name, of in published_columns(recipe).items() if name == PAPER}
 
 
-def _scores(framework: Framework, rows: pd.DataFrame, paired: set[int], with_best: bool) -> dict[str, str]:
+def _scores(framework: Framework, recipe: Recipe, rows: pd.DataFrame, paired: set[int]) -> dict[str, str]:
     """A framework's mAP, its tie range and best epoch; with the number of runs unless so many are ``paired``."""
     name = framework.short
     ties = f"{rows.map_last_ties_worst.mean():.4f}-{rows.map_last_ties_best.mean():.4f}" if len(rows) else _NOTHING
     count = f" (n={len(rows)})" if len(rows) > 1 and {len(rows)} != paired else ""
-    cells = {f"{name} mAP": f"{_mean(rows.map_last)}{count}", f"{name} ties": ties}
+    cells = {f"{name} {recipe.measure}": f"{_mean(rows.map_last)}{count}", f"{name} ties": ties}
+    with_best = recipe.eval_every not in (0, recipe.epochs)
     return cells | ({f"{name} best": f"{_mean(rows.map_best)}"} if with_best else {})
 
 
@@ -91,7 +92,7 @@ def number_notes(recipe: Recipe, several: bool, with_published: bool) -> list[st
     spread = " +-: standard deviation over n seeds." if several else ""
     best = " best: best-scoring epoch, selected on the queries." if recipe.eval_every not in (0, recipe.epochs) else ""
     notes = [
-        "mAP over the full database ranking by Hamming distance, last epoch, expectation over random tie order. "
+        f"{recipe.measure} over {_ranking(recipe)} by Hamming distance, last epoch, expectation over random tie order. "
         f"ties: from worst to best tie order.{best}{spread}"
     ]
     if departures(recipe):
@@ -108,10 +109,9 @@ def collapse_notes(runs: list[Run]) -> list[str]:
 
 def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
     """Data, settings and start of the runs."""
-    rule = PROTOCOLS[recipe.protocol]
     return [
         f"{', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), protocol "
-        f"{recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, database {rule.database}.",
+        f"{recipe.protocol}: {_split(recipe)}.",
         f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
@@ -120,6 +120,17 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
         f"Initial weights: {start(recipe)}; the same in {all_of()} frameworks, as are split and batch order. "
         f"Seeds: {_seeds(grid)}.",
     ]
+
+
+def _ranking(recipe: Recipe) -> str:
+    return f"the first {recipe.topk} items of the database ranking" if recipe.topk else "the full database ranking"
+
+
+def _split(recipe: Recipe) -> str:
+    if recipe.protocol == LISTED:
+        return f"{recipe.listed_train} training images, queries and database as the files list them"
+    rule, classes = recipe.rule, recipe.num_classes
+    return f"{classes * rule.query} queries, {classes * rule.train} training images, database {rule.database}"
 
 
 def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:

@@ -27,7 +27,7 @@ def result_of(job: "Job", codes: Codes, score: Retrieval, final_weights: weights
         "bits": recipe.bits,
         "seed": recipe.seed,
         "epochs": recipe.epochs,
-        "map_last": map_scores(codes, score, published),
+        "map_last": map_scores(codes, score, published, recipe.topk),
         "map_best": best["map"],
         "map_argsort_best": max(record["map"]["argsort"] for record in scored) if published else None,
         "best_epoch": best["epoch"],

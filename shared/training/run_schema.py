@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from shared.config.recipe import MAX_BITS
+from shared.config.limits import MAX_BITS
 from shared.system.errors import UserError
 from shared.system.schema import DECIMAL, FLAG, LINE, SHARE, TEXT, Each, Kind, Record, number, whole
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from compare.conversion.convert import with_recipe
-from compare.suite.planning import as_begun, with_data
+from compare.suite.images import as_begun, with_data
 from compare.tables.published import published_columns
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import PRESETS
