@@ -23,15 +23,13 @@ from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from compare.pipeline.run import run_benchmark
 from compare.suite.cells import parse_cell
+from compare.suite.splits import add_split_options
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE
 from shared.config.limits import MAX_BITS
-from shared.config.protocols import DATABASES, LISTED, PROTOCOLS
 from shared.config.recipe import BASE_SEED, LENGTHS, PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
-
-_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10") or name == LISTED]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -81,25 +79,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("data and start").add_argument
+    group = parser.add_argument_group("data and start")
+    add = group.add_argument
     data_help = "CIFAR-10, or images of your own, in a supported layout; default: download CIFAR-10 once"
     add("--data", metavar="PATH|download", help=data_help)
     label_help = "name of the data in the table; a copy of CIFAR-10 needs that name here"
     add("--label", default="", metavar="TEXT", help=label_help)
-    protocol_help = "the split; listed: as the files have it; default: cifar10-1, the paper's CIFAR-10 (I)"
-    add("--protocol", choices=_PROTOCOLS, help=protocol_help)
-    add(
-        "--queries-per-class", type=whole(1), metavar="N", help="images of each class to query; default: the protocol's"
-    )
-    add(
-        "--train-per-class",
-        type=whole(1),
-        metavar="N",
-        help="images of each class to train on; default: the protocol's",
-    )
-    database_help = "all: what is not queried; rest: neither queried nor trained on; default: the protocol's"
-    add("--database", choices=tuple(DATABASES), help=database_help)
-    add("--topk", type=whole(1), metavar="K", help="score mAP@K, of the first K items; default: the whole ranking")
+    add_split_options(group)
     add("--skip-unreadable", action="store_true", help="leave out pictures that cannot be read, and name them")
     strict_help = "refuse a split with the same image among queries and in database or training; default: count them"
     add("--strict-split", action="store_true", help=strict_help)

@@ -22,11 +22,11 @@ from compare.suite.devices import (
 )
 from compare.suite.follow import FollowingSuite
 from compare.suite.images import as_begun, data_or_download, look_for_leaks, with_data
+from compare.suite.splits import SPLIT_OPTIONS, with_options
 from compare.suite.suite import Executor, Suite
 from shared.checkpoint.weights import Arrays
 from shared.config.arithmetic import Arithmetic
 from shared.config.kernels import check_kernels
-from shared.config.protocols import CHANGES
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset
@@ -38,7 +38,7 @@ from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
 
 # fields of the recipe that benchmark.py has an option for
-RECIPE_OPTIONS = ("protocol", *CHANGES, "topk", "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
+RECIPE_OPTIONS = (*SPLIT_OPTIONS, "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,7 @@ def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
     base = PRESETS[preset]
     if preset == "demo":
         _check_demo(arguments)
-    chosen = {name: getattr(arguments, name) for name in RECIPE_OPTIONS}
-    return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
+    return with_options(base, arguments, RECIPE_OPTIONS)
 
 
 def _check_demo(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
+from compare.tables.data_text import leak_notes
 from compare.tables.same_bits_text import same_bits_notes
 from compare.tables.studies_text import noise_rows, noise_title, query_notes, variance_tables
 from compare.tables.table_text import (
@@ -76,7 +77,11 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
         "table": table_cells(rows, recipe, grid.bits, differences),
         "published": published,
         "notes": {
-            "Numbers": [*number_notes(recipe, several, bool(published)), *collapse_notes(gathered.runs)],
+            "Numbers": [
+                *number_notes(recipe, several, bool(published)),
+                *leak_notes(gathered.runs),
+                *collapse_notes(gathered.runs),
+            ],
             "Data and recipe": recipe_notes(grid, recipe),
             "Verdict": [*same_bits_notes(gathered.runs), *judged, *query_notes(gathered), alignment],
             "Environment": environment_notes(grid, gathered.runs),

@@ -8,10 +8,10 @@ from compare.frameworks.records import FRAMEWORKS, Framework, Pair, all_of, name
 from compare.stats.equivalence import overall
 from compare.stats.pairs import Differences, decidable, single, waiting
 from compare.suite.grid import Grid
+from compare.tables.data_text import classes_text, ranking_text, split_text
 from compare.tables.published import NOTE, PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.kernels import NATIVE
-from shared.config.protocols import LISTED
 from shared.config.recipe import Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
@@ -92,8 +92,8 @@ def number_notes(recipe: Recipe, several: bool, with_published: bool) -> list[st
     spread = " +-: standard deviation over n seeds." if several else ""
     best = " best: best-scoring epoch, selected on the queries." if recipe.eval_every not in (0, recipe.epochs) else ""
     notes = [
-        f"{recipe.measure} over {_ranking(recipe)} by Hamming distance, last epoch, expectation over random tie order. "
-        f"ties: from worst to best tie order.{best}{spread}"
+        f"{recipe.measure} over {ranking_text(recipe)} by Hamming distance, last epoch, expectation over random tie "
+        f"order. ties: from worst to best tie order.{best}{spread}"
     ]
     if departures(recipe):
         return [*notes, f"No published numbers: not the published protocol ({', '.join(departures(recipe))} differ)."]
@@ -109,9 +109,10 @@ def collapse_notes(runs: list[Run]) -> list[str]:
 
 def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
     """Data, settings and start of the runs."""
+    name = ", ".join(filter(None, [recipe.dataset, grid.label]))
     return [
-        f"{', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), protocol "
-        f"{recipe.protocol}: {_split(recipe)}.",
+        f"{name} (SHA-256 {recipe.data_sha256[:12]}){classes_text(recipe)}, protocol {recipe.protocol}: "
+        f"{split_text(recipe)}.",
         f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
@@ -120,17 +121,6 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
         f"Initial weights: {start(recipe)}; the same in {all_of()} frameworks, as are split and batch order. "
         f"Seeds: {_seeds(grid)}.",
     ]
-
-
-def _ranking(recipe: Recipe) -> str:
-    return f"the first {recipe.topk} items of the database ranking" if recipe.topk else "the full database ranking"
-
-
-def _split(recipe: Recipe) -> str:
-    if recipe.protocol == LISTED:
-        return f"{recipe.listed_train} training images, queries and database as the files list them"
-    rule, classes = recipe.rule, recipe.num_classes
-    return f"{classes * rule.query} queries, {classes * rule.train} training images, database {rule.database}"
 
 
 def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:

@@ -111,7 +111,9 @@ class Recipe:
         choices |= {"dataset": tuple(DATASETS), "protocol": tuple(PROTOCOLS), "database": ("", *DATABASES)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise UserError(f"{name}: expected {' or '.join(allowed)}, received {getattr(self, name)!r}")
+                raise UserError(
+                    f"{name}: expected {' or '.join(filter(None, allowed))}, received {getattr(self, name)!r}"
+                )
         self._check_data()
         object.__setattr__(self, "kernels", canonical(self.kernels))
         for name, value in changes_of(self.protocol, self.rule).items():

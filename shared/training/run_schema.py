@@ -63,8 +63,9 @@ RESULT = Record(
         "initial_weights_sha256": _HEX,
         "checkpoint_sha256": _HEX,
         "distinct_codes": whole(1).or_none(),
+        "leaked_queries": _COUNT.or_none(),
     },
-    later={"distinct_codes": None},
+    later={"distinct_codes": None, "leaked_queries": None},
 )
 # an epoch's record; one that was scored has the last three, too
 _EPOCH = {

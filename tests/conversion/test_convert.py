@@ -13,7 +13,7 @@ from compare.conversion import convert
 from compare.conversion.inspection import inspect
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import open_checkpoint, read_checkpoint
-from shared.config.recipe import recipe_from_text
+from shared.config.recipe import PRESETS, recipe_from_text
 from shared.network.alexnet import parameters, sizes_of
 from shared.system.errors import UserError
 from shared.system.files import write_json
@@ -102,7 +102,7 @@ def test_other_hidden_units_and_pooled_pixels_are_recognised(recipe, tmp_path):
     found = read_checkpoint(path)
     assert found.sizes == sizes_of(recipe)
     assert same(found.weights, arrays)
-    with_recipe_of = convert.with_recipe(found, "demo", "digits")
+    with_recipe_of = convert.with_recipe(found, PRESETS["demo"], "digits")
     assert parameters(recipe_from_text(with_recipe_of.recipe, "here")) == parameters(recipe)
     units = f"{recipe.hidden_units // 2} units in fc6 and fc7 on 2 x 2 pooled features"
     assert f"12 bits, AlexNet width x0.5, {units}, " in inspect(found)

@@ -142,7 +142,14 @@ def a_file(folder):
         (["--preset", "demo", "--seeds", "-1"], "seed: expected 0 to 4294967295"),
         (["--preset", "demo", "--epochs", "0"], "epochs: expected 1 to"),
         (["--preset", "demo", "--eval-every", "-1"], "eval_every: expected 0"),
-        (["--preset", "demo", "--data", "x"], "--data goes with --preset paper or cpu or small;"),
+        (
+            ["--preset", "demo", "--protocol", "cifar10"],
+            "--protocol goes with --data or --preset paper",
+        ),
+        (
+            ["--preset", "demo", "--backbone-weights", "x"],
+            "--backbone-weights goes with --preset paper",
+        ),
         (["--preset", "demo", "--out", a_file], "cannot write to the folder"),
         (["--preset", "cpu", "--data", "no-such-file"], "no such data: no-such-file"),
         (["--preset", "cpu", "--data", bad_npz], "missing y_train, x_test, y_test"),
