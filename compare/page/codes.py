@@ -11,6 +11,8 @@ from shared.scoring.curves import PrecisionRecall
 
 _DRAWN_RANKS = 300
 NEAREST = 10
+# a row of the retrieval grid each
+_MOST_CLASSES = 12
 _ARRAYS = ("ranks", "balance", "correlation")
 
 
@@ -36,7 +38,7 @@ class CodeMetrics(NamedTuple):
 
     ``ranks`` int (K,) and ``by_rank``, expected precision and recall after them, (K,) each; ``correlation``
     (bits, bits), 0 where a bit is constant; ``margin``, the median of |hash logit|, how far a bit is from flipping;
-    ``rankings``, the nearest items of the first query of each class.
+    ``rankings``, the nearest items of the first query of each class, of more than 12 classes of the first ones.
     """
 
     ranks: np.ndarray
@@ -109,7 +111,7 @@ def _correlation(bits: np.ndarray) -> np.ndarray:
 def _rankings(codes: Codes, bits: np.ndarray) -> list[Ranking]:
     """Items at one distance are in database order."""
     _, first = np.unique(codes.labels[: codes.num_queries], return_index=True)
-    return [_ranking(codes, bits, int(position)) for position in first]
+    return [_ranking(codes, bits, int(position)) for position in first[:_MOST_CLASSES]]
 
 
 def _ranking(codes: Codes, bits: np.ndarray, position: int) -> Ranking:

@@ -75,6 +75,11 @@ class SuiteData:
         return sorted({run_data.cell.bits for run_data in self.finished})
 
     @property
+    def measure(self) -> str:
+        """What the runs are scored by."""
+        return self.recipe.measure if self.recipe else "mAP"
+
+    @property
     def recipe(self) -> Recipe | None:
         """The recipe of the first run, which all others share but for bits and seed."""
         return next((run_data.recipe for run_data in self.runs if run_data.recipe), None)

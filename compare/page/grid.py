@@ -34,6 +34,12 @@ class RetrievalGrid:
     problem: str = ""
 
     @property
+    def shown(self) -> str:
+        """The classes that have a row."""
+        rows = len(next(iter(self.rankings.values())))
+        return "each class" if rows == len(self.class_names) else f"the first {rows} of {len(self.class_names)} classes"
+
+    @property
     def precision(self) -> dict[str, str]:
         """ "97 of 100" right, by framework."""
         return {name: f"{_count(rows) - _wrong(rows)} of {_count(rows)}" for name, rows in self.rankings.items()}

@@ -1,6 +1,7 @@
 """Images of one's own through both frameworks: three classes, and a hundred; what is made of a run knows them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,10 +9,13 @@ from PIL import Image
 
 from compare import example_images
 from compare.conversion import convert
+from compare.page.code_metrics import METRICS_FILE
+from compare.page.codes import code_metrics
+from compare.page.report import write_report
 from compare.tables.table import make_table
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.codes.codes import Codes
-from shared.codes.packing import unpack_codes
+from shared.codes.packing import pack_codes, unpack_codes
 from shared.system.errors import UserError
 from shared.training.runs import run_of
 from tests import helpers
@@ -76,6 +80,25 @@ def test_the_table_names_classes_and_measure(three):
     )
     assert "mAP@7 over the first 7 items of the database ranking" in text
     assert "leaks" not in text
+
+
+def test_the_report_names_them_and_doubts_labels_beyond_them(three, tmp_path):
+    out = shutil.copytree(three[0], tmp_path / "out")
+    page = write_report(out).read_text(encoding="utf-8")
+    assert all(name in page for name in (*NAMES, "mAP@7 by code length", "The first query of each class"))
+    file = out / METRICS_FILE
+    values = json.loads(file.read_text())
+    values["12"]["of"]["torch"]["rankings"][0][1] = 3
+    file.write_text(json.dumps(values))
+    assert "expected a whole number from 0 to 2" in write_report(out).read_text(encoding="utf-8")
+
+
+def test_of_many_classes_the_first_have_a_row():
+    count, bits = 60, 12
+    packed = pack_codes(np.random.RandomState(0).rand(count, bits) > 0.5)
+    labels = np.arange(count) % 30
+    codes = Codes(np.arange(count), labels, packed, np.ones((count, bits), np.float32), labels, num_queries=30)
+    assert [ranking.label for ranking in code_metrics(codes).rankings] == list(range(12))
 
 
 @pytest.mark.slow_for("paddle")
