@@ -90,7 +90,7 @@ def test_the_report_names_them_and_doubts_labels_beyond_them(three, tmp_path):
     values = json.loads(file.read_text())
     values["12"]["of"]["torch"]["rankings"][0][1] = 3
     file.write_text(json.dumps(values))
-    assert "expected a whole number from 0 to 2" in write_report(out).read_text(encoding="utf-8")
+    assert "expected a whole number, 0 to 2" in write_report(out).read_text(encoding="utf-8")
 
 
 def test_of_many_classes_the_first_have_a_row():

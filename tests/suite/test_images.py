@@ -100,7 +100,7 @@ def test_options_of_the_split_are_settings_of_the_recipe():
             ("--preset", "cpu", "--protocol", "listed", "--database", "rest"),
             "database: expected none with the",
         ),
-        (("--topk", "0"), "--topk: expected a whole number from 1 on"),
+        (("--topk", "0"), "--topk: expected a whole number from 1, received"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, message):
