@@ -12,7 +12,7 @@ from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.system.errors import UserError
 from shared.system.progress import Progress
-from tests.data.test_own_images import class_folders, listed, picture  # noqa: F401 - a fixture
+from tests.data.drawn import class_folders, list_files, picture
 
 DEMO = PRESETS["demo"]
 
@@ -39,7 +39,8 @@ def test_the_recipe_has_the_classes_of_the_images(tmp_path):
     assert (recipe.protocol, recipe.listed_train) == ("digits-1", 0)
 
 
-def test_list_files_are_taken_as_they_are(listed):  # noqa: F811
+def test_list_files_are_taken_as_they_are(tmp_path):
+    listed = list_files(tmp_path)
     recipe, dataset = with_data(DEMO, listed, "", Progress())
     assert (recipe.protocol, recipe.num_train) == ("listed", 9)
     assert cifar.split_for(dataset, recipe).database.tolist() == dataset.listed.database.tolist()
