@@ -26,7 +26,7 @@ from compare.frameworks.worker import Worker, add_python_options, named_python
 from compare.ladder.faults import FAULTS, NO_FAULT
 from compare.ladder.run import ALIGN_STEPS, align, full_scale, quick_scale
 from compare.ladder.rungs import RUNGS, hyphenated, rungs_called
-from shared.config.recipe import MAX_BITS
+from shared.config.limits import MAX_BITS
 from shared.system.errors import EXIT_CHECK_FAILED, UserError, exit_status
 from shared.system.files import check_writable
 from shared.system.options import Parser, whole

@@ -23,14 +23,13 @@ from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from compare.pipeline.run import run_benchmark
 from compare.suite.cells import parse_cell
+from compare.suite.splits import add_split_options
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE
-from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import BASE_SEED, LENGTHS, MAX_BITS, PRESETS
+from shared.config.limits import MAX_BITS
+from shared.config.recipe import BASE_SEED, LENGTHS, PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
-
-_CIFAR_PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10")]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,13 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--kernels", default=NATIVE, metavar="native|shared|...", help=kernels_help)
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
-    add = parser.add_argument_group("data and start").add_argument
-    data_help = "CIFAR-10, or ten classes of your own, in a supported layout; default: download CIFAR-10 once"
-    add("--data", metavar="PATH|download", help=data_help)
-    label_help = "name of the data in the table; a copy of CIFAR-10 needs that name here"
-    add("--label", default="", metavar="TEXT", help=label_help)
-    add("--protocol", choices=_CIFAR_PROTOCOLS, help="default: cifar10-1, the paper's CIFAR-10 (I)")
-    add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")
+    _add_data(parser)
     add = parser.add_argument_group("further runs").add_argument
     add("--control", action="store_true", help="A/A: every run again on other threads, and with native dropout")
     add("--variance", action="store_true", help="runs in which split, weights, order or dropout alone vary by seed")
@@ -83,6 +76,20 @@ def build_parser() -> argparse.ArgumentParser:
     add("--ray-address", metavar="HOST:PORT|auto", help="default: $RAY_ADDRESS, else a Ray on this machine")
     add_python_options(machine)
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data and start")
+    add = group.add_argument
+    data_help = "CIFAR-10, or images of your own, in a supported layout; default: download CIFAR-10 once"
+    add("--data", metavar="PATH|download", help=data_help)
+    label_help = "name of the data in the table; a copy of CIFAR-10 needs that name here"
+    add("--label", default="", metavar="TEXT", help=label_help)
+    add_split_options(group)
+    add("--skip-unreadable", action="store_true", help="leave out pictures that cannot be read, and name them")
+    strict_help = "refuse a split with the same image among queries and in database or training; default: count them"
+    add("--strict-split", action="store_true", help=strict_help)
+    add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: imagenet")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

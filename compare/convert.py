@@ -22,10 +22,12 @@ from pathlib import Path
 from compare.conversion.convert import TARGETS, check_target, summary, with_recipe, without_classifier, write
 from compare.conversion.inspection import inspect
 from compare.frameworks.worker import Worker, add_python_options
+from compare.suite.splits import SPLIT_OPTIONS, add_split_options, with_options
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.checkpoint.formats import SUFFIXES
 from shared.checkpoint.names import DEEPHASH, FAMILIES, OURS
-from shared.config.recipe import MAX_BITS, PRESETS
+from shared.config.limits import MAX_BITS
+from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.system.errors import UserError, exit_status
 from shared.system.options import Parser, whole
@@ -47,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--recipe", choices=PRESETS, help="what SRC was trained by, to be stored in DST, if SRC does not hold it")
     add("--data", metavar="PATH", help="with --recipe: the images it was trained on; default: the bundled digits")
     add("--label", default="", metavar="TEXT", help="with --data: what it is; a copy of CIFAR-10 is named as one here")
+    add_split_options(parser)
     add("--inspect", action="store_true", help="show what is in SRC")
     add_python_options(parser, ["torch"])
     return parser
@@ -57,13 +60,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = build_parser().parse_args(argv)
     if arguments.target is None and not arguments.inspect:
         raise UserError("expected DST, a file to write, or --inspect; received neither")
-    if (arguments.data or arguments.label) and not arguments.recipe:
-        raise UserError("--data and --label: expected --recipe beside them, which records what they say")
+    named = [name for name in ("data", "label", *SPLIT_OPTIONS) if getattr(arguments, name)]
+    if named and not arguments.recipe:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
+        raise UserError(f"{options}: expected --recipe beside it, which records what it says")
     checkpoint = read_checkpoint(arguments.source, arguments.bits, need_classifier=False, key=arguments.key)
     if arguments.inspect:
         print(inspect(checkpoint))
     if arguments.recipe:
-        checkpoint = with_recipe(checkpoint, arguments.recipe, arguments.data or cifar.DIGITS, arguments.label)
+        recipe = with_options(PRESETS[arguments.recipe], arguments)
+        checkpoint = with_recipe(checkpoint, recipe, arguments.data or cifar.DIGITS, arguments.label)
     if arguments.target:
         check_target(arguments.source, arguments.target, checkpoint, arguments.names)
         if arguments.with_classifier and arguments.names != DEEPHASH:

@@ -14,8 +14,7 @@ import torch
 
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.checkpoint.names import LIGHTNING_PREFIX, OURS, parameter_names
-from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import NUM_CLASSES, PRESETS, Recipe, recipe_from_text
+from shared.config.recipe import PRESETS, Recipe, recipe_from_text
 from shared.system.errors import exit_status
 from shared.system.files import atomic_path
 from torch_impl.optimizer import make_optimizer, set_learning_rate
@@ -39,7 +38,7 @@ def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
     Without an epoch it counts as untrained.
     """
     epoch = checkpoint.epoch or 0
-    steps_per_epoch = math.ceil(PROTOCOLS[recipe.protocol].train * NUM_CLASSES / recipe.batch_size)
+    steps_per_epoch = math.ceil(recipe.num_train / recipe.batch_size)
     names = {ours: LIGHTNING_PREFIX + name for ours, name in parameter_names(OURS).items()}
     content = {
         # Lightning counts from 0 and writes while the last finished epoch is still the current one

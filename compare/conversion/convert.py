@@ -2,20 +2,21 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 from compare.frameworks.worker import Worker
+from compare.suite.images import with_data
 from shared.checkpoint import weights
 from shared.checkpoint.checkpoint import KINDS, Checkpoint
 from shared.checkpoint.checkpoint import save as save_neutral
 from shared.checkpoint.names import CLASSIFIER, DEEPHASH, OURS, TITLES, parameter_names
 from shared.checkpoint.paddle_files import PaddleState, transposed, write_paddle
-from shared.config.recipe import PRESETS
+from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.readers.trees import listed
 from shared.system.errors import UserError, printable
 from shared.system.files import scratch_beside
+from shared.system.progress import Progress
 
 # suffix of DST -> the families of names it may be written under, and the fields it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
@@ -30,29 +31,27 @@ TARGETS = {
 }
 
 
-def with_recipe(checkpoint: Checkpoint, preset: str, data: str, label: str = "") -> Checkpoint:
-    """``checkpoint`` with a preset's recipe for its code length and width and the images in ``data``, called ``label``.
+def with_recipe(checkpoint: Checkpoint, recipe: Recipe, data: str, label: str = "") -> Checkpoint:
+    """``checkpoint`` with ``recipe`` for its code length and sizes and the images in ``data``, called ``label``.
 
-    Raises UserError for a checkpoint that holds a recipe already, and where only one of preset and images is that of
-    the digits.
+    Raises UserError for a checkpoint that holds a recipe already or has another number of classes, and for the
+    digits with another preset than theirs.
     """
     if checkpoint.recipe:
         raise UserError(f"--recipe: expected a checkpoint without one, but {checkpoint.form} holds its own")
-    images, base = cifar.load(data, label), PRESETS[preset]
-    if cifar.DIGITS in (images.name, base.dataset) and images.name != base.dataset:
-        raise UserError(f"--data: expected {base.dataset}, as --recipe {preset} has it, received {images.name}")
-    for note in images.notes:
-        print(printable(f"note: {note}"), file=sys.stderr)
-    recipe = dataclasses.replace(
-        base,
-        bits=checkpoint.bits,
-        **checkpoint.sizes._asdict(),
-        dataset=images.name,
-        class_names=images.class_names,
-        data_sha256=images.digest(),
-        split_sha256=cifar.split(images.labels, base.protocol, base.seed, data).digest(),
-    )
-    return dataclasses.replace(checkpoint, recipe=json.dumps(dataclasses.asdict(recipe), indent=2))
+    known, images = with_data(recipe, data, label, Progress())
+    if images.name == cifar.DIGITS != recipe.dataset:
+        raise UserError(
+            f"--data: expected {recipe.dataset}, as --recipe {recipe.preset} has it, received {images.name}"
+        )
+    if checkpoint.num_classes not in (None, images.num_classes):
+        raise UserError(
+            f"--data: expected images of {checkpoint.num_classes} classes, as many as the classifier has, received "
+            f"{images.num_classes}"
+        )
+    known = dataclasses.replace(known, bits=checkpoint.bits, **checkpoint.sizes._asdict())
+    known = dataclasses.replace(known, split_sha256=cifar.split_for(images, known, data).digest())
+    return dataclasses.replace(checkpoint, recipe=json.dumps(dataclasses.asdict(known), indent=2))
 
 
 def check_target(source: Path, target: Path, checkpoint: Checkpoint, names: str) -> None:

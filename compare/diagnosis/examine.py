@@ -13,6 +13,7 @@ from compare.frameworks.records import FRAMEWORKS, run_order
 from compare.frameworks.worker import Worker, named_python, side_by_side
 from compare.speed.forecast import ENCODINGS, STEPS, Work, measure, measure_common, work_of
 from compare.suite.devices import choose_devices, choose_preset
+from compare.suite.splits import with_options
 from shared.config.recipe import LENGTHS, PRESETS
 from shared.system.errors import UserError, WorkerDied
 from shared.system.machine import num_threads
@@ -37,7 +38,9 @@ def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     if devices:
         place = ", ".join(f"{FRAMEWORKS[name].title} on {device}" for name, device in devices.items())
         findings.append(Finding(OK, "plan", f"benchmark.py takes --preset {preset}{reason}: {place}"))
-    data, recipe, dataset = look_at_data(arguments.data, PRESETS[preset], arguments.label, progress)
+    data, recipe, dataset = look_at_data(
+        arguments.data, with_options(PRESETS[preset], arguments), arguments.label, progress
+    )
     out = arguments.out or Path("runs") / preset
     findings += [
         look_at_memory(recipe),

@@ -8,7 +8,7 @@ from compare.diagnosis.findings import FAULT, OK, WARNING, Finding
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbone
-from compare.suite.planning import data_at_hand, with_data
+from compare.suite.images import data_at_hand, with_data
 from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.network.flops import training_memory, weight_bytes
@@ -57,7 +57,7 @@ def look_at_data(
         return Finding(WARNING, "data", text, remedy), recipe, None
     try:
         known, dataset = with_data(recipe, data, label, progress)
-        cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"), data)
+        cifar.split_for(dataset, known, data)
     except UserError as error:
         return Finding(FAULT, "data", str(error), "name other images with --data"), recipe, None
     text = f"{len(dataset.labels)} images of {dataset.name}, {printable(data)}"

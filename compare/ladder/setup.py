@@ -105,7 +105,7 @@ def make_inputs(scale: Scale, recipe: Recipe) -> Arrays:
     steps = max(scale.strict_steps, scale.steps)
     generator = np.random.RandomState(recipe.seed)
     arrays["images"] = photograph_crops(_IMAGES)
-    arrays["labels"] = np.arange(_IMAGES, dtype=np.int64) % 10
+    arrays["labels"] = np.arange(_IMAGES, dtype=np.int64) % recipe.num_classes
     arrays["order"] = np.stack([generator.permutation(_IMAGES)[: scale.batch] for _ in range(steps)]).astype(np.int64)
     for name, layer, units in (("mask6", 0, pooled_units(recipe)), ("mask7", 1, hidden_units(recipe))):
         masks = [dropout_mask(recipe.seed, step, layer, (scale.batch, units)) for step in range(steps)]

@@ -6,7 +6,7 @@ from compare.frameworks.records import FRAMEWORKS, known_key
 from compare.page.codes import CodeMetrics, LengthMetrics, agreement, code_metrics, metrics_as_json, metrics_from_json
 from compare.page.data import RunData, SuiteData
 from shared.codes.codes import Codes
-from shared.config.recipe import NUM_CLASSES
+from shared.config.protocols import MAX_CLASSES
 from shared.system.errors import UserError
 from shared.system.files import read_json, write_text
 from shared.system.schema import FLAG, LINE, SHARE, Each, Maybe, Record, Row, number, whole
@@ -14,39 +14,24 @@ from shared.training.run_schema import CODE_LENGTH, SEED
 
 METRICS_FILE = "codes.json"
 _MOST_BYTES = 2**29
-_CLASS = whole(0, NUM_CLASSES - 1)
 _DISTANCE = number(0).or_none()
-_QUALITY = Record(
-    {
-        "items": whole(1),
-        "classes": whole(1),
-        "distinct": whole(1),
-        "within": _DISTANCE,
-        "between": _DISTANCE,
-        "quantization_error": number(0).or_none(),
-        "projection": Record(
-            {
-                "points": [Row((number(), number()))],
-                "labels": [_CLASS],
-                "items": [whole(1)],
-                "explained": Row((SHARE, SHARE)),
-            }
-        ),
-    }
-)
-_METRICS = Record(
-    {
-        "ranks": [whole(1)],
-        "by_rank": Record({"precision": [SHARE], "recall": [SHARE]}),
-        "balance": [SHARE],
-        "correlation": [[number(-1.01, 1.01)]],
-        "margin": number(0),
-        "zeros": whole(),
-        "rankings": [Row((whole(), _CLASS, [Row((whole(), _CLASS, whole(), FLAG))]))],
-        "quality": Maybe(_QUALITY),
-    },
-    later={"quality": None},
-)
+_QUALITY = {
+    "items": whole(1),
+    "classes": whole(1),
+    "distinct": whole(1),
+    "within": _DISTANCE,
+    "between": _DISTANCE,
+    "quantization_error": number(0).or_none(),
+}
+_PROJECTION = {"points": [Row((number(), number()))], "items": [whole(1)], "explained": Row((SHARE, SHARE))}
+_CURVES = {
+    "ranks": [whole(1)],
+    "by_rank": Record({"precision": [SHARE], "recall": [SHARE]}),
+    "balance": [SHARE],
+    "correlation": [[number(-1.01, 1.01)]],
+    "margin": number(0),
+    "zeros": whole(),
+}
 _NOTHING = LengthMetrics(-1, {}, None, {})
 
 
@@ -116,16 +101,20 @@ def _uncontradicted(suite_data: SuiteData, bits: int, saved: LengthMetrics) -> L
     return saved._replace(of=of, agreement=saved.agreement if len(of) == len(saved.of) else None)
 
 
-def _schema() -> Each:
-    key = known_key()
-    fields = {"of": Each(_METRICS, key), "checkpoints": Each(LINE, key)}
+def _schema(num_classes: int) -> Each:
+    key, label = known_key(), whole(0, num_classes - 1)
+    rankings = [Row((whole(), label, [Row((whole(), label, whole(), FLAG))]))]
+    quality = Maybe(Record({**_QUALITY, "projection": Record({**_PROJECTION, "labels": [label]})}))
+    metrics = Record({**_CURVES, "rankings": rankings, "quality": quality}, later={"quality": None})
+    fields = {"of": Each(metrics, key), "checkpoints": Each(LINE, key)}
     return Each(Record({"seed": SEED, "agreement": SHARE.or_none(), **fields}), key=CODE_LENGTH)
 
 
 def _read(suite_data: SuiteData) -> dict[int, LengthMetrics]:
     file = suite_data.out / METRICS_FILE
+    num_classes = min((run.recipe.num_classes for run in suite_data.runs if run.recipe), default=MAX_CLASSES)
     try:
-        entries = read_json(file, _schema(), _MOST_BYTES) if file.exists() else {}
+        entries = read_json(file, _schema(num_classes), _MOST_BYTES) if file.exists() else {}
         return {int(bits): _decoded(entry, int(bits), f"{file}: {bits}") for bits, entry in entries.items()}
     except UserError as error:
         suite_data.problems.extend(error.args)

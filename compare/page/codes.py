@@ -12,6 +12,8 @@ from shared.scoring.curves import PrecisionRecall
 
 _DRAWN_RANKS = 300
 NEAREST = 10
+# a row of the retrieval grid each
+_MOST_CLASSES = 12
 _ARRAYS = ("ranks", "balance", "correlation")
 # of the quality, what older versions did not save
 _LATER = ("items", "classes", "distinct", "within", "between", "quantization_error")
@@ -39,8 +41,9 @@ class CodeMetrics(NamedTuple):
 
     ``ranks`` int (K,) and ``by_rank``, expected precision and recall after them, (K,) each; ``correlation``
     (bits, bits), 0 where a bit is constant; ``margin``, the median of |hash logit|, how far a bit is from flipping;
-    ``rankings``, the nearest items of the first query of each class. ``quality`` is that of the items; None where an
-    older version saved the metrics, which has balance and correlation alone.
+    ``rankings``, the nearest items of the first query of each class, of more than 12 classes of the first ones.
+    ``quality`` is that of the items; None where an older version saved the metrics, which has balance and correlation
+    alone.
     """
 
     ranks: np.ndarray
@@ -136,7 +139,7 @@ def _rankings(codes: Codes) -> list[Ranking]:
     """Items at one distance are in database order."""
     bits = unpack_codes(codes.codes, codes.bits)
     _, first = np.unique(codes.labels[: codes.num_queries], return_index=True)
-    return [_ranking(codes, bits, int(position)) for position in first]
+    return [_ranking(codes, bits, int(position)) for position in first[:_MOST_CLASSES]]
 
 
 def _ranking(codes: Codes, bits: np.ndarray, position: int) -> Ranking:

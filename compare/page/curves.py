@@ -60,7 +60,7 @@ def map_by_length(suite_data: SuiteData) -> Picture:
     published = published_last(suite_data.recipe) if suite_data.recipe else []
     # the names of rows of other settings take a line each
     height, columns = (4.2, 1) if any(row.other_settings for row in published) else (3.4, 2)
-    figure, axes = new_figure((5.0, height), xlabel="bits", ylabel="mAP after the last epoch")
+    figure, axes = new_figure((5.0, height), xlabel="bits", ylabel=f"{suite_data.measure} after the last epoch")
     place = {bits: x for x, bits in enumerate(suite_data.lengths)}
     texts = []
     for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
@@ -78,7 +78,8 @@ def map_by_length(suite_data: SuiteData) -> Picture:
     axes.set_xlim(-0.5, len(place) - 0.5)
     _widen(axes, _LEAST_MAP)
     figure.legend(loc="outside upper center", ncols=columns)
-    return Picture("map_by_length", figure, "mAP by code length", _sentence("mAP", texts))
+    measure = suite_data.measure
+    return Picture("map_by_length", figure, f"{measure} by code length", _sentence(measure, texts))
 
 
 def _mean_of(framework: str, bits: int, runs: list[RunData]) -> str:
@@ -122,9 +123,10 @@ def loss_curves(suite_data: SuiteData, bits: int) -> Picture:
 
 def map_curves(suite_data: SuiteData, bits: int) -> Picture:
     """The mAP of every scored epoch."""
-    figure, axes, texts = _epochs(suite_data, bits, "map", "map", ylabel="mAP")
+    figure, axes, texts = _epochs(suite_data, bits, "map", "map", ylabel=suite_data.measure)
     _widen(axes, _LEAST_MAP)
-    return Picture(f"map-{bits}", figure, f"mAP, {bits} bits", _sentence("mAP, last scored epoch", texts))
+    measure = suite_data.measure
+    return Picture(f"map-{bits}", figure, f"{measure}, {bits} bits", _sentence(f"{measure}, last scored epoch", texts))
 
 
 def learning_rate_curve(suite_data: SuiteData, bits: int) -> Picture:

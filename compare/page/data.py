@@ -42,7 +42,7 @@ class RunData:
 
     def codes(self) -> Codes:
         """Its codes; UserError when the file is missing or damaged."""
-        return Codes.load(self.run.codes_file)
+        return Codes.load(self.run.codes_file, *([self.recipe.num_classes] if self.recipe else []))
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class SuiteData:
     def finished_lengths(self) -> list[int]:
         """The code lengths that have a finished run."""
         return sorted({run_data.cell.bits for run_data in self.finished})
+
+    @property
+    def measure(self) -> str:
+        """What the runs are scored by."""
+        return self.recipe.measure if self.recipe else "mAP"
 
     @property
     def recipe(self) -> Recipe | None:

@@ -22,7 +22,9 @@ def differences(suite_data: SuiteData, pair: Pair) -> Picture | None:
         return None
     equivalence_margin, judged = suite_data.recipe.margin, decidable(by_bits, suite_data.grid)
     verdicts = overall(judged, equivalence_margin).by_bits if judged else {}
-    figure, axes = new_figure((5.0, 1.7 + 0.5 * len(by_bits)), xlabel=f"{pair}, mAP after the last epoch")
+    figure, axes = new_figure(
+        (5.0, 1.7 + 0.5 * len(by_bits)), xlabel=f"{pair}, {suite_data.measure} after the last epoch"
+    )
     label = f"equivalence margin, {equivalence_margin:g}"
     axes.axvspan(-equivalence_margin, equivalence_margin, color=GREEN, alpha=0.18, lw=0, label=label)
     axes.axvline(0, color=GREY, lw=1)

@@ -10,7 +10,7 @@ from compare.page.codes import NEAREST, LengthMetrics, Ranking
 from compare.page.curves import Picture
 from compare.page.data import RunData, SuiteData
 from compare.page.tiles import Block, Tile, tile_figure
-from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.config.recipe import Recipe
 from shared.data.cifar import class_name
 from shared.system.errors import UserError
 from shared.training.open_job import load_data
@@ -33,6 +33,12 @@ class RetrievalGrid:
     queries: int
     picture: Picture | None = None
     problem: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The classes that have a row."""
+        rows = len(next(iter(self.rankings.values())))
+        return "each class" if rows == len(self.class_names) else f"the first {rows} of {len(self.class_names)} classes"
 
     @property
     def precision(self) -> dict[str, str]:
@@ -70,7 +76,7 @@ def retrieval_grid(suite_data: SuiteData, by_length: dict[int, LengthMetrics]) -
 
 def class_names_of(recipe: Recipe) -> dict[int, str]:
     """What the classes of the data set are called."""
-    return {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(NUM_CLASSES)}
+    return {label: class_name(recipe.dataset, label, recipe.class_names) for label in range(recipe.num_classes)}
 
 
 def _images(run_data: RunData) -> np.ndarray:

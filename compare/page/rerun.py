@@ -7,6 +7,7 @@ from compare.frameworks.records import FRAMEWORKS
 from compare.stats.gather import Gathered
 from compare.suite.planning import RECIPE_OPTIONS
 from shared.config.recipe import PRESETS, Recipe
+from shared.data.cifar import DIGITS
 from shared.data.identity import CIFAR10
 from shared.network.alexnet import RELU_LAYERS
 
@@ -50,8 +51,8 @@ def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environm
     for name in RECIPE_OPTIONS:
         if getattr(recipe, name) != getattr(PRESETS[recipe.preset], name):
             command += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
-    if recipe.preset != "demo":
-        command += ["--data", "PATH", "--backbone-weights", _backbone(recipe)]
+    command += ["--data", "PATH"] if recipe.dataset != DIGITS else []
+    command += ["--backbone-weights", _backbone(recipe)] if recipe.preset != "demo" else []
     return shlex.join(map(str, [*command, *_place(environment), *more]))
 
 

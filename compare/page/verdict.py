@@ -15,7 +15,7 @@ class Evidence:
 
     ``aligned`` is None where no ladder was run; ``ladder`` is its verdict in words. ``conclusion`` is what a
     statistical test over the seeds concludes; it takes the place of the caution that stands there for one seed.
-    ``comparable``: whether the runs make one table.
+    ``comparable``: whether the runs make one table. ``measure``: mAP, or mAP@K.
     """
 
     planned: int
@@ -26,6 +26,7 @@ class Evidence:
     ladder: str
     conclusion: str = ""
     comparable: bool = True
+    measure: str = "mAP"
 
 
 def gather_evidence(suite_data: SuiteData) -> Evidence:
@@ -45,6 +46,7 @@ def gather_evidence(suite_data: SuiteData) -> Evidence:
         ladder=suite_data.align["verdict"] if suite_data.align else "",
         conclusion="; ".join(filter(None, (_conclusion(*each, suite_data) for each in differences.items()))),
         comparable=suite_data.table is not None,
+        measure=suite_data.measure,
     )
 
 
@@ -73,7 +75,7 @@ def verdict(evidence: Evidence) -> str:
         return f"No comparison: {finished}, {_pairing(evidence.frameworks)}."
     whole = evidence.finished == evidence.planned
     so_far = "" if whole else f"So far ({evidence.finished} of {evidence.planned} runs finished): "
-    measured = "; ".join(_measured(*each) for each in evidence.differences.items())
+    measured = "; ".join(_measured(evidence.measure, *each) for each in evidence.differences.items())
     return f"{so_far}{_ladder(evidence)}; {measured}; {_caution(evidence)}."
 
 
@@ -100,13 +102,14 @@ def _ladder(evidence: Evidence) -> str:
     return f"{text}, which does not compare {titles(others)}" if others else text
 
 
-def _measured(pair: Pair, differences: Mapping[int, list[float]]) -> str:
+def _measured(measure: str, pair: Pair, differences: Mapping[int, list[float]]) -> str:
     means = {bits: sum(values) / len(values) for bits, values in differences.items()}
     if len(means) == 1:
         ((bits, mean),) = means.items()
-        return f"{pair} in mAP after training: {_signed(mean)} at {bits} bits"
+        return f"{pair} in {measure} after training: {_signed(mean)} at {bits} bits"
     low, high = (choose(means, key=means.get) for choose in (min, max))
-    return f"{pair} in mAP after training: {_signed(means[low])} ({low} bits) to {_signed(means[high])} ({high} bits)"
+    text = f"{pair} in {measure} after training: {_signed(means[low])} ({low} bits)"
+    return f"{text} to {_signed(means[high])} ({high} bits)"
 
 
 def _caution(evidence: Evidence) -> str:

@@ -85,7 +85,7 @@ class RunIndex(NamedTuple):
 
 def index_run(run: Run) -> RunIndex:
     """The database of a finished run; raises like ``build_index``, and UserError without readable codes."""
-    return index_codes(Codes.load(run.codes_file), run.codes_file)
+    return index_codes(Codes.load(run.codes_file, run.recipe().num_classes), run.codes_file)
 
 
 def index_codes(codes: Codes, file: Path) -> RunIndex:

@@ -107,4 +107,5 @@ def open_run(folder: Path, data: str | None) -> FinishedRun:
         raise UserError(f"--run: expected the folder of a finished run{named}; received {folder}")
     framework = checked(run.framework, known_key(), f"{run.result_file}: framework")
     data = data or run.environment()["data"]
-    return FinishedRun(run, framework, run.recipe(), Codes.load(run.codes_file), data)
+    recipe = run.recipe()
+    return FinishedRun(run, framework, recipe, Codes.load(run.codes_file, recipe.num_classes), data)

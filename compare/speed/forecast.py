@@ -16,8 +16,7 @@ from compare.frameworks.worker import Worker
 from compare.speed.bench_folder import prepare
 from compare.speed.code_samples import codes_of
 from shared.codes.encoding import BATCH_SIZE
-from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.data.identity import CIFAR10
 from shared.scoring.code_scores import map_scores
@@ -68,11 +67,11 @@ class Work:
 def work_of(recipe: Recipe, dataset: cifar.Dataset | None) -> Work:
     """That of a recipe on its ``dataset``; None is CIFAR-10, which is not here yet."""
     if dataset is None:
-        protocol, images = PROTOCOLS[recipe.protocol], NUM_CLASSES * sum(CIFAR10.counts)
-        trained, queries = NUM_CLASSES * protocol.train, NUM_CLASSES * protocol.query
+        rule, images = recipe.rule, len(CIFAR10.classes) * sum(CIFAR10.counts)
+        trained, queries = recipe.num_classes * rule.train, recipe.num_classes * rule.query
         database = {"train+rest": images - queries, "rest": images - queries - trained, "train": trained}
-        return Work(recipe, trained, queries + database[protocol.database])
-    split = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"))
+        return Work(recipe, trained, queries + database[rule.database])
+    split = cifar.split_for(dataset, recipe)
     return Work(recipe, len(split.train), len(split.query) + len(split.database))
 
 

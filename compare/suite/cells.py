@@ -82,7 +82,7 @@ class Task:
 def summary(run: Run) -> str:
     """ "mAP 0.9746, accuracy 0.9860": a finished run in a few words."""
     result = run.result()
-    return f"mAP {result['map_last']['expected']:.4f}, accuracy {result['accuracy']:.4f}"
+    return f"{run.recipe().measure} {result['map_last']['expected']:.4f}, accuracy {result['accuracy']:.4f}"
 
 
 class LocalExecutor:

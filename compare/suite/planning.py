@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import os
-import shlex
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -22,7 +21,8 @@ from compare.suite.devices import (
     preset_line,
 )
 from compare.suite.follow import FollowingSuite
-from compare.suite.run_folders import begun_runs
+from compare.suite.images import as_begun, data_or_download, look_for_leaks, with_data
+from compare.suite.splits import SPLIT_OPTIONS, with_options
 from compare.suite.suite import Executor, Suite
 from shared.checkpoint.weights import Arrays
 from shared.config.arithmetic import Arithmetic
@@ -30,7 +30,6 @@ from shared.config.kernels import check_kernels
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset
-from shared.data.identity import CIFAR10
 from shared.network.flops import check_memory
 from shared.system.errors import UserError, printable
 from shared.system.files import check_links, check_writable
@@ -39,7 +38,7 @@ from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
 
 # fields of the recipe that benchmark.py has an option for
-RECIPE_OPTIONS = ("protocol", "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
+RECIPE_OPTIONS = (*SPLIT_OPTIONS, "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,9 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, 
     Where every requested run ``is_finished``, no framework is started to see whether it can run.
     """
     known = outline(arguments, executor, progress, is_finished)
-    data = _data(arguments.data, known.recipe.preset, progress)
-    recipe, dataset = with_data(known.recipe, data, arguments.label, progress)
+    data = data_or_download(arguments.data, known.recipe.preset, progress)
+    recipe, dataset = with_data(known.recipe, data, arguments.label, progress, arguments.skip_unreadable)
+    look_for_leaks(recipe, dataset, data, arguments.seeds, arguments.strict_split, progress)
     recipe = recipe if arguments.force else as_begun(recipe, known.out, arguments.label)
     recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, known.workers)
     return known.suite(arguments, recipe, dataset, data, backbone)
@@ -128,43 +128,6 @@ def outline(
 def folder_of(arguments: argparse.Namespace, preset: str) -> Path:
     """The suite's folder."""
     return arguments.out or Path("runs") / preset
-
-
-def with_data(recipe: Recipe, data: str, label: str, progress: Progress) -> tuple[Recipe, Dataset]:
-    """The images in ``data``, which their user calls ``label``, and the recipe for them; their notes are passed on.
-
-    Raises UserError for images that do not fit the network's input.
-    """
-    dataset = cifar.load(data, label)
-    for note in dataset.notes:
-        progress.note(printable(note))
-    height, width = dataset.pixels.shape[1:3]
-    if max(height, width) > recipe.input_px:
-        most = f"{recipe.input_px}x{recipe.input_px}, the network's input"
-        raise UserError(f"{data}: expected images of at most {most}, received {width}x{height}; make them smaller")
-    known = {"dataset": dataset.name, "class_names": dataset.class_names, "data_sha256": dataset.digest()}
-    return dataclasses.replace(recipe, **known), dataset
-
-
-def as_begun(recipe: Recipe, out: Path, label: str) -> Recipe:
-    """``recipe`` with the class names that the runs in ``out`` keep for its images; earlier versions kept none.
-
-    Those called any images with CIFAR-10's counts by its name: UserError where a run in ``out`` has another name for
-    the same images, with what to do.
-    """
-    for run in begun_runs(out):
-        begun = run.recipe()
-        if begun.data_sha256 != recipe.data_sha256:
-            continue
-        if begun.dataset != recipe.dataset:
-            copy = f"if they are a copy of CIFAR-10, say --label {shlex.quote(CIFAR10.label(label))}"
-            mend = copy if begun.dataset == CIFAR10.name else "give the --label that was given there"
-            raise UserError(
-                f"{run.folder} holds a run on the same images, called {begun.dataset} there and {recipe.dataset} now; "
-                f"{mend}, or choose another --out"
-            )
-        recipe = dataclasses.replace(recipe, class_names=begun.class_names)
-    return recipe
 
 
 def check_options(arguments: argparse.Namespace) -> None:
@@ -218,30 +181,19 @@ def chosen_recipe(arguments: argparse.Namespace, preset: str) -> Recipe:
     """The preset with the settings that the command line names; UserError for those that do not go with it."""
     base = PRESETS[preset]
     if preset == "demo":
-        for name in ("data", "protocol", "backbone_weights"):
-            if getattr(arguments, name) not in (None, "none"):
-                option = f"--{name.replace('_', '-')}"
-                others = " or ".join(name for name in PRESETS if name != preset)
-                raise UserError(f"{option} goes with --preset {others}; the demo has its own digits and random weights")
-    chosen = {name: getattr(arguments, name) for name in RECIPE_OPTIONS}
-    return dataclasses.replace(base, **{name: value for name, value in chosen.items() if value is not None})
+        _check_demo(arguments)
+    return with_options(base, arguments, RECIPE_OPTIONS)
 
 
-def data_at_hand(choice: str | None, preset: str) -> str | None:
-    """The images that ``--data`` names, or that are here without it; None where they are to be downloaded first."""
-    if preset == "demo":
-        return cifar.DIGITS
-    if choice not in (None, "download"):
-        return choice
-    from shared.data.download import downloaded_cifar10  # requests and pooch
-
-    archive = downloaded_cifar10()
-    return archive and str(archive)
-
-
-def _data(choice: str | None, preset: str, progress: Progress) -> str:
-    if preset == "demo" or choice not in (None, "download"):
-        return data_at_hand(choice, preset)
-    from shared.data.download import fetch_cifar10
-
-    return str(fetch_cifar10(progress))
+def _check_demo(arguments: argparse.Namespace) -> None:
+    """UserError for what does not go with the demo, whose small network starts random and has digits without --data."""
+    others = " or ".join(name for name in PRESETS if name != "demo")
+    if arguments.backbone_weights not in (None, "none"):
+        raise UserError(f"--backbone-weights goes with --preset {others}; the demo's small network starts random")
+    if arguments.data and arguments.preset == "auto":
+        raise UserError(
+            f"--data: expected --preset beside it where there is no GPU: {others}, or demo, whose small network starts "
+            "random"
+        )
+    if arguments.protocol and not arguments.data:
+        raise UserError(f"--protocol goes with --data or --preset {others}; the demo has its own digits")

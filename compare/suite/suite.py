@@ -13,6 +13,7 @@ from compare.suite.cluster import RayExecutor
 from compare.suite.grid import SUITE_FILE, Grid, read_grid
 from compare.suite.run_folders import begun_runs
 from shared.checkpoint import weights
+from shared.config.protocols import LISTED
 from shared.config.recipe import FREE_FIELDS, Recipe
 from shared.data import cifar
 from shared.network.initial import initial_weights
@@ -123,8 +124,9 @@ class Suite:
 
     def _recipe_of(self, cell: Cell) -> Recipe:
         recipe = dataclasses.replace(self.recipe, bits=cell.bits, seed=cell.seed)
-        split = cifar.split(self.dataset.labels, recipe.protocol, recipe.seed_of("split"), self.data)
-        cifar.validate_split(split, self.dataset.labels, recipe.protocol)
+        split = cifar.split_for(self.dataset, recipe, self.data)
+        if recipe.protocol != LISTED:
+            cifar.validate_split(split, self.dataset.labels, recipe.rule)
         return dataclasses.replace(recipe, split_sha256=split.digest())
 
     def _grid(self) -> Grid:
@@ -157,7 +159,7 @@ class Suite:
 def has_initial_weights(path: Path, recipe: Recipe) -> bool:
     """Whether ``path`` holds the weights that a run of this recipe starts from, undamaged."""
     try:
-        arrays, metadata = weights.load(path)
+        arrays, metadata = weights.load_exactly(path, recipe)
     except UserError:
         return False
     return metadata == _origin_of(recipe) | {"sha256": weights.digest(arrays)}

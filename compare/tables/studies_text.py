@@ -75,7 +75,8 @@ def _variance_table(gathered: Gathered, bits: int, pair: Pair, differences: Diff
     paired, together = list(differences.get(bits, {}).values()), all_varying(gathered, bits)
     parts = components(families, *(values if len(values) > 1 else [] for values in (paired, together)))
     names = sorted({FRAMEWORKS[run.framework].title for runs in gathered.families.values() for run in runs})
-    title = f"Variance components of mAP at {bits} bits: one source varies at a time ({', '.join(names)})."
+    measure = gathered.runs[0].recipe().measure
+    title = f"Variance components of {measure} at {bits} bits: one source varies at a time ({', '.join(names)})."
     title = named(pair, title, mark=": ")
     return {
         "title": title,

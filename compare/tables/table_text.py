@@ -8,11 +8,11 @@ from compare.frameworks.records import FRAMEWORKS, Framework, Pair, all_of, name
 from compare.stats.equivalence import overall
 from compare.stats.pairs import Differences, decidable, single, waiting
 from compare.suite.grid import Grid
+from compare.tables.data_text import classes_text, ranking_text, split_text
 from compare.tables.published import PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.kernels import NATIVE
-from shared.config.protocols import PROTOCOLS
-from shared.config.recipe import NUM_CLASSES, Recipe
+from shared.config.recipe import Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
 from shared.training.runs import Run, threads_of
@@ -34,7 +34,7 @@ def table_cells(
         for framework in FRAMEWORKS.values():
             framework_rows = rows[(rows.bits == bits) & (rows.framework == framework.key)]
             paired = {len(differences[pair].get(bits, {})) for pair in pairs() if framework in pair}
-            row |= _scores(framework, framework_rows, paired, with_best=recipe.eval_every not in (0, recipe.epochs))
+            row |= _scores(framework, recipe, framework_rows, paired)
         cells.append(row | {name: of.get(bits, NOTHING) for name, of in _paper(recipe).items()})
     return cells
 
@@ -48,12 +48,13 @@ def _paper(recipe: Recipe) -> dict[str, dict[int, str]]:
     return {name: of for name, of in published_columns(recipe).items() if name == PAPER}
 
 
-def _scores(framework: Framework, rows: pd.DataFrame, paired: set[int], with_best: bool) -> dict[str, str]:
+def _scores(framework: Framework, recipe: Recipe, rows: pd.DataFrame, paired: set[int]) -> dict[str, str]:
     """A framework's mAP, its tie range and best epoch; with the number of runs unless so many are ``paired``."""
     name = framework.short
     ties = f"{rows.map_last_ties_worst.mean():.4f}-{rows.map_last_ties_best.mean():.4f}" if len(rows) else NOTHING
     count = f" (n={len(rows)})" if len(rows) > 1 and {len(rows)} != paired else ""
-    cells = {f"{name} mAP": f"{mean_text(rows.map_last)}{count}", f"{name} ties": ties}
+    cells = {f"{name} {recipe.measure}": f"{mean_text(rows.map_last)}{count}", f"{name} ties": ties}
+    with_best = recipe.eval_every not in (0, recipe.epochs)
     return cells | ({f"{name} best": f"{mean_text(rows.map_best)}"} if with_best else {})
 
 
@@ -70,8 +71,8 @@ def number_notes(recipe: Recipe, several: bool) -> list[str]:
     spread = " +-: standard deviation over n seeds." if several else ""
     best = " best: best-scoring epoch, selected on the queries." if recipe.eval_every not in (0, recipe.epochs) else ""
     return [
-        "mAP over the full database ranking by Hamming distance, last epoch, expectation over random tie order. "
-        f"ties: from worst to best tie order.{best}{spread}"
+        f"{recipe.measure} over {ranking_text(recipe)} by Hamming distance, last epoch, expectation over random tie "
+        f"order. ties: from worst to best tie order.{best}{spread}"
     ]
 
 
@@ -82,10 +83,10 @@ def collapse_notes(runs: list[Run]) -> list[str]:
 
 def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
     """Data, settings and start of the runs."""
-    rule = PROTOCOLS[recipe.protocol]
+    name = ", ".join(filter(None, [recipe.dataset, grid.label]))
     return [
-        f"{', '.join(filter(None, [recipe.dataset, grid.label]))} (SHA-256 {recipe.data_sha256[:12]}), protocol "
-        f"{recipe.protocol}: {10 * rule.query} queries, {10 * rule.train} training images, database {rule.database}.",
+        f"{name} (SHA-256 {recipe.data_sha256[:12]}){classes_text(recipe)}, protocol {recipe.protocol}: "
+        f"{split_text(recipe)}.",
         f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
@@ -155,7 +156,7 @@ def _collapse_note(run: Run) -> str:
     cell = f"{FRAMEWORKS[result['framework']].title}, {result['bits']} bits, seed {result['seed']}"
     images = result["retrieval"]["queries"] + result["retrieval"]["items"]
     known = result["distinct_codes"] is not None  # older versions did not count them
-    warning = known and collapse_text(images, result["distinct_codes"], NUM_CLASSES)
+    warning = known and collapse_text(images, result["distinct_codes"], run.recipe().num_classes)
     return f"{cell}: {warning}." if warning else ""
 
 

@@ -54,6 +54,11 @@ class Checkpoint:
         return self.weights["hash.bias"].size
 
     @property
+    def num_classes(self) -> int | None:
+        """Outputs of the classifier; None without one."""
+        return len(self.weights[CLASSIFIER]) if CLASSIFIER in self.weights else None
+
+    @property
     def sizes(self) -> Sizes:
         """What a recipe for it says of the layers' sizes."""
         return _sizes(self.weights)
@@ -75,6 +80,11 @@ class Checkpoint:
                 f"{where}: cannot go on from it, missing {listed(missing)}; use a Lightning .ckpt of an epoch's end, a "
                 ".pdparams with its .pdopt, or the checkpoint.safetensors of a run, or start anew with "
                 "--initial-weights"
+            )
+        if self.num_classes not in (None, recipe.num_classes):
+            raise UserError(
+                f"{where}: expected a classifier of {recipe.num_classes} classes as in recipe.json, received one of "
+                f"{self.num_classes}"
             )
         expected = {p.name: p.shape for p in parameters(recipe)}
         received = {name: array.shape for name, array in self.weights.items()}
@@ -178,7 +188,9 @@ def _check_shapes(arrays: Arrays, is_transposed: bool, where: str) -> None:
     if sizes is None:
         received = [*_channels(arrays), hidden]
         raise UserError(f"{where}: expected AlexNet's layer sizes at one width, received {received}")
-    table = [p for p in parameter_table(_channels(arrays), sizes.pooled_px, hidden, bits) if p.name in arrays]
+    num_classes = max(1, arrays[CLASSIFIER].size // max(1, bits)) if CLASSIFIER in arrays else 1
+    table = parameter_table(_channels(arrays), sizes.pooled_px, hidden, bits, num_classes)
+    table = [p for p in table if p.name in arrays]
     wrong = [p for p in table if arrays[p.name].shape != p.shape]
     linear = [p for p in wrong if arrays[p.name].shape == p.shape[::-1] and p.kind == "linear"]
     # fc6 can be square, the hash layer hardly

@@ -9,7 +9,7 @@ import numpy as np
 from shared.codes.finite import NO_CLASS, check_finite
 from shared.codes.labels import number_of_classes
 from shared.codes.packing import pack_codes
-from shared.config.recipe import NUM_CLASSES
+from shared.config.protocols import MAX_CLASSES
 from shared.data.cifar import Dataset, Split
 from shared.readers.arrays import read_npz
 from shared.system.errors import UserError
@@ -88,19 +88,19 @@ class Codes:
             np.savez(file, **vars(self))
 
     @classmethod
-    def load(cls, path: Path) -> "Codes":
-        """Read what ``save`` wrote; UserError for anything else."""
+    def load(cls, path: Path, num_classes: int = MAX_CLASSES) -> "Codes":
+        """Read what ``save`` wrote of a data set of so many classes; UserError for anything else."""
         expected = f"{path}: expected the codes of a finished run"
         try:
             arrays = read_npz(path, [field.name for field in fields(cls)])
         except UserError as error:
             raise UserError(f"{expected}; {str(error).removeprefix(f'{path}: ')}") from error
-        for wrong in _mismatches(arrays):
+        for wrong in _mismatches(arrays, num_classes):
             raise UserError(f"{expected}, received {wrong}")
         return cls(**{**arrays, "num_queries": int(arrays["num_queries"])})
 
 
-def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+def _mismatches(arrays: dict[str, np.ndarray], num_classes: int) -> Iterator[str]:
     """What in the arrays of a file is not as ``Codes`` says; a caller may read the first item alone."""
     bit_margin, count = arrays["margin"], arrays["num_queries"]
     if bit_margin.ndim != 2 or bit_margin.dtype.kind != "f":
@@ -109,8 +109,8 @@ def _mismatches(arrays: dict[str, np.ndarray]) -> Iterator[str]:
         if arrays[name].shape != bit_margin.shape[:1] or arrays[name].dtype.kind not in "iu":
             yield f"{name} {arrays[name].dtype} {arrays[name].shape} beside margin {bit_margin.shape}"
     for name, least in (("labels", 0), ("predicted", NO_CLASS)):
-        if len(bit_margin) and not least <= arrays[name].min() <= arrays[name].max() < NUM_CLASSES:
-            yield f"{name} from {arrays[name].min()} to {arrays[name].max()}, where classes are 0 to {NUM_CLASSES - 1}"
+        if len(bit_margin) and not least <= arrays[name].min() <= arrays[name].max() < num_classes:
+            yield f"{name} from {arrays[name].min()} to {arrays[name].max()}, where classes are 0 to {num_classes - 1}"
     if count.shape != () or count.dtype.kind not in "iu" or not 0 <= count <= len(bit_margin):
         yield f"num_queries that is not from 0 to {len(bit_margin)}"
     words = arrays["codes"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.config.recipe import MAX_BITS
+from shared.config.limits import MAX_BITS
 from shared.readers.mapped import blocks
 from shared.system.errors import UserError, printable
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.codes.forms import bits_in, repacked
-from shared.config.recipe import MAX_BITS
+from shared.config.limits import MAX_BITS
 from shared.readers.mapped import blocks
 from shared.system.errors import UserError
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,41 +9,26 @@ from typing import get_args
 
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE, canonical
-from shared.config.protocols import DATASETS, PROTOCOLS
+from shared.config.limits import check_field
+from shared.config.protocols import CHANGES, DATABASES, DATASETS, LISTED, PROTOCOLS, Protocol, changed, changes_of
 from shared.system.errors import UserError, printable
 from shared.system.files import read_json, sha256_of
 from shared.system.schema import TEXT, checked, parse_json
 
 # of mAP; half the step from 12 to 24 bits in the paper
 EQUIVALENCE_MARGIN = 0.010
-NUM_CLASSES = 10
 # the published code lengths
 LENGTHS = (12, 24, 32, 48)
-MAX_BITS = 4096
 # what a seed decides, each part through a stream of its own
 SEEDED = ("split", "weights", "order", "dropout")
 BASE_SEED = 2000
 # in which the runs of a suite may differ
 FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
-LATER_FIELDS = frozenset({"class_names", "hidden_units", "pooled_px", "kernels"})
-# the least and the largest value of a number; a recipe can come from any file, and memory follows its sizes
-_LIMITS = {
-    "bits": (1, MAX_BITS),
-    "seed": (0, 2**32 - 1),
-    "epochs": (1, 1_000_000),
-    "eval_every": (0, 1_000_000),  # 0: the last epoch only
-    "input_px": (63, 2048),  # AlexNet's pools need 63
-    "hidden_units": (1, 65_536),
-    "pooled_px": (1, 63),  # what 2048 px leave
-    "batch_size": (1, 65_536),
-    "lr_drop_epoch": (1, 1_000_000),
-    "lr_drop_factor": (0, 1),
-    "learning_rate": (0, 1e6),
-    "momentum": (0, 1),
-    "weight_decay": (0, 1e6),
-    "penalty_weight": (0, 1e6),
-}
+LATER_FIELDS = frozenset(
+    {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
+    | {"database", "listed_train", "topk"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +46,11 @@ class Recipe:
     ``margin`` is the equivalence margin, the difference of mAP that does not matter in the test over seeds
     (compare/stats/equivalence.py): fixed here, before any run.
     ``backbone_layers`` names the AlexNet layers that start from ``backbone``; the rest start random.
-    ``class_names`` are those of a data set that is not known by ``dataset``, label by label; () where it is.
+    ``num_classes`` is the data set's number of classes, and of the classifier's outputs; ``class_names`` are those of a
+    data set that is not known by ``dataset``, label by label; () where it is.
+    ``queries_per_class``, ``train_per_class`` and ``database`` (rest, all or train) stand in the place of what
+    ``protocol`` says, 0 and "" where they are its own; ``listed_train`` is the number of training images of a split
+    that the files list. ``topk`` is K of mAP@K, 0 for the whole ranking.
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
     """
@@ -96,14 +84,17 @@ class Recipe:
     hidden_units: int = 4096
     pooled_px: int = 6
     kernels: str = NATIVE
+    num_classes: int = 10
+    queries_per_class: int = 0
+    train_per_class: int = 0
+    database: str = ""
+    listed_train: int = 0
+    topk: int = 0
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
         for field in dataclasses.fields(self):
-            _check_type(field.name, field.type, getattr(self, field.name))
-        for name, (least, most) in _LIMITS.items():
-            if not least <= getattr(self, name) <= most:
-                raise UserError(f"{name}: expected {least} to {most}, received {printable(getattr(self, name))}")
+            check_field(field.name, field.type, getattr(self, field.name))
         if not 1 <= 64 * self.width <= 1024 or 64 * self.width != round(64 * self.width):
             raise UserError(
                 f"width: expected a multiple of 1/64 up to 16, which makes whole channels, received {self.width}"
@@ -116,14 +107,41 @@ class Recipe:
             raise UserError(f"seeded: expected some of {', '.join(SEEDED)}, in this order, received {self.seeded}")
         if not 0 < self.margin < 1:
             raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {self.margin}")
-        if len(self.class_names) not in (0, NUM_CLASSES):
-            raise UserError(f"class_names: expected {NUM_CLASSES} names, received {len(self.class_names)}")
         choices = {"dropout": ("shared", "native"), "precision": PRECISIONS}
-        choices |= {"dataset": DATASETS, "protocol": tuple(PROTOCOLS)}
+        choices |= {"dataset": tuple(DATASETS), "protocol": tuple(PROTOCOLS), "database": ("", *DATABASES)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise UserError(f"{name}: expected {' or '.join(allowed)}, received {getattr(self, name)!r}")
+                raise UserError(
+                    f"{name}: expected {' or '.join(filter(None, allowed))}, received {getattr(self, name)!r}"
+                )
+        self._check_data()
         object.__setattr__(self, "kernels", canonical(self.kernels))
+        for name, value in changes_of(self.protocol, self.rule).items():
+            object.__setattr__(self, name, value)
+
+    def _check_data(self) -> None:
+        known = DATASETS[self.dataset]
+        if known not in (None, self.num_classes):
+            raise UserError(f"num_classes: expected {known}, as {self.dataset} has, received {self.num_classes}")
+        if self.listed_train and self.protocol != LISTED:
+            raise UserError(f"listed_train: expected 0 without the protocol {LISTED}, received {self.listed_train}")
+        if len(self.class_names) not in (0, self.num_classes):
+            raise UserError(f"class_names: expected {self.num_classes} names, received {len(self.class_names)}")
+
+    @property
+    def rule(self) -> Protocol:
+        """What the split takes of every class, and the database: the protocol's, where this recipe has no other."""
+        return changed(self.protocol, *(getattr(self, name) for name in CHANGES))
+
+    @property
+    def num_train(self) -> int:
+        """The number of training images."""
+        return self.listed_train or self.num_classes * self.rule.train
+
+    @property
+    def measure(self) -> str:
+        """What its runs are scored by: "mAP", or "mAP@1000" of the first 1000 items."""
+        return f"mAP@{self.topk}" if self.topk else "mAP"
 
     def seed_of(self, part: str) -> int:
         """The seed of one of the parts in ``SEEDED``."""
@@ -193,18 +211,6 @@ def recipe_from_dict(values: object, where: str) -> Recipe:
         return Recipe(**{**values, **lists})
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-
-
-def _check_type(name: str, expected: object, value: object) -> None:
-    if get_args(expected):
-        right = isinstance(value, tuple) and all(isinstance(text, str) for text in value)
-    else:
-        right = isinstance(value, (int, float) if expected is float else expected) and not isinstance(value, bool)
-    if not right or (isinstance(value, float) and not math.isfinite(value)):
-        raise UserError(f"{name}: expected {_TYPES[expected]}, received {printable(value, 50)!r}")
-
-
-_TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[str, ...]: "a list of texts"}
 
 
 PRESETS: dict[str, Recipe] = {

@@ -1,4 +1,4 @@
-"""Pictures in train/CLASS/ and test/CLASS/: which files count, in which order, and what the classes are called."""
+"""Pictures in class folders: which files count, in which order, and what the classes are called."""
 
 import re
 from collections.abc import Iterator
@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.config.recipe import NUM_CLASSES
+from shared.data.collection import Picture, Reading, read_all
 from shared.data.images import Images
-from shared.data.pictures import read_picture, suffixes
-from shared.readers.arrays import MOST_BYTES
+from shared.data.pictures import suffixes
 from shared.system.errors import UserError, printable
 
 PARTS = ("train", "test")
@@ -18,25 +17,49 @@ _SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
 _MOST_NAMED = 5
 
 
-def read_class_folders(folder: Path) -> Images:
+def read_train_test(folder: Path, reading: Reading) -> Images:
     """The pictures in ``folder/train/CLASS`` and ``folder/test/CLASS``, class by class, numbers in names as numbers.
 
-    Raises UserError unless both parts have the same ten class folders and all pictures are whole and of one size.
+    Raises UserError unless both parts have the same class folders, and like ``read_all``.
     """
     others: list[Path] = []
     classes = {part: _class_folders(folder / part, others) for part in PARTS}
-    names = _common_names(folder, classes)
-    files, labels, counts = [], [], {}
-    for part in PARTS:
-        for label, place in enumerate(classes[part]):
+    return _read(folder, classes, _common_names(folder, classes), others, reading).with_parts()
+
+
+def has_class_folders(folder: Path) -> bool:
+    """Whether a folder in ``folder`` holds pictures."""
+    return any(child.is_dir() and bool(_pictures(child, [])) for child in _visible(folder))
+
+
+def read_class_folders(folder: Path, reading: Reading) -> Images:
+    """The pictures in ``folder/CLASS``, class by class, numbers in names as numbers; all may be trained on.
+
+    Raises UserError unless there are two class folders or more, and like ``read_all``.
+    """
+    others: list[Path] = []
+    classes = _class_folders(folder, others)
+    names = _names(folder, [place.name for place in classes])
+    return _read(folder, {PARTS[0]: classes}, names, others, reading)
+
+
+def _read(
+    folder: Path, classes: dict[str, list[Path]], names: tuple[str, ...], others: list[Path], reading: Reading
+) -> Images:
+    """The pictures of the ``classes`` of each part; what is no picture goes to ``others``."""
+    files, labels, counts = [], [], []
+    for places in classes.values():
+        for label, place in enumerate(places):
             pictures = _pictures(place, others)
             files += pictures
             labels += [label] * len(pictures)
-        counts[part] = len(files)
+        counts.append(len(files))
     if not files:
         raise UserError(f"{folder}: expected pictures ({', '.join(suffixes())}), received none{_other_files(others)}")
-    pixels = _read_all(files, folder)
-    return Images(pixels, np.array(labels, np.int64), counts["train"], names, _notes(folder, others))
+    collected = read_all([Picture(file, str(file)) for file in files], str(folder), reading)
+    num_train = int((collected.kept < counts[0]).sum())
+    notes = (*_notes(folder, others), *collected.notes)
+    return Images(collected.pixels, np.array(labels, np.int64)[collected.kept], num_train, names, notes)
 
 
 def natural_order(path: Path) -> tuple:
@@ -64,10 +87,14 @@ def _common_names(folder: Path, classes: dict[str, list[Path]]) -> tuple[str, ..
             for part, ours, theirs in (("train", train, test), ("test", test, train))
         ]
         raise UserError(f"{folder}: expected the same class folders in train and test, received {'; '.join(only)}")
-    if len(train) != NUM_CLASSES:
-        received = f"{len(train)}: {_cut(', '.join(train))}" if train else "none"
-        raise UserError(f"{folder}/train: expected {NUM_CLASSES} class folders, received {received}")
-    return tuple(map(printable, train))
+    return _names(folder / PARTS[0], train)
+
+
+def _names(folder: Path, names: list[str]) -> tuple[str, ...]:
+    if len(names) < 2:
+        received = f"one: {_cut(names[0])}" if names else "none"
+        raise UserError(f"{folder}: expected two class folders or more, received {received}")
+    return tuple(map(printable, names))
 
 
 def _pictures(place: Path, others: list[Path]) -> list[Path]:
@@ -81,26 +108,6 @@ def _pictures(place: Path, others: list[Path]) -> list[Path]:
 def _visible(folder: Path) -> Iterator[Path]:
     children = (child for child in folder.iterdir() if not child.name.startswith("."))
     return iter(sorted((child for child in children if child.name.lower() not in _SYSTEM_NAMES), key=natural_order))
-
-
-def _read_all(files: list[Path], folder: Path) -> np.ndarray:
-    """uint8 (N, H, W, 3); the first picture says the size, and so the memory that all need."""
-    first = read_picture(files[0], str(files[0]))
-    total = len(files) * first.nbytes
-    if total > MOST_BYTES:
-        height, width, _ = first.shape
-        raise UserError(
-            f"{folder}: expected at most {MOST_BYTES} bytes of pixels, received {len(files)} pictures of "
-            f"{width}x{height}, {total} bytes; make them smaller"
-        )
-    pixels = np.empty((len(files), *first.shape), np.uint8)
-    for image, file in zip(pixels, files, strict=True):
-        picture = read_picture(file, str(file))
-        if picture.shape != first.shape:
-            sizes = [f"{shape[1]}x{shape[0]}" for shape in (first.shape, picture.shape)]
-            raise UserError(f"{file}: expected {sizes[0]} pixels, as {files[0]} has, received {sizes[1]}")
-        image[:] = picture
-    return pixels
 
 
 def _notes(folder: Path, others: list[Path]) -> tuple[str, ...]:

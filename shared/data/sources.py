@@ -1,6 +1,5 @@
-"""Readers for the layouts that CIFAR-10 is stored in, each returning train images followed by test images."""
+"""Which reader the files at a path need: every layout gives train images followed by test images."""
 
-import json
 import shlex
 from collections.abc import Callable
 from functools import partial
@@ -11,30 +10,24 @@ import numpy as np
 
 from shared.data import archives
 from shared.data.archives import read_members
-from shared.data.folders import PARTS, read_class_folders
+from shared.data.collection import Reading
+from shared.data.folders import PARTS, has_class_folders, read_class_folders, read_train_test
 from shared.data.images import Images, as_labels, describe
-from shared.readers.arrays import Header, npz_headers, read_npz
+from shared.data.lists import is_list_folder, read_lists
+from shared.data.npz import read_image_arrays
+from shared.data.parquet import SUFFIX, read_parquet
 from shared.readers.safe_pickle import load_arrays
 from shared.system.errors import UserError, printable
 
 _BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
-_RECORDS, _SIDE = 10_000, 32
+_RECORDS, _SIDE, _CLASSES = 10_000, 32, 10
 _RECORD_BYTES = 1 + 3 * _SIDE * _SIDE
-_NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 LAYOUTS = (
-    "cifar-10-batches-bin/ or its archive, cifar-10-batches-py/ or its archive, "
-    "a Keras-style .npz (x_train, y_train, x_test, y_test), or a folder with pictures in train/CLASS/ and test/CLASS/"
+    "cifar-10-batches-bin/ or its archive, cifar-10-batches-py/ or its archive, a .npz (images, labels; or Keras-style "
+    "x_train, y_train, x_test, y_test), Parquet, a folder with pictures in CLASS/ or in train/CLASS/ and test/CLASS/, "
+    "or one with train.txt and test.txt"
 )
-_SHORTLY = "CIFAR-10's batches, a .npz or a folder of pictures"
-# pandas and pyarrow are no part of the workers; columns by position, since their names differ from set to set
-_FROM_PARQUET = (
-    "import glob, io, numpy as np, pandas as pd; from PIL import Image; "
-    'rows = {{part: pd.concat(map(pd.read_parquet, sorted(glob.glob({folder} + "/*" + part + "*.parquet")))) '
-    'for part in ("train", "test")}}; '
-    'image = lambda cell: np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")); '
-    'np.savez("data.npz", **{{"x_" + part: np.stack([*map(image, rows[part].iloc[:, 0])]) for part in rows}}, '
-    '**{{"y_" + part: rows[part].iloc[:, 1] for part in rows}})'
-)
+_SHORTLY = "CIFAR-10's batches, a .npz, a .parquet or a folder of pictures"
 
 
 class _Layout(NamedTuple):
@@ -45,13 +38,13 @@ class _Layout(NamedTuple):
     parse: Callable[[bytes, str], tuple[np.ndarray, np.ndarray]]
 
 
-def read_images(path: Path) -> Images:
+def read_images(path: Path, reading: Reading) -> Images:
     """The images at ``path``, in whichever supported layout; UserError says what is missing or wrong."""
     if not path.exists():
         raise UserError(f"no such data: {path}; expected {LAYOUTS}")
     if path.is_dir():
-        return _read_folder(path)
-    return _read_file(path)
+        return _read_folder(path, reading)
+    return _read_file(path, reading)
 
 
 def read_digits() -> Images:
@@ -63,14 +56,14 @@ def read_digits() -> Images:
     return Images(np.repeat(grey[..., None], 3, axis=3), digits.target.astype(np.int64), len(grey))
 
 
-def _read_file(path: Path) -> Images:
+def _read_file(path: Path, reading: Reading) -> Images:
     name = path.name.lower()
     if name.endswith(archives.SUFFIXES):
         return _read_archive(path)
     if name.endswith(".npz"):
-        return _read_npz(path)
-    if name.endswith(".parquet"):
-        raise UserError(f"{path}: expected {_SHORTLY}, received Parquet; convert it: {_parquet_command(path.parent)}")
+        return read_image_arrays(path)
+    if name.endswith(SUFFIX):
+        return read_parquet([path], reading)
     if name.endswith(".zip"):
         unpacked = shlex.quote(printable(path.with_suffix("")))
         raise UserError(f"{path}: expected {_SHORTLY}, received a .zip; unpack it: unzip {_quoted(path)} -d {unpacked}")
@@ -79,18 +72,24 @@ def _read_file(path: Path) -> Images:
     raise UserError(f"{path}: expected {LAYOUTS}, received another kind of file")
 
 
-def _read_folder(folder: Path) -> Images:
+def _read_folder(folder: Path, reading: Reading) -> Images:
+    if is_list_folder(folder):
+        return read_lists(folder, reading)
     readers: dict[Path, Callable[[], Images]] = {}
     for inner, layout in (("cifar-10-batches-bin", _BINARY), ("cifar-10-batches-py", _PYTHON)):
         for place in (folder, folder / inner):
             if any((place / f"{name}{layout.suffix}").is_file() for name in _BATCHES):
                 readers[place] = partial(_read_batches, place, partial(_read_batch, place), layout)
     if any((folder / part).is_dir() for part in PARTS):
-        readers[folder / PARTS[0]] = partial(read_class_folders, folder)
-    readers |= {file: partial(_read_npz, file) for file in _files(folder, ".npz")}
+        readers[folder / PARTS[0]] = partial(read_train_test, folder, reading)
+    elif has_class_folders(folder):
+        readers[folder / "CLASS"] = partial(read_class_folders, folder, reading)
+    readers |= {file: partial(read_image_arrays, file) for file in _files(folder, ".npz")}
     # what somebody has unpacked often lies beside its archive
-    readers = readers or {file: partial(_read_file, file) for file in _files(folder, *archives.SUFFIXES)}
-    readers = readers or {file: partial(_read_file, file) for file in _files(folder, ".parquet", ".zip")[:1]}
+    readers = readers or {file: partial(_read_file, file, reading) for file in _files(folder, *archives.SUFFIXES)}
+    if tables := [] if readers else [file for place in (folder, *_folders(folder)) for file in _files(place, SUFFIX)]:
+        readers = {tables[0]: partial(read_parquet, tables, reading)}
+    readers = readers or {file: partial(_read_file, file, reading) for file in _files(folder, ".zip")[:1]}
     if len(readers) != 1:
         received = f"several: {', '.join(map(str, readers))}; name one of them" if readers else "none of these"
         raise UserError(f"{folder}: expected one data set ({LAYOUTS}), received {received}")
@@ -100,6 +99,10 @@ def _read_folder(folder: Path) -> Images:
 def _files(folder: Path, *suffixes: str) -> list[Path]:
     visible = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     return [file for file in visible if file.name.lower().endswith(suffixes) and file.is_file()]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
 def _read_archive(path: Path) -> Images:
@@ -134,7 +137,10 @@ def _read_batches(place: Path, read: Callable[[str], bytes], layout: _Layout) ->
         parts.append(layout.parse(data, f"{place}/{name}{layout.suffix}"))
     pixels = np.concatenate([pixels for pixels, _ in parts]).reshape(-1, 3, _SIDE, _SIDE)
     labels = np.concatenate([labels for _, labels in parts])
-    return Images(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, 5 * _RECORDS)
+    if not 0 <= labels.min() <= labels.max() < _CLASSES:
+        received = f"{labels.min()} to {labels.max()}"
+        raise UserError(f"{place}: expected labels 0 to {_CLASSES - 1}, received {received}")
+    return Images(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, 5 * _RECORDS).with_parts()
 
 
 def _parse_binary(data: bytes, _where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -154,33 +160,6 @@ def _parse_python(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
 # pickled by the oldest protocol, a byte can take six
 _BINARY = _Layout(".bin", range(_RECORDS * _RECORD_BYTES, _RECORDS * _RECORD_BYTES + 1), _parse_binary)
 _PYTHON = _Layout("", range(1, 7 * _RECORDS * _RECORD_BYTES), _parse_python)
-
-
-def _read_npz(path: Path) -> Images:
-    headers = npz_headers(path, _NPZ_ARRAYS)
-    for part in PARTS:
-        _check_pixels(headers[f"x_{part}"], headers["x_train"], f"{path}: expected x_{part}")
-        count, labels = headers[f"x_{part}"].shape[0], headers[f"y_{part}"]
-        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
-            raise UserError(f"{path}: expected y_{part} as {count} integer labels, received {labels}")
-    arrays = read_npz(path, _NPZ_ARRAYS)
-    labels = [as_labels(arrays[f"y_{part}"], len(arrays[f"x_{part}"]), str(path)) for part in PARTS]
-    pixels = np.concatenate([arrays["x_train"], arrays["x_test"]])
-    return Images(pixels, np.concatenate(labels), len(arrays["x_train"]))
-
-
-def _check_pixels(header: Header, first: Header, expected: str) -> None:
-    if header.dtype != np.uint8 or len(header.shape) != 4 or header.shape[3] != 3:
-        mend = "; of grey images make three channels: np.repeat(x[..., None], 3, axis=3)"
-        grey = mend if len(header.shape) == 3 else ""
-        raise UserError(f"{expected} as uint8 (N, height, width, 3), received {header}{grey}")
-    if header.shape[1:] != first.shape[1:]:
-        raise UserError(f"{expected} in the size of x_train, {first}, received {header}")
-
-
-def _parquet_command(folder: Path) -> str:
-    program = _FROM_PARQUET.format(folder=json.dumps(printable(folder)))
-    return f"pip install pandas pyarrow && python -c {shlex.quote(program)}"
 
 
 def _quoted(path: Path) -> str:

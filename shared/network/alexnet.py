@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shared.config.recipe import NUM_CLASSES, PRESETS, Recipe
+from shared.config.recipe import PRESETS, Recipe
 
 DROPOUT_PROBABILITY = 0.5
 
@@ -35,11 +35,13 @@ def pooled_units(recipe: Recipe) -> int:
 def parameters(recipe: Recipe) -> tuple[Parameter, ...]:
     """Every trainable parameter of the network, input side first; the order is part of the file format."""
     channels = tuple(round(full_width * recipe.width) for _, full_width, _ in _CONVOLUTIONS)
-    return parameter_table(channels, recipe.pooled_px, hidden_units(recipe), recipe.bits)
+    return parameter_table(channels, recipe.pooled_px, hidden_units(recipe), recipe.bits, recipe.num_classes)
 
 
-def parameter_table(channels: Sequence[int], pooled_px: int, hidden: int, bits: int) -> tuple[Parameter, ...]:
-    """``parameters`` of a network with these ``channels`` per convolution, ``hidden`` units and code length."""
+def parameter_table(
+    channels: Sequence[int], pooled_px: int, hidden: int, bits: int, num_classes: int
+) -> tuple[Parameter, ...]:
+    """``parameters`` of a network with these ``channels`` per convolution, ``hidden`` units, bits and classes."""
     table, inputs = [], 3
     for (name, _, side), out in zip(_CONVOLUTIONS, channels, strict=True):
         table += [Parameter(f"{name}.weight", (out, inputs, side, side), "conv")]
@@ -48,7 +50,7 @@ def parameter_table(channels: Sequence[int], pooled_px: int, hidden: int, bits: 
     linears = (("fc6", hidden, inputs * pooled_px**2), ("fc7", hidden, hidden), ("hash", bits, hidden))
     for name, out, inputs in linears:
         table += [Parameter(f"{name}.weight", (out, inputs), "linear"), Parameter(f"{name}.bias", (out,), "bias")]
-    return (*table, Parameter("classifier.weight", (NUM_CLASSES, bits), "linear"))
+    return (*table, Parameter("classifier.weight", (num_classes, bits), "linear"))
 
 
 class Sizes(NamedTuple):

@@ -46,6 +46,12 @@ class Header(NamedTuple):
         return f"{self.dtype} ({', '.join(map(printable, self.shape))}{',' if len(self.shape) == 1 else ''})"
 
 
+def npz_names(path: Path) -> list[str]:
+    """The names of the arrays in the .npz; UserError for anything else."""
+    with _opened_npz(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
 def npz_headers(path: Path, names: Collection[str] | None = None) -> dict[str, Header]:
     """Array name -> header for ``names``, else for all arrays in the .npz; raises like ``read_npz``."""
     with _opened_npz(path) as archive:

@@ -163,14 +163,14 @@ class Job:
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
         if encoded is not None:
             record |= {
-                "map": map_scores(encoded.codes, argsort=self.beside_published),
+                "map": map_scores(encoded.codes, argsort=self.beside_published, topk=self.recipe.topk),
                 "accuracy": encoded.codes.accuracy(),
                 "encode_seconds": encoded.seconds,
             }
         if self.recipe.kernels != NATIVE:
             record |= _digests(state(), encoded)
         self.run.append_log(record)
-        self.progress.note("  " + describe_epoch(record, self.recipe.epochs), detail=True)
+        self.progress.note("  " + describe_epoch(record, self.recipe), detail=True)
         if encoded is not None and (warning := encoded.codes.collapse):
             self.progress.note(f"  warning: epoch {epoch}: {warning}")
         return record
@@ -183,8 +183,8 @@ class Job:
         encoded.codes.save(self.run.codes_file)
         origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
         checkpoint.save(self.run.checkpoint_file, dataclasses.replace(final, **origin))
-        codes = Codes.load(self.run.codes_file)
-        score = score_of(codes)
+        codes = Codes.load(self.run.codes_file, self.recipe.num_classes)
+        score = score_of(codes, self.recipe.topk)
         self.run.write_queries(columns_of_queries(codes, score))
         self.run.write_result(result_of(self, codes, score, final.weights))
         remove(self.run.resume_folder)
@@ -197,11 +197,11 @@ def _digests(state: Checkpoint, encoded: Encoded | None) -> dict[str, str]:
     return digests if encoded is None else digests | {"codes_sha256": encoded.codes.digest()}
 
 
-def describe_epoch(record: Mapping[str, object], epochs: int) -> str:
-    """One line for one record of ``log.jsonl``."""
-    text = f"epoch {record['epoch']}/{epochs} lr {record['lr']:.3g} loss {record['loss']:.4f}"
+def describe_epoch(record: Mapping[str, object], recipe: Recipe) -> str:
+    """One line for one record of the ``log.jsonl`` of a run of ``recipe``."""
+    text = f"epoch {record['epoch']}/{recipe.epochs} lr {record['lr']:.3g} loss {record['loss']:.4f}"
     text += f" (cross-entropy {record['cross_entropy']:.4f}, penalty {record['penalty']:.4f})"
     text += f" {record['images_per_second']:.0f} images/s"
     if "map" in record:
-        text += f" mAP {record['map']['expected']:.4f} accuracy {record['accuracy']:.4f}"
+        text += f" {recipe.measure} {record['map']['expected']:.4f} accuracy {record['accuracy']:.4f}"
     return text

@@ -43,13 +43,13 @@ class QuietJob(Job):
 
 def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
     """The data set and split a recipe was made for; UserError if ``data`` holds other images."""
-    dataset = cifar.load_known(data, recipe.dataset, recipe.class_names)
+    dataset = cifar.load_known(data, recipe.dataset, recipe.class_names, recipe.input_px)
     if recipe.data_sha256 != dataset.digest():
         raise UserError(
             f"{data}: expected the images the recipe was made for (SHA-256 {recipe.data_sha256[:12]}), "
-            f"received others ({dataset.digest()[:12]}); pass the same --data"
+            f"received others ({dataset.digest()[:12]}); pass the same --data{''.join(f'; {n}' for n in dataset.notes)}"
         )
-    parts = cifar.split(dataset.labels, recipe.protocol, recipe.seed_of("split"), data)
+    parts = cifar.split_for(dataset, recipe, data)
     if recipe.split_sha256 != parts.digest():
         raise UserError(f"split: expected SHA-256 {recipe.split_sha256}, received {parts.digest()}")
     return dataset, parts

@@ -7,6 +7,7 @@ import numpy as np
 
 from shared.checkpoint import weights
 from shared.codes.codes import Codes, distinct_codes
+from shared.data.leaks import contents, leaked
 from shared.scoring.code_scores import map_scores
 from shared.scoring.retrieval import Retrieval
 
@@ -27,7 +28,7 @@ def result_of(job: "Job", codes: Codes, score: Retrieval, final_weights: weights
         "bits": recipe.bits,
         "seed": recipe.seed,
         "epochs": recipe.epochs,
-        "map_last": map_scores(codes, score, published),
+        "map_last": map_scores(codes, score, published, recipe.topk),
         "map_best": best["map"],
         "map_argsort_best": max(record["map"]["argsort"] for record in scored) if published else None,
         "best_epoch": best["epoch"],
@@ -35,6 +36,7 @@ def result_of(job: "Job", codes: Codes, score: Retrieval, final_weights: weights
         "retrieval": score.other_scores(),
         "zeros": codes.zeros,
         "distinct_codes": distinct_codes(codes.codes),
+        "leaked_queries": len(leaked(job.split, contents(job.dataset.pixels))),
         "weights_moved": _relative_change(job.initial_weights, final_weights),
         "train_seconds": train_seconds,
         "encode_seconds": log[-1]["encode_seconds"],

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from shared.config.recipe import MAX_BITS
+from shared.config.limits import MAX_BITS
 from shared.system.errors import UserError
 from shared.system.schema import DECIMAL, FLAG, LINE, SHARE, TEXT, Each, Kind, Record, number, whole
 
@@ -63,8 +63,9 @@ RESULT = Record(
         "initial_weights_sha256": _HEX,
         "checkpoint_sha256": _HEX,
         "distinct_codes": whole(1).or_none(),
+        "leaked_queries": _COUNT.or_none(),
     },
-    later={"distinct_codes": None},
+    later={"distinct_codes": None, "leaked_queries": None},
 )
 # an epoch's record; one that was scored has the last three, too
 _EPOCH = {

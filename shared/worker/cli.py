@@ -211,7 +211,7 @@ def _eval(arguments: argparse.Namespace, implementation: Implementation, device:
     codes, recipe = _codes_of(arguments, implementation, device, progress)
     if codes.accuracy() is None:
         progress.note(f"{arguments.checkpoint} holds no classifier: what classes it predicts is not known")
-    scores = map_scores(codes, argsort=not departures(recipe))
+    scores = map_scores(codes, argsort=not departures(recipe), topk=recipe.topk)
     print(json.dumps({"map": scores, "accuracy": codes.accuracy()}, allow_nan=False))
 
 

@@ -17,7 +17,7 @@ from shared.checkpoint import weights
 from shared.codes.encoding import BATCH_SIZE
 from shared.codes.finite import may_overflow, reaches
 from shared.codes.predictions import Outputs
-from shared.config.recipe import NUM_CLASSES, Recipe, recipe_from_dict
+from shared.config.recipe import Recipe, recipe_from_dict
 from shared.data.cifar import class_name
 from shared.system.errors import UserError, printable
 from shared.system.files import new_folder, read_json, remove, scratch_beside, sha256_of, write_json
@@ -86,12 +86,12 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write it, with names, types and shapes of input and outputs, and what the classes are called."""
-        bits = self.recipe.bits
-        shapes = {"feature": [bits], "code": [bits], "probability": [NUM_CLASSES], "label": []}
+        bits, num_classes = self.recipe.bits, self.recipe.num_classes
+        shapes = {"feature": [bits], "code": [bits], "probability": [num_classes], "label": []}
         types = {"feature": "float32", "code": "uint8", "probability": "float32", "label": "int64"}
         outputs = [{"name": name, "dtype": types[name], "shape": ["N", *shapes[name]]} for name in Outputs._fields]
         input_ = {"name": INPUT, "dtype": "uint8", "shape": ["N", *self.size, 3]}
-        names = [class_name(self.recipe.dataset, label, self.recipe.class_names) for label in range(NUM_CLASSES)]
+        names = [class_name(self.recipe.dataset, label, self.recipe.class_names) for label in range(num_classes)]
         described = {"input": input_, "outputs": outputs, "class_names": names}
         write_json(folder / MANIFEST, {**dataclasses.asdict(self), **described})
 
@@ -164,12 +164,12 @@ def run_folder(folder: Path, manifest: Manifest, opener: Callable[[Path], Model]
         raise
     except Exception as error:  # an engine can fail in any way at a file from elsewhere
         raise UserError(f"{expected}, received one that fails: {printable(error, 300)}") from error
-    bits, count = manifest.recipe.bits, len(images)
-    shapes = Outputs((count, bits), (count, bits), (count, NUM_CLASSES), (count,))
+    bits, num_classes, count = manifest.recipe.bits, manifest.recipe.num_classes, len(images)
+    shapes = Outputs((count, bits), (count, bits), (count, num_classes), (count,))
     for name, output, shape, kinds in zip(Outputs._fields, outputs, shapes, ("f", "u", "f", "i"), strict=True):
         if output.shape != shape or output.dtype.kind not in kinds:
             raise UserError(f"{expected}, received one with the output {name} {output.dtype} {output.shape}")
-    if not (outputs.label >= 0).all() or not (outputs.label < NUM_CLASSES).all() or outputs.code.max() > 1:
+    if not (outputs.label >= 0).all() or not (outputs.label < num_classes).all() or outputs.code.max() > 1:
         raise UserError(f"{expected}, received one whose codes or classes are out of range")
     return outputs
 

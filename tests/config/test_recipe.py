@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from shared.config.recipe import BASE_SEED, PRESETS, SEEDED, Recipe, recipe_from_dict, recipe_from_text
+from shared.config.recipe import BASE_SEED, LATER_FIELDS, PRESETS, SEEDED, Recipe, recipe_from_dict, recipe_from_text
 from shared.network.alexnet import hidden_units, parameters, pooled_units, recognised_sizes, sizes_of
 from shared.system.errors import UserError
 
@@ -112,15 +112,30 @@ def test_what_is_not_seeded_stays_as_the_base_seed_has_it():
 
 
 def test_digest_sees_every_field():
-    base = Recipe(preset="x", epochs=5)
+    base = Recipe(preset="x", epochs=5, dataset="custom")
     by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
     by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",), "class_names": tuple("abcdefghij")}
-    by_name |= {"kernels": "shared", "dataset": "custom", "protocol": "cifar10", "pooled_px": 2}
-    changed = {
-        dataclasses.replace(base, **{f.name: by_name.get(f.name, by_type[f.type])}).digest()
-        for f in dataclasses.fields(Recipe)
-    }
+    by_name |= {"kernels": "shared", "dataset": "cifar10", "protocol": "listed", "pooled_px": 2, "database": "rest"}
+    changes = {f.name: {f.name: by_name.get(f.name, by_type[f.type])} for f in dataclasses.fields(Recipe)}
+    changes["listed_train"] |= {"protocol": "listed"}
+    changed = {dataclasses.replace(base, **change).digest() for change in changes.values()}
     assert len(changed | {base.digest()}) == len(dataclasses.fields(Recipe)) + 1
+
+
+def test_settings_that_the_protocol_has_anyway_change_nothing():
+    own = Recipe(preset="x", queries_per_class=100, train_per_class=500, database="all")
+    assert own == Recipe(preset="x")
+    other = Recipe(preset="x", queries_per_class=10, database="rest", num_classes=10)
+    assert other.rule == ("x", 10, 500, "rest")[1:]
+    assert (other.num_train, dataclasses.replace(other, train_per_class=7).num_train) == (5000, 70)
+
+
+def test_recipes_without_the_later_fields_are_read_as_they_were():
+    values = dataclasses.asdict(PRESETS["cpu"])
+    older = {name: value for name, value in values.items() if name not in LATER_FIELDS}
+    read = recipe_from_dict(older, "here")
+    assert (read, read.num_classes, read.measure) == (PRESETS["cpu"], 10, "mAP")
+    assert read.digest() == PRESETS["cpu"].digest()
 
 
 def test_round_trip_through_json_types():
@@ -147,6 +162,12 @@ def test_round_trip_through_json_types():
         ("seeded", (), "seeded: expected some of split, weights, order, dropout"),
         ("seeded", ("order", "split"), "in this order"),
         ("seeded", ("seed",), "expected some of"),
+        ("num_classes", 1, "num_classes: expected 2 to 65536, received 1"),
+        ("num_classes", 100, "num_classes: expected 10, as digits has, received 100"),
+        ("class_names", ("one",), "class_names: expected 10 names, received 1"),
+        ("database", "some", "database: expected rest or all or train, received 'some'"),
+        ("topk", -1, "topk: expected 0 to"),
+        ("listed_train", 5, "listed_train: expected 0 without the protocol listed"),
     ],
 )
 def test_nonsense_is_refused(field, value, message):

@@ -13,7 +13,7 @@ from compare.conversion import convert
 from compare.conversion.inspection import inspect
 from shared.checkpoint import checkpoint
 from shared.checkpoint.checkpoint import open_checkpoint, read_checkpoint
-from shared.config.recipe import recipe_from_text
+from shared.config.recipe import PRESETS, recipe_from_text
 from shared.network.alexnet import parameters, sizes_of
 from shared.system.errors import UserError
 from shared.system.files import write_json
@@ -75,7 +75,8 @@ def test_paddle_loads_what_was_converted_and_saves_it_again(files, original, tmp
         ({"layer4.weight": np.zeros(1, np.float32)}, "expected GreedyHash's parameters, received"),
         ({}, "expected GreedyHash's parameters, received"),
         (state("ours"), "as Paddle stores them, by their shapes as PyTorch does .*fc6.weight"),
-        (PADDLE | {"fc.weight": np.zeros((12, 9), np.float32)}, "expected the shapes .*classifier.weight"),
+        (PADDLE | {"fc.weight": np.zeros((13, 9), np.float32)}, "expected the shapes .*classifier.weight"),
+        (PADDLE | {"fc.weight": np.zeros((12, 0), np.float32)}, "expected the shapes .*classifier.weight"),
         (PADDLE | {"features.0.bias": np.zeros(9, np.float32)}, "expected AlexNet's layer sizes"),
         (PADDLE | {"features.0.bias": np.float32([np.nan])}, "expected finite values"),
         (PADDLE | {"features.0.bias": np.full(1, 0.1)}, "expected float32, received float64"),
@@ -102,10 +103,19 @@ def test_other_hidden_units_and_pooled_pixels_are_recognised(recipe, tmp_path):
     found = read_checkpoint(path)
     assert found.sizes == sizes_of(recipe)
     assert same(found.weights, arrays)
-    with_recipe_of = convert.with_recipe(found, "demo", "digits")
+    with_recipe_of = convert.with_recipe(found, PRESETS["demo"], "digits")
     assert parameters(recipe_from_text(with_recipe_of.recipe, "here")) == parameters(recipe)
     units = f"{recipe.hidden_units // 2} units in fc6 and fc7 on 2 x 2 pooled features"
     assert f"12 bits, AlexNet width x0.5, {units}, " in inspect(found)
+
+
+@pytest.mark.parametrize("classes", [2, 12, 100])
+def test_a_classifier_of_any_number_of_classes_is_read_and_compared_with_the_data(classes, tmp_path):
+    path = pickled(tmp_path / "model.pdparams", PADDLE | {"fc.weight": np.zeros((12, classes), np.float32)})
+    found = read_checkpoint(path)
+    assert (found.num_classes, found.weights["classifier.weight"].shape) == (classes, (classes, 12))
+    with pytest.raises(UserError, match=f"--data: expected images of {classes} classes, .* received 10"):
+        convert.with_recipe(found, PRESETS["demo"], "digits")
 
 
 @pytest.mark.parametrize("recipe", [OTHER, dataclasses.replace(OTHER, hidden_units=1024)], ids=["128", "square fc6"])

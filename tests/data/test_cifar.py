@@ -175,9 +175,9 @@ def test_label_out_of_range(fake_cifar, tmp_path):
 
 GOOD = {
     "x_train": np.zeros((3, 32, 32, 3), np.uint8),
-    "y_train": np.zeros(3, int),
+    "y_train": np.arange(3) % 2,
     "x_test": np.zeros((2, 32, 32, 3), np.uint8),
-    "y_test": np.zeros(2, int),
+    "y_test": np.arange(2),
 }
 
 
@@ -192,7 +192,10 @@ GOOD = {
         ({"y_train": np.zeros(3)}, "3 integer labels"),
         ({"y_train": np.zeros((3, 1, 1), int)}, "3 integer labels"),
         ({"y_train": np.array([None, None, None])}, "plain arrays"),
-        ({"y_test": np.array([0, 10])}, "labels 0 to 9, received 0 to 10"),
+        ({"y_test": np.array([0, 3])}, "images of every class, received none of class 2; number the classes from 0"),
+        ({"y_train": np.zeros(3, int), "y_test": np.zeros(2, int)}, "two classes or more, received one class"),
+        ({"y_test": np.array([0, -1])}, "class numbers from 0 to at most 65535, received -1 to 1"),
+        ({"y_test": np.array([0, 2**62])}, "class numbers from 0 to at most 65535, received 0 to 4611686018427387904"),
         ({"x_train": np.zeros((3, 0, 0, 3), np.uint8), "x_test": np.zeros((2, 0, 0, 3), np.uint8)}, "no pixels"),
     ],
 )
@@ -207,7 +210,7 @@ def test_wrong_npz(tmp_path, change, message):
     [
         ("c.npz", "damaged"),
         ("cifar.zip", r"unpack it: unzip \S+cifar\.zip -d \S+cifar$"),
-        ("train-00000-of-00001.parquet", r"received Parquet; convert it: pip install .* && python -c '.*np\.savez.*'$"),
+        ("train-00000-of-00001.parquet", r"needs pyarrow .*: \S+ -m pip install pyarrow$|received a damaged file"),
         ("data_batch_1.bin", "received one of them; name"),
         ("cifar.h5", "received another kind of file"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from compare.conversion.convert import with_recipe
-from compare.suite.planning import as_begun, with_data
+from compare.suite.images import as_begun, with_data
 from compare.tables.published import PAPER, published_apart, published_columns
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.config.recipe import PRESETS
@@ -174,12 +174,6 @@ def test_names_of_classes_do_not_make_another_protocol(known, tmp_path):
     assert departures(recipe) == ["dataset"]
 
 
-def test_images_larger_than_the_networks_input_are_refused_before_training(tmp_path):
-    data = as_npz(tmp_path / "a.npz", np.zeros((40, 4, 225, 3), np.uint8), np.tile(np.arange(10), 4))
-    with pytest.raises(UserError, match="at most 224x224, the network's input, received 225x4"):
-        with_data(PRESETS["cpu"], data, "", Progress())
-
-
 def test_a_suite_of_an_earlier_version_says_what_to_do(tmp_path):
     """That called any images with CIFAR-10's counts cifar10."""
     begun = dataclasses.replace(PRESETS["cpu"], data_sha256="a" * 64)
@@ -211,8 +205,6 @@ def test_a_recipe_for_foreign_weights_says_the_same_of_the_data(label, name, not
     labels = {"y_train": np.tile(np.arange(10), 500), "y_test": np.tile(np.arange(10), 100)}
     np.savez(tmp_path / "a.npz", **arrays, **labels)
     foreign = Checkpoint(initial_weights(dataclasses.replace(PRESETS["demo"], bits=12, width=1 / 64), {}))
-    recipe = json.loads(with_recipe(foreign, "cpu", tmp_path / "a.npz", label).recipe)
+    recipe = json.loads(with_recipe(foreign, PRESETS["cpu"], tmp_path / "a.npz", label).recipe)
     assert (recipe["dataset"], recipe["class_names"], recipe["preset"]) == (name, [], "cpu")
-    assert capsys.readouterr().err.count("note: ") == notes
-    with pytest.raises(UserError, match=f"--data: expected digits, as --recipe demo has it, received {name}"):
-        with_recipe(foreign, "demo", tmp_path / "a.npz", label)
+    assert capsys.readouterr().err.count("but not its pixels: called custom") == notes
