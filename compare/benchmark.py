@@ -52,7 +52,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     _add_data(parser)
     add = parser.add_argument_group("further runs").add_argument
-    add("--control", action="store_true", help="A/A: every run again on other threads, and with native dropout")
+    add(
+        "--control",
+        action="store_true",
+        help="A/A: again on other threads, with native dropout, and from one changed weight",
+    )
     add("--variance", action="store_true", help="runs in which split, weights, order or dropout alone vary by seed")
     add = parser.add_argument_group("folder").add_argument
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")

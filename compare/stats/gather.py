@@ -9,7 +9,7 @@ from compare.ladder.report import ALIGN_FILE, read_align
 from compare.suite.cells import Cell
 from compare.suite.grid import Grid, joined, read_grid
 from compare.suite.run_folders import finished_runs, placed_result
-from compare.suite.studies import CONTROLS, control_folder, variance_folder
+from compare.suite.studies import CONTROLS, control_folder, control_recipe, variance_folder
 from shared.config.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
 from shared.system.errors import UserError
 from shared.training.runs import Run
@@ -42,8 +42,8 @@ def gather(outs: Sequence[Path]) -> Gathered:
     if runs:
         recipe = runs[0].recipe()
         _check_recipes(runs, recipe)
-        _check_recipes(controls["threads"], recipe)
-        _check_recipes(controls["dropout"], dataclasses.replace(recipe, dropout="native"))
+        for kind, control in controls.items():
+            _check_recipes(control, control_recipe(recipe, kind))
         for part, family in families.items():
             _check_recipes(family, dataclasses.replace(recipe, seeded=(part,)))
     _check_pairs(runs)

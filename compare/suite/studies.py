@@ -7,11 +7,11 @@ from pathlib import Path
 from compare.frameworks.records import reference
 from compare.frameworks.worker import Worker
 from compare.suite.suite import Suite
-from shared.config.recipe import BASE_SEED, SEEDED
+from shared.config.recipe import BASE_SEED, SEEDED, Recipe
 from shared.system.errors import UserError
 from shared.system.machine import num_threads
 
-CONTROLS = ("threads", "dropout")
+CONTROLS = ("threads", "dropout", "last-place")
 
 
 def control_folder(out: Path, kind: str) -> Path:
@@ -25,20 +25,29 @@ def variance_folder(out: Path, part: str) -> Path:
 
 
 def controls(suite: Suite) -> list[Suite]:
-    """The suite's runs once more, on another number of threads, and with each framework's own dropout.
+    """The suite's runs thrice more: on other threads, with each framework's own dropout, with one weight changed.
 
-    Neither should matter, so they show how far a framework's mAP is from itself (A/A). Raises UserError for a suite
-    whose dropout is the frameworks' own already.
+    That weight starts one unit in the last place away. None of this should matter, so they show how far a framework's
+    mAP is from itself (A/A). Raises UserError for a suite whose dropout is the frameworks' own already.
     """
     if suite.recipe.dropout != "shared":
-        raise UserError("--control: expected --dropout shared, since its second half is the same with native dropout")
-    workers = [dataclasses.replace(worker, threads=_other_threads(worker)) for worker in suite.workers]
-    native = dataclasses.replace(suite.recipe, dropout="native")
-    threads, dropout = (control_folder(suite.out, kind) for kind in CONTROLS)
+        raise UserError("--control: expected --dropout shared, since a third of it is the same with native dropout")
+    other_threads = [dataclasses.replace(worker, threads=_other_threads(worker)) for worker in suite.workers]
     return [
-        dataclasses.replace(suite, out=threads, workers=workers),
-        dataclasses.replace(suite, out=dropout, recipe=native),
+        dataclasses.replace(
+            suite,
+            out=control_folder(suite.out, kind),
+            recipe=control_recipe(suite.recipe, kind),
+            workers=other_threads if kind == "threads" else suite.workers,
+        )
+        for kind in CONTROLS
     ]
+
+
+def control_recipe(recipe: Recipe, kind: str) -> Recipe:
+    """The recipe of the runs of a control in ``CONTROLS``, given that of the suite."""
+    changed = {"threads": {}, "dropout": {"dropout": "native"}, "last-place": {"last_place": 1}}
+    return dataclasses.replace(recipe, **changed[kind])
 
 
 def families(suite: Suite, frameworks: Sequence[str]) -> list[Suite]:

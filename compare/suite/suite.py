@@ -169,4 +169,6 @@ def _origin_of(recipe: Recipe) -> dict:
     """The settings that determine the initial weights."""
     names = ("bits", "width", "backbone_sha256")
     origin = {name: getattr(recipe, name) for name in names}
+    if recipe.last_place:  # older files do not have it
+        origin["last_place"] = recipe.last_place
     return origin | {"backbone_layers": list(recipe.backbone_layers), "seed": recipe.seed_of("weights")}

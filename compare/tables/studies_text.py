@@ -89,6 +89,8 @@ def _variance_table(gathered: Gathered, bits: int, pair: Pair, differences: Diff
 def _control(gathered: Gathered, kind: str) -> str:
     if kind == "dropout":
         return "native dropout vs shared masks"
+    if kind == "last-place":
+        return "one weight one unit in the last place away vs none"
     return f"{_threads(gathered.controls[kind])} vs {_threads(gathered.runs)} threads"
 
 

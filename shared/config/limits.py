@@ -28,6 +28,7 @@ _LIMITS = {
     "train_per_class": (0, 1_000_000),
     "listed_train": (0, 2**31 - 1),
     "topk": (0, 2**31 - 1),  # 0: the whole ranking
+    "last_place": (0, 2**31 - 1),  # 0: no weight is changed
 }
 _TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[str, ...]: "a list of texts"}
 

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 # keeps the streams of different uses apart under one seed
-_ORDER, _WEIGHTS, _NATIVE = 1, 2, 3
+_ORDER, _WEIGHTS, _NATIVE, _LAST_PLACE = 1, 2, 3, 4
 
 
 def batch_order(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -25,6 +25,11 @@ def uniform_weights(seed: int, name: str, shape: tuple[int, ...], bound: float) 
 def native_seed(seed: int, epoch: int) -> int:
     """The seed a framework's own generator gets at the start of ``epoch``, so a resumed run draws the same."""
     return int(np.random.RandomState([seed, _NATIVE, epoch]).randint(2**31))
+
+
+def changed_weight(seed: int, number: int, count: int) -> int:
+    """Which of ``count`` weights the ``number``-th draw changes in its last place, from 0."""
+    return int(np.random.RandomState([seed, _LAST_PLACE, number]).randint(count))
 
 
 def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, int]) -> np.ndarray:

@@ -27,7 +27,7 @@ FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset(
     {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
-    | {"database", "listed_train", "topk"}
+    | {"database", "listed_train", "topk", "last_place"}
 )
 
 
@@ -53,6 +53,8 @@ class Recipe:
     that the files list. ``topk`` is K of mAP@K, 0 for the whole ranking.
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
+    ``last_place`` is 0, or the number of the draw of one initial weight that is changed by one unit in its last place,
+    the smallest change there is, to see how far rounding alone carries a training.
     """
 
     preset: str
@@ -90,6 +92,7 @@ class Recipe:
     database: str = ""
     listed_train: int = 0
     topk: int = 0
+    last_place: int = 0
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""

@@ -52,6 +52,24 @@ def test_layers_but_the_last_two_do_not_depend_on_the_bits():
     assert all(np.array_equal(short[name], long[name]) for name in short if name.split(".")[0] in RELU_LAYERS)
 
 
+@pytest.mark.parametrize("draw", [1, 2, 2**31 - 1])
+def test_one_weight_is_changed_by_one_unit_in_its_last_place(draw):
+    whole = initial_weights(DEMO, {})
+    changed = initial_weights(dataclasses.replace(DEMO, last_place=draw), {})
+    ((name, place),) = ((n, at) for n in whole for at in np.flatnonzero(whole[n] != changed[n]))
+    assert name.endswith(".weight")
+    before, after = (arrays[name].view(np.int32).flat[place] for arrays in (whole, changed))
+    assert abs(after - before) == 1
+
+
+def test_another_draw_changes_another_weight():
+    drawn = {
+        weights.digest(initial_weights(dataclasses.replace(DEMO, last_place=n, seed=s), {}))
+        for n, s in ((1, 0), (2, 0), (1, 1), (2, 1))
+    }
+    assert len(drawn) == 4
+
+
 @pytest.mark.parametrize("parameter", parameters(DEMO), ids=lambda parameter: parameter.name)
 def test_distribution_of_initial_weights(parameter):
     values = initial_weights(DEMO, {})[parameter.name]

@@ -90,9 +90,10 @@ def test_a_begun_run_has_less_to_go(dry_run, small_suite, tmp_path):
 def test_studies_have_their_runs(dry_run):
     lines, _ = dry_run("--preset", "demo", "--bits", "12", "--control", "--frameworks", "torch")
     assert [line.split(" PyTorch")[0] for line in lines[1:-1]] == [
-        "[1/3]",
-        "[2/3] control/threads:",
-        "[3/3] control/dropout:",
+        "[1/4]",
+        "[2/4] control/threads:",
+        "[3/4] control/dropout:",
+        "[4/4] control/last-place:",
     ]
 
 

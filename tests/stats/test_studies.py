@@ -126,16 +126,19 @@ def test_noise_floor_is_each_run_beside_itself(tmp_path):
     for seed, step in enumerate(steps):
         finish(tmp_path / "control/threads", dataclasses.replace(RECIPE, seed=seed), "torch", TORCH[seed], threads=1)
         finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=seed), "torch", TORCH[seed] + step)
+        changed = dataclasses.replace(RECIPE, last_place=1, seed=seed)
+        finish(tmp_path / "control/last-place", changed, "torch", TORCH[seed] - step)
     finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=0), "paddle", 0.5)  # alone: no spread
     finish(tmp_path / "control/dropout", dataclasses.replace(native, seed=9), "torch", 0.9)  # of no run of the suite
     table = write_table(tmp_path).split("Noise floor (A/A)")[1]
-    still, moving = cells(table)
+    still, moving, changed = cells(table)
     assert still["control"] == "PyTorch Lightning, 1 vs 2 threads"
     assert (still["n"], still["sd"], still["sd ratio"]) == ("3", "0.0000", "-")
     assert (
         moving
         == {"control": "PyTorch Lightning, native dropout vs shared masks"} | noise_floor(steps, DIFFERENCES).cells()
     )
+    assert changed == moving | {"control": "PyTorch Lightning, one weight one unit in the last place away vs none"}
 
 
 def test_a_control_with_another_recipe_is_refused(tmp_path):
@@ -174,13 +177,14 @@ def test_one_pair_of_checkpoints_over_its_queries(tmp_path):
     assert f"95 % intervals; seed 3: 12 bits {bootstrap_queries(paddle, torch).text()}. Evaluation noise only" in text
 
 
-def test_controls_differ_in_threads_and_in_dropout_alone(tmp_path):
+def test_controls_differ_in_threads_dropout_and_one_weight_alone(tmp_path):
     suite = suite_with(tmp_path, threads=2)
-    threads, dropout = controls(suite)
+    threads, dropout, last_place = controls(suite)
     assert [worker.threads for worker in threads.workers] == [1, 1]
-    assert [worker.threads for worker in dropout.workers] == [2, 2]
+    assert dropout.workers == last_place.workers == suite.workers
     assert threads.recipe == suite.recipe
     assert dropout.recipe == dataclasses.replace(suite.recipe, dropout="native")
+    assert last_place.recipe == dataclasses.replace(suite.recipe, last_place=1)
     assert threads.cells == dropout.cells == suite.cells
     assert len({suite.out, threads.out, dropout.out}) == 3
     assert controls(suite_with(tmp_path, threads=1))[0].workers[0].threads == 2
@@ -205,7 +209,7 @@ def test_a_suite_with_its_studies(tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", "--seeds", "2000", "2001", "--frameworks", "paddle")
     text = helpers.benchmark("--out", tmp_path, *options, "--control", "--variance", "--cell-cpus", "1").stdout
     noise, variance = text.split("Noise floor (A/A)")[1].split("Variance components of mAP")
-    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 vs 1 th", "native dr"]
+    assert [row["control"].split(", ")[1][:9] for row in cells(noise)] == ["2 vs 1 th", "native dr", "one weigh"]
     assert [row["source"] for row in cells(variance)] == [*SEEDED, "all seeds together"]
     assert all(row["n"] == "2" for row in cells(variance))
     assert len({row["sd of mAP"] for row in cells(variance)}) > 1  # the families do not vary the same thing
@@ -218,4 +222,4 @@ def test_a_single_run_with_its_studies(tmp_path):
     helpers.run("compare/benchmark.py", *arguments, "--control", "--variance", "--cell", "torch:12:2000")
     finished = {str(file.parent.relative_to(tmp_path)) for file in tmp_path.rglob("result.json")}
     cell = "torch/bits12-seed2000"
-    assert finished == {cell, f"control/threads/{cell}", f"control/dropout/{cell}"}
+    assert finished == {cell, f"control/threads/{cell}", f"control/dropout/{cell}", f"control/last-place/{cell}"}
