@@ -1,5 +1,6 @@
 """A suite's own work, without training: what its runs start from, who may use its folder, and who waits for whom."""
 
+import dataclasses
 import json
 import sys
 
@@ -9,7 +10,7 @@ from compare import benchmark
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.suite.follow import FollowingSuite
-from compare.suite.suite import Suite
+from compare.suite.suite import Suite, has_initial_weights
 from shared.checkpoint import weights
 from shared.data import cifar
 from shared.system.errors import UserError
@@ -75,6 +76,14 @@ def test_initial_weights_without_a_digest_are_made_again_and_are_the_same(tmp_pa
     suite(tmp_path).run(executor, Progress())
     again, with_digest = weights.load(path)
     assert weights.digest(again) == weights.digest(arrays) == with_digest["sha256"]
+
+
+def test_initial_weights_are_those_of_one_changed_weight_or_none(tmp_path):
+    executor = Collecting()
+    suite(tmp_path).run(executor, Progress())
+    path, recipe = executor.tasks[0].initial_weights, executor.tasks[0].run.recipe()
+    assert has_initial_weights(path, recipe)
+    assert not has_initial_weights(path, dataclasses.replace(recipe, last_place=1))
 
 
 def test_a_suite_keeps_others_out_and_single_cells_share(tmp_path):
