@@ -1,4 +1,4 @@
-"""server.py LIBRARIES ADDRESS: runs commands of the project in forks that have LIBRARIES imported, one a connection.
+"""server.py LIBRARIES ADDRESS: runs commands of the project in forks that have it and LIBRARIES imported, each in one.
 
 It ends with its standard input. A command is killed when whoever asked for it is gone.
 """
@@ -36,6 +36,8 @@ LIBRARIES["commands"] += ("PIL.Image", "rich.progress")
 # where the extra is installed
 OPTIONAL = {"torch": ("onnxscript",), "paddle": (), "commands": ()}
 COMMON = ("numpy", "numba", "scipy", "sklearn.datasets")
+# of the project
+PACKAGES = {"torch": ("shared", "torch_impl"), "paddle": ("shared", "paddle_impl"), "commands": ("shared", "compare")}
 
 
 def serve(listener, libraries):
@@ -58,6 +60,7 @@ def serve(listener, libraries):
                 for name in OPTIONAL[libraries]:
                     with suppress(ImportError):
                         importlib.import_module(name)
+                _prepare_project(PACKAGES[libraries])
                 gc.freeze()  # a fork's collections would copy every page
                 is_ready = True
             connection, _ = listener.accept()
@@ -70,6 +73,18 @@ def serve(listener, libraries):
             for watched in (connection, os.pidfd_open(pid)):
                 forks[watched] = pid, connection
                 selector.register(watched, selectors.EVENT_READ)
+
+
+def _prepare_project(packages):
+    """Import all modules, in which nothing runs at that, and let numba find its compiled functions."""
+    import numpy as np
+
+    for file in (file for package in packages for file in sorted((ROOT / package).rglob("[a-z]*.py"))):
+        importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    from shared.scoring.counting import Side, distance_counts
+
+    side = Side(np.zeros((1, 1), np.uint64), np.zeros(1, np.int64))
+    distance_counts(side, side, 1)
 
 
 def _receive(connection):

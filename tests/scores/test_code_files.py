@@ -14,6 +14,7 @@ from compare import retrieve
 from compare.scores.code_files import read_codes
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
+from shared.config.protocols import MAX_CLASSES
 from shared.readers import matlab_files
 from shared.scoring.code_scores import score_of
 from shared.scoring.retrieval import evaluate
@@ -240,7 +241,7 @@ SPOILT = {
     "too many words": {"codes": np.zeros((430, 2), np.uint64)},
     "bits beyond the code": {"codes": np.full((430, 1), 2**21, np.uint64)},
     "fewer labels": {"labels": LABELS},
-    "labels of no class": {"labels": np.full(430, 10)},
+    "labels of no class": {"labels": np.full(430, MAX_CLASSES)},
     "predictions of no class": {"predicted": np.full(430, -2)},
     "an index of reals": {"index": np.ones(430)},
     "margins of one dimension": {"margin": np.ones(430)},
@@ -261,3 +262,11 @@ def test_codes_of_a_run_that_contradict_themselves(folder, other):
     np.savez("codes.npz", **(RUN | other))
     with pytest.raises(UserError, match="expected the codes of a finished run, received"):
         Codes.load(folder / "codes.npz")
+
+
+def test_labels_are_classes_of_the_data_set(folder):
+    np.savez("codes.npz", **RUN)
+    most = max(RUN["labels"])
+    Codes.load(folder / "codes.npz", num_classes=most + 1)
+    with pytest.raises(UserError, match=f"labels from 0 to {most}, where classes are 0 to {most - 1}"):
+        Codes.load(folder / "codes.npz", num_classes=most)
