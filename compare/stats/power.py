@@ -56,6 +56,16 @@ def difference_power(n: int, mean: float, sd: float) -> float:
     return float(scipy.stats.nct.sf(quantile, n - 1, shift) + scipy.stats.nct.cdf(-quantile, n - 1, shift))
 
 
+def detectable_difference(n: int, sd: float) -> float:
+    """The smallest true mean that a two-sided t-test at 5 % tells from 0 with 80 % probability, at n >= 2 seeds."""
+    quantile = scipy.stats.t.ppf(1 - ALPHA / 2, n - 1)
+    # the other tail, which SciPy does not have everywhere, is below 1e-5 here; at the upper end the power is above 0.9
+    shift = scipy.optimize.brentq(
+        lambda shift: scipy.stats.nct.sf(quantile, n - 1, shift) - PROBABILITY, 0, 1.6 * quantile + 3
+    )
+    return float(sd * shift / np.sqrt(n))
+
+
 def _fewest(power: Callable[[int], float], n: int) -> int | None:
     """The smallest k > 0 with enough power at n + k seeds; bisection, as power never falls below 80 % again."""
     candidates = range(n + 1, MOST_SEEDS + 1)

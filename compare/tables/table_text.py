@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from compare.frameworks.records import FRAMEWORKS, Framework, Pair, all_of, named, pairs
-from compare.stats.equivalence import overall
+from compare.stats.anytime import interim
+from compare.stats.equivalence import Paired, overall
 from compare.stats.pairs import Differences, decidable, single, waiting
+from compare.stats.power import detectable_difference
 from compare.suite.grid import Grid
 from compare.tables.data_text import classes_text, ranking_text, split_text
 from compare.tables.published import PAPER, published_columns
@@ -113,7 +115,17 @@ def verdicts(pair: Pair, differences: Differences, equivalence_margin: float, gr
         verdict = overall(judged, equivalence_margin)
         texts += [f"{pair}, {bits} bits: {paired.sentence()}." for bits, paired in verdict.by_bits.items()]
         texts += [f"{pair}: {verdict.sentence()}."] if len(judged) > 1 else []
-    return texts
+        texts += [f"{pair}, {bits} bits: {_detectable(paired)}." for bits, paired in verdict.by_bits.items()]
+    return texts + [
+        f"{pair}, {bits} bits, {found.sentence()}."
+        for bits, by_seed in differences.items()
+        if (found := interim([*by_seed.values()], equivalence_margin))
+    ]
+
+
+def _detectable(paired: Paired) -> str:
+    size = detectable_difference(paired.n, paired.sd)
+    return f"with sd {paired.sd:.4f} a true difference of {size:.4f} is detected with 80 % probability, n = {paired.n}"
 
 
 def start(recipe: Recipe) -> str:

@@ -124,3 +124,12 @@ def test_second_look_at_an_undecided_suite_errs_a_little_more_often():
             verdict = stats.paired([*values, *generator.normal(0.01, 0.005, verdict.more_seeds.equivalence)])
         wrong += verdict.within
     assert wrong / 4000 == pytest.approx(0.07, abs=0.015)
+
+
+@pytest.mark.parametrize(("n", "sd"), [(2, 0.01), (3, 0.006), (6, 0.006), (20, 0.02)])
+def test_detectable_difference_is_detected_in_80_of_100_suites(n, sd):
+    assert simulated(n, power.detectable_difference(n, sd), sd)[1] == pytest.approx(0.8, abs=0.009)
+
+
+def test_nothing_is_too_small_where_nothing_scatters():
+    assert power.detectable_difference(6, 0.0) == 0

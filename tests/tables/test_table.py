@@ -218,7 +218,7 @@ def test_seeds_are_averaged_and_paired(tmp_path):
     assert row["Paddle mAP"] == "0.7250 +- 0.0212"
     assert "1 of 3 runs not finished" in text
     assert "- 12 bits: 2 of 3 planned pairs are finished, so far +0.0150 on average; the verdict waits" in text
-    assert "interval" not in text
+    assert "90 % interval" not in text
 
 
 def test_regenerates_byte_for_byte(small_suite):
