@@ -2,6 +2,7 @@
 
 python compare/gpu_check.py                            on the GPU, with whatever frameworks are there
 python compare/gpu_check.py --data PATH --minutes 15   the short training on your images; more time
+python compare/gpu_check.py --device cpu               the same commands on the CPU
 """
 
 import sys
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--minutes", type=whole(1), default=8, metavar="N", help="for all of it; what does not end by then has failed")
     add("--out", type=Path, default=Path("runs/gpu-check"), metavar="DIR", help="folder for what is written")
     add_device(parser)
+    parser.set_defaults(device="cuda")
     add_python_options(parser)
     return parser
 

@@ -17,12 +17,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE
 from shared.config.recipe import PRESETS
 from shared.system.errors import exit_status
-from shared.system.options import Parser, whole
+from shared.system.options import Parser, add_device, whole
 from shared.system.start import ends_at_once
 
 _WIDTHS = {"full": 1.0, "demo": PRESETS["demo"].width}
@@ -32,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The options of ``compare/throughput.py``."""
     parser = Parser(description=__doc__)
     add = parser.add_argument_group("what to measure").add_argument
+    add("--frameworks", nargs="+", choices=run_order(), default=run_order(), help="which to measure")
     add("--px", type=int, default=224, metavar="N", help="side of the network's input")
     add("--width", choices=_WIDTHS, default="full", help="of AlexNet")
     add("--precision", choices=PRECISIONS, default="fp32", help="tf32 and bf16 need a GPU")
@@ -42,9 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     out_help = "a suite's folder puts it in its report"
     add("--out", type=Path, default=Path("runs/throughput"), metavar="DIR", help=out_help)
     machine = parser.add_argument_group("the machine")
-    machine.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one"
-    )
+    add_device(machine)
     add_python_options(machine)
     return parser
 

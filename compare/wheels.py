@@ -21,12 +21,10 @@ from pathlib import Path
 from compare.installation.cards import has_nvidia_card
 from compare.installation.cuda_links import make_links
 from compare.installation.folder import fill, plans_of_folder
-from compare.installation.plan import KINDS, Named, plans, write_plan
+from compare.installation.plan import KINDS, Named, Plan, check_python, frameworks_of, plans, write_plan
 from compare.installation.table import TABLE, TITLES, as_markdown
 from shared.system.errors import UserError, exit_status
 from shared.system.options import Parser
-
-_ACTIONS = ("kind", "table", "show", "choose", "fill", "link")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         text = f"take {title} from this package index, whatever the card: {framework.upper()}_INDEX"
         add(f"--{framework}-index", metavar="ADDRESS", help=text)
     add("--wheels", type=Path, metavar="DIR", help="a folder of wheels to fill, or to install from: WHEELS")
-    add("--framework", choices=tuple(TABLE), help="choose: whose requirements to write; default: check, and write none")
+    add("--framework", choices=tuple(TABLE), help="choose: whose requirements to write; default: check alone")
     add("--into", type=Path, metavar="ENV", help="choose, link: the virtual environment")
     return parser
 
@@ -49,30 +47,48 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the command line asks."""
     arguments = build_parser().parse_args(argv)
-    match arguments.action:
-        case "kind":
-            print("gpu" if has_nvidia_card() else "cpu")
-        case "table":
-            print("\n".join(as_markdown()))
-        case "link":
-            print(f"CUDA libraries linked: {len(make_links(_named(arguments, 'into')))}")
-        case "fill":
-            fill(_named(arguments, "wheels"), arguments.kind, plans(arguments.kind, _of_user(arguments)))
-        case _:
-            _choose(arguments)
+    _ACTIONS[arguments.action](arguments)
+
+
+def _kind(_: argparse.Namespace) -> None:
+    print("gpu" if has_nvidia_card() else "cpu")
+
+
+def _table(_: argparse.Namespace) -> None:
+    print("\n".join(as_markdown()))
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    for plan in _plans(arguments):
+        print(f"{TITLES[plan.framework]} {plan.words}")
+    if not frameworks_of(arguments.kind):
+        print("the registry's wheels of both frameworks, for the CPU")
 
 
 def _choose(arguments: argparse.Namespace) -> None:
-    named = _of_user(arguments)
-    if arguments.wheels:
-        chosen = plans_of_folder(arguments.wheels, arguments.kind, named)
-    else:
-        chosen = plans(arguments.kind, named)
-    for plan in chosen:
-        if arguments.action == "show" or plan.framework == arguments.framework:
+    environment = _named(arguments, "into")
+    check_python(environment)
+    for plan in _plans(arguments):
+        if plan.framework == arguments.framework:
             print(f"{TITLES[plan.framework]} {plan.words}")
-        if arguments.action == "choose" and plan.framework == arguments.framework:
-            write_plan(plan, _named(arguments, "into"), offline=bool(arguments.wheels))
+            write_plan(plan, environment, offline=bool(arguments.wheels))
+
+
+def _fill(arguments: argparse.Namespace) -> None:
+    fill(_named(arguments, "wheels"), arguments.kind, plans(arguments.kind, _of_user(arguments)))
+
+
+def _link(arguments: argparse.Namespace) -> None:
+    print(f"CUDA libraries linked: {len(make_links(_named(arguments, 'into')))}")
+
+
+_ACTIONS = {"kind": _kind, "table": _table, "show": _show, "choose": _choose, "fill": _fill, "link": _link}
+
+
+def _plans(arguments: argparse.Namespace) -> list[Plan]:
+    if arguments.wheels:
+        return plans_of_folder(arguments.wheels, arguments.kind, _of_user(arguments))
+    return plans(arguments.kind, _of_user(arguments))
 
 
 def _of_user(arguments: argparse.Namespace) -> Named:
@@ -81,7 +97,8 @@ def _of_user(arguments: argparse.Namespace) -> Named:
 
 
 def _named(arguments: argparse.Namespace, option: str) -> Path:
-    if (value := getattr(arguments, option)) is None:
+    value = getattr(arguments, option)  # without what Python 3.7 cannot read: that is told which it has to be
+    if value is None:
         raise UserError(f"{arguments.action}: expected --{option} beside it, received none")
     return value
 

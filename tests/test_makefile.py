@@ -10,8 +10,11 @@ import pytest
 from tests import helpers
 from tests.installation.nvidia import answers, pretend
 
+CHOOSE = "python3 compare/wheels.py choose --kind"
 INSTALL = [
+    f"{CHOOSE} cpu --into .venv",
     "test -x .venv/bin/python || python3 -m venv .venv",
+    "rm -f .venv/.installed*",
     ".venv/bin/pip install --upgrade pip",
     '.venv/bin/pip install --constraint constraints.txt --editable ".[cpu,dev]"',
     "touch .venv/.installed-cpu",
@@ -69,21 +72,31 @@ def test_a_target_installs_and_runs_its_command(target, commands, make, checkout
     assert make(*words) == commands
 
 
-CHOOSE = "python3 compare/wheels.py choose --kind"
+def replace(environment, stamp, packages):
+    """Removes what is installed where it is not what was chosen, and the file that says that it is."""
+    stamp, pip = f"{environment}/{stamp}", f"{environment}/bin/pip"
+    return [
+        f"cmp -s {environment}/wheels.txt {stamp} || {{ rm -f {stamp} && {pip} uninstall --yes {packages}; }}",
+        f"rm -f {environment}/.installed*",
+    ]
+
+
 GPU = [
-    f"{CHOOSE} gpu   --framework torch --into .venv",
+    f"{CHOOSE} gpu --framework torch --into .venv",
     "test -x .venv/bin/python || python3 -m venv .venv",
+    *replace(".venv", ".installed-gpu", "torch torchvision"),
     ".venv/bin/pip install --upgrade pip",
     ".venv/bin/pip install --requirement .venv/wheels.txt",
     '.venv/bin/pip install --constraint .venv/constraints.txt --editable ".[torch,dev]"',
-    "touch .venv/.installed-gpu",
-    f"{CHOOSE} gpu   --framework paddle --into .venv-paddle",
+    "cp .venv/wheels.txt .venv/.installed-gpu",
+    f"{CHOOSE} gpu --framework paddle --into .venv-paddle",
     "test -x .venv-paddle/bin/python || python3 -m venv .venv-paddle",
+    *replace(".venv-paddle", ".installed", "paddlepaddle-gpu"),
     ".venv-paddle/bin/pip install --upgrade pip",
     ".venv-paddle/bin/pip install --requirement .venv-paddle/wheels.txt",
     '.venv-paddle/bin/pip install --editable ".[paddle-gpu]"',
     "python3 compare/wheels.py link --into .venv-paddle",
-    "touch .venv-paddle/.installed",
+    "cp .venv-paddle/wheels.txt .venv-paddle/.installed",
 ]
 BENCHMARK = ".venv/bin/python compare/benchmark.py"
 
@@ -103,7 +116,7 @@ def test_with_a_gpu_each_framework_has_its_own_environment(make, checkout):
 
 def test_pytorch_alone_for_the_gpu(make):
     lines = make("benchmark", "EXTRA=torch", "PYTHON=python3")
-    assert lines == [*(line.replace("--kind gpu", "--kind torch") for line in GPU[:6]), BENCHMARK]
+    assert lines == [*(line.replace("--kind gpu", "--kind torch") for line in GPU[:8]), BENCHMARK]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +131,9 @@ def test_pytorch_alone_for_the_gpu(make):
 def test_what_is_named_is_chosen_anew(name, value, option, make, checkout):
     finish_installation(checkout)
     lines = make("benchmark", "EXTRA=gpu", "PYTHON=python3", f"{name}={value}")
-    named = [line.replace("--kind gpu  ", f'--kind gpu {option} "{value}" ') for line in GPU]
+    named = [line.replace("--kind gpu", f'--kind gpu {option} "{value}"') for line in GPU]
     assert lines == [*named, BENCHMARK]
+    assert make("benchmark", "PYTHON=python3", f"{name}={value}") == lines  # it is about a GPU
 
 
 def test_a_named_card_is_a_gpu(make):
@@ -129,18 +143,16 @@ def test_a_named_card_is_a_gpu(make):
 def test_a_machine_without_a_network_installs_from_a_folder(make):
     source = '--no-index --find-links "/media/my wheels"'
     words = ("benchmark", "PYTHON=python3", "WHEELS=/media/my wheels")
-    check = f'{CHOOSE} cpu  --wheels "/media/my wheels"'
 
     def alone(line):
         if "/bin/pip install" not in line:
             return line
         return f"PIP_CONFIG_FILE=/dev/null {line.replace('pip install', f'pip install {source}')}"
 
-    installs = list(map(alone, INSTALL))
-    assert make(*words, "EXTRA=cpu") == [check, *installs, BENCHMARK]
-    lines = list(map(alone, GPU))
-    lines = [line.replace("--kind gpu  ", '--kind gpu  --wheels "/media/my wheels"') for line in lines]
-    assert make(*words, "EXTRA=gpu") == [*lines, BENCHMARK]
+    for extra, lines in (("cpu", INSTALL), ("gpu", GPU)):
+        kind = f"--kind {extra}"
+        expected = [alone(line).replace(kind, f'{kind} --wheels "/media/my wheels"') for line in lines]
+        assert make(*words, f"EXTRA={extra}") == [*expected, BENCHMARK]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +165,7 @@ def test_a_machine_without_a_network_installs_from_a_folder(make):
 )
 def test_a_folder_of_wheels_is_filled_by_the_python_that_it_is_for(words, options, make):
     assert make("wheels", "PYTHON=python3.12", *words) == [
-        "test -x .venv-wheels/bin/python || python3.12 -m venv .venv-wheels",
+        "python3.12 -m venv --clear .venv-wheels",
         ".venv-wheels/bin/pip install --upgrade pip",
         f".venv-wheels/bin/python compare/wheels.py fill {options}",
     ]
@@ -171,14 +183,14 @@ def test_nvidia_smi_tells_what_is_installed(said, status, kind, make, tmp_path, 
     pretend(monkeypatch, tmp_path / "bin", said, status)
     lines = make("benchmark", f"PYTHON={sys.executable}")
     assert (".venv/bin/pip install --requirement .venv/wheels.txt" in lines) == (kind == "gpu")
-    assert (INSTALL[2] in lines) == (kind == "cpu")
+    assert (INSTALL[4] in lines) == (kind == "cpu")
 
 
 def test_without_nvidia_smi_nothing_is_asked(make, tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "make").symlink_to(shutil.which("make"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert make("benchmark", "PYTHON=no-such-python")[1:] == [*INSTALL[1:], BENCHMARK]
+    assert make("benchmark", "PYTHON=no-such-python")[2:] == [*INSTALL[2:], BENCHMARK]
 
 
 REFUSED = [
@@ -220,6 +232,54 @@ def test_a_misspelt_extra_is_refused(checkout):
     done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "EXTRA: expected cpu, gpu or torch, received 'gup'" in done.stderr
+
+
+def test_a_python_that_cannot_choose_is_named(checkout, tmp_path, monkeypatch):
+    pretend(monkeypatch, tmp_path / "bin", answers("8.6"))
+    words = ["make", "-n", "benchmark", "PYTHON=false"]
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "PYTHON: expected Python 3.10 or newer, received 'false'" in done.stderr
+
+
+def test_an_environment_keeps_its_python(make, checkout):
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").touch()
+    assert make("benchmark", "EXTRA=cpu")[0] == ".venv/bin/python compare/wheels.py choose --kind cpu --into .venv"
+
+
+# in place of a Python whose environments hold a pip: each notes its words
+PYTHON = """#!/bin/sh
+[ "$1 $2" = "-m venv" ] || exec {real} "$@"
+mkdir -p "$3/bin"
+cp "$0" "$3/bin/python"
+printf '#!/bin/sh\necho "$@" >>{note}\n' >"$3/bin/pip"
+chmod +x "$3/bin/pip"
+"""
+
+
+def test_other_wheels_replace_those_that_are_installed(checkout, tmp_path):
+    note, python = tmp_path / "note", tmp_path / "python"
+    python.write_text(PYTHON.format(real=sys.executable, note=note))
+    python.chmod(0o755)
+
+    def uninstalled(**variables):
+        note.write_text("")
+        words = [f"{name}={value}" for name, value in {"EXTRA": "torch", "PYTHON": python, **variables}.items()]
+        command = ["make", ".venv/.installed-" + ("cpu" if variables.get("EXTRA") == "cpu" else "gpu"), *words]
+        subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+        calls = note.read_text().splitlines()
+        assert not calls or "install --requirement .venv/wheels.txt" in calls or variables.get("EXTRA") == "cpu"
+        return "uninstall --yes torch torchvision" in calls
+
+    card = {"CARD": "8.6", "DRIVER": "580.65.06"}
+    assert uninstalled(**card)
+    assert not uninstalled(**card)
+    assert not uninstalled(CARD="9.0", DRIVER="590.1")  # the same wheels
+    assert uninstalled(TORCH_INDEX="https://a.mirror/cu130")
+    assert not uninstalled()  # what is installed stays
+    assert not uninstalled(EXTRA="cpu")
+    assert uninstalled(**card)  # the CPU's set has the same files
 
 
 @pytest.mark.parametrize(("extra", "named"), [("gpu", "{}/.venv-paddle/bin/python"), ("cpu", ""), ("torch", "")])

@@ -33,7 +33,9 @@ def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     try:
         devices = choose_devices(infos, arguments.device)
     except UserError as error:
-        findings.append(Finding(FAULT, "device", str(error), f"make the choice it asks for; {WHEELS}"))
+        findings.append(
+            Finding(FAULT, "device", str(error), f"choose as it says, or install wheels that can: {WHEELS}")
+        )
     preset, reason = choose_preset(arguments.preset, devices, arguments.device)
     if devices:
         place = ", ".join(f"{FRAMEWORKS[name].title} on {device}" for name, device in devices.items())

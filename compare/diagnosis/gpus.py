@@ -13,25 +13,33 @@ from shared.system.errors import UserError
 
 _FIELDS = "name,compute_cap,driver_version,memory.total,memory.free"
 _EXAMPLE = "NVIDIA A10, 8.6, 535.54.03, 23028 MiB, 22500 MiB"
-_LINE = re.compile(r"(.{1,100}), (\d{1,3}\.\d{1,3}), ([\d.]{1,30}), (\d{1,9}) MiB, (\d{1,9}) MiB", re.ASCII)
+_LINE = re.compile(
+    r"(.{1,100}), (\d{1,3}\.\d{1,3}), ([\d.]{1,30}), (\d{1,9} MiB|\[.{1,40}\]), (\d{1,9} MiB|\[.{1,40}\])", re.ASCII
+)
 _MIB = 2**20
 WHEELS = "`python compare/wheels.py show` says which wheels fit; `make` installs them"
 
 
 class Card(NamedTuple):
-    """A card as nvidia-smi tells: compute ``capability`` such as "8.6", memory in MiB."""
+    """A card as nvidia-smi tells: compute ``capability`` such as "8.6", memory in MiB, None where it does not tell."""
 
     name: str
     capability: str
     driver: str
-    total: int
-    free: int
+    total: int | None
+    free: int | None
 
 
 def cards_here() -> list[Card]:
     """The cards of this machine; UserError where nvidia-smi does not tell."""
     found = ask_cards(_FIELDS, _LINE, _EXAMPLE) or []
-    return [Card(*line.group(1, 2, 3), int(line[4]), int(line[5])) for line in found]
+    return [Card(*line.group(1, 2, 3), _mebibytes(line[4]), _mebibytes(line[5])) for line in found]
+
+
+def _mebibytes(text: str) -> int | None:
+    return (
+        None if text.startswith("[") else int(text.removesuffix(" MiB"))
+    )  # [N/A] of memory that is shared with the CPU
 
 
 def look_at_cards() -> tuple[list[Finding], bool]:
@@ -46,11 +54,11 @@ def look_at_cards() -> tuple[list[Finding], bool]:
 
 
 def _of_card(number: int, card: Card) -> Finding:
-    text = (
-        f"{card.name}, compute capability {card.capability}, driver {card.driver}, {card.free} of {card.total} MiB free"
-    )
+    unknown = card.free is None or card.total is None
+    memory = "free memory not told" if unknown else f"{card.free} of {card.total} MiB free"
+    text = f"{card.name}, compute capability {card.capability}, driver {card.driver}, {memory}"
     needed = training_memory(PRESETS["paper"]) // _MIB
-    if card.free < needed:
+    if not unknown and card.free < needed:
         remedy = f"end what else runs there (nvidia-smi lists it): training takes {needed} MiB or more"
         return Finding(WARNING, f"card {number}", text, remedy)
     return Finding(OK, f"card {number}", text)

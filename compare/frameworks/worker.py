@@ -179,12 +179,10 @@ class Worker:
             messages = errors or lines or ["exit status 2, without a message"]
             raise UserError(messages[-1].removeprefix("error: "))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        where = f"; its whole log: {log}" if log else ""
+        kept = "; finished runs are kept, and the same command goes on from the last finished epoch; its whole log: "
+        where = f"{kept}{log}" if log else ""  # without one it trained nothing
         quoted = "\n".join(f"  | {line}" for line in lines[-_QUOTED_LINES:]) or "  | (no output)"
-        raise WorkerDied(
-            f"the {self._record.title} worker died ({how}); finished runs are kept, and the same command "
-            f"goes on from the last finished epoch{where}\n{quoted}"
-        )
+        raise WorkerDied(f"the {self._record.title} worker died ({how}){where}\n{quoted}")
 
 
 class Dialogue:

@@ -89,7 +89,9 @@ def ask_cards(fields: str, line: re.Pattern, example: str, seconds: float = SECO
     answer = out.strip() or errors.strip()
     if answer.startswith("No devices"):
         return None
-    matches = [line.fullmatch(text.strip()) for text in out.strip().splitlines()]
+    # of a card that it only warns of it tells everything else
+    lines = [text.strip() for text in out.splitlines() if text.strip() and not text.startswith("WARNING: ")]
+    matches = [line.fullmatch(text) for text in lines]
     if status or not matches or None in matches:
         raise UserError(
             f"nvidia-smi: expected a line such as '{example}' for each card, received {printable(answer, 150)!r} with "

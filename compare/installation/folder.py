@@ -15,6 +15,7 @@ from compare.installation.plan import (
     WHEELS,
     Named,
     Plan,
+    check_named,
     constraints,
     frameworks_of,
     plan_of,
@@ -107,6 +108,7 @@ def _check_purpose(folder: Path, made_for: dict) -> None:
 
 def plans_of_folder(folder: Path, kind: str, named: Named) -> list[Plan]:
     """Those that the folder was filled for; UserError when this is not the machine that it was filled for."""
+    check_named(kind, named)
     if not (folder / _RECORD).is_file():
         raise UserError(f"WHEELS: expected a folder that make wheels filled to its end, received {folder}")
     made_for = read_json(folder / _RECORD, _SCHEMA)

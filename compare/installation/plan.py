@@ -1,13 +1,14 @@
 """What pip installs into an environment before the project itself: one framework's GPU wheels, and from where."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from compare.installation.cards import machine
-from compare.installation.choice import check_processor, is_reached, wheels_for
-from compare.installation.table import BOUNDS, TABLE, TITLES, Wheels
+from compare.installation.choice import PYTHON, check_processor, is_reached, wheels_for
+from compare.installation.table import BOUNDS, TABLE, TITLES, Wheels, dotted
 from shared.system.errors import UserError, printable
 from shared.system.files import PROJECT_ROOT, write_text
 
@@ -42,8 +43,22 @@ def frameworks_of(kind: str) -> tuple[str, ...]:
     return _FRAMEWORKS[kind]
 
 
+def check_named(kind: str, named: Named) -> None:
+    """UserError for a card, a driver or an index that says nothing of what this kind installs."""
+    frameworks = frameworks_of(kind)
+    useless = {f"{name.upper()}_INDEX" for name, address in named.indexes.items() if address and name not in frameworks}
+    if not frameworks:
+        useless |= {name for name, value in (("CARD", named.card), ("DRIVER", named.driver)) if value}
+    if useless:
+        raise UserError(
+            f"{' and '.join(sorted(useless))}: expected none beside EXTRA={kind}, which installs nothing by it; leave "
+            "it out, or take another EXTRA"
+        )
+
+
 def plans(kind: str, named: Named, reached: Callable[[str], bool] = is_reached) -> list[Plan]:
     """One for each framework of the kind; UserError, before anything is downloaded, when one cannot be had."""
+    check_named(kind, named)
     chosen, here = [], None
     if kind != "cpu":
         check_processor()
@@ -74,12 +89,24 @@ def row_named(framework: str, name: str) -> Wheels | None:
     return next((row for row in TABLE[framework] if row.name == name), None)
 
 
+def check_python(environment: Path) -> None:
+    """UserError where the environment is there and has another Python than this one."""
+    facts = environment / "pyvenv.cfg"
+    text = facts.read_text(encoding="utf-8", errors="replace") if facts.is_file() else ""
+    if (there := re.search(r"^version *= *(\d+\.\d+)", text, re.MULTILINE)) and there[1] != dotted(PYTHON):
+        raise UserError(
+            f"PYTHON: expected Python {there[1]}, with which {environment} was made, received {dotted(PYTHON)}; remove "
+            f"{environment} (rm -r {environment}), or leave PYTHON out"
+        )
+
+
 def write_plan(plan: Plan, environment: Path, offline: bool = False) -> None:
     """Write pip's requirements for ``plan`` into the folder of an environment, and the project's constraints that hold.
 
     ``offline``: without the address of an index.
     """
-    lines = [f"# written by make: {TITLES[plan.framework]} {plan.words}"]
+    # the same for the same wheels, whatever the driver: make compares it with what is installed
+    lines = [f"# written by make: {TITLES[plan.framework]} {plan.row or 'from the index that was named'}"]
     if plan.index is None:
         lines += [f"--constraint {CONSTRAINTS}"]
     elif not offline:

@@ -50,8 +50,12 @@ TABLE: dict[str, tuple[Wheels, ...]] = {
             code=((7, 5), (8, 0), (8, 6), (9, 0), (10, 0), (12, 0)),
             driver=(580,),
             pythons=((3, 10), (3, 15)),
-            # 2.15 is built with CUDA 13.2, and 2.14.1, the newest for Python 3.10, with 13.0
-            sources=("https://github.com/pytorch/pytorch/issues/190385", _CUDA_DRIVERS),
+            # of 2.15, and of 2.14, the newest for Python 3.10
+            sources=(
+                "https://github.com/pytorch/pytorch/issues/190385",
+                "https://github.com/pytorch/pytorch/issues/172352",
+                _CUDA_DRIVERS,
+            ),
         ),
         Wheels(
             name="CUDA 12.6",
@@ -119,7 +123,7 @@ TABLE: dict[str, tuple[Wheels, ...]] = {
             code=((6, 1), (7, 0), (7, 5), (8, 0), (8, 6)),
             driver=(450, 80, 2),
             pythons=((3, 10), (3, 12)),
-            sources=("read from the wheel: machine code alone, no PTX", _CUDA_DRIVERS),
+            sources=("read from the wheel: machine code alone, no PTX", f"{_PADDLE_THREAD}/54713", _CUDA_DRIVERS),
         ),
     ),
 }

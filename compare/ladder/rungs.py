@@ -45,7 +45,7 @@ _STAGES = ("float32", "stages", "float64-stages")
 _FLIPFREE = (*_BOTH, "float64-forward", "flipfree", "float64-flipfree")
 _EXPORTED = ("float32", "trained", "float64-trained", "exported")
 RUNGS = (
-    Rung("environment", "both frameworks are there, in float32 without TF32", environment, needs=()),
+    Rung("environment", "both sides are there, in float32 without TF32", environment, needs=()),
     Rung("split and order", "the same images in the same order with the same masks", split_and_order, ("float32",)),
     Rung("pixels", "the same network input, bit for bit", pixels, ("float32",)),
     Rung("weights", "weights go in and come back bit for bit", weights, ("float32",)),

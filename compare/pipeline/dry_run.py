@@ -120,7 +120,7 @@ def _forecast(to_do: list[_Planned], suite: Suite, executor: Executor, progress:
 def _total(
     runs: list[_Planned], to_do: list[_Planned], seconds: dict[_Planned, float], arguments: argparse.Namespace
 ) -> str:
-    told = f"{len(runs)} runs, {len(runs) - len(to_do)} finished{_about(sum(seconds.values()))}"
+    told = f"{len(runs)} run{'s' * (len(runs) != 1)}, {len(runs) - len(to_do)} finished{_about(sum(seconds.values()))}"
     if seconds:
         told += f", by {STEPS} training steps and {ENCODINGS} encodings of each framework in one process"
     elif to_do:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from compare.frameworks.records import FRAMEWORKS, all_of, run_order
+from compare.frameworks.records import FRAMEWORKS, all_of
 from compare.frameworks.worker import Dialogue, Worker, named_python
 from compare.page.figures import save_figure
 from compare.speed import other_costs
@@ -34,7 +34,7 @@ def measure_and_write(arguments: argparse.Namespace) -> None:
     """Measure what the options of ``compare/throughput.py`` ask for, print the table, write it with its raw numbers."""
     recipe = _recipe(arguments)
     if arguments.device == "cpu":  # each framework twice
-        check_memory(recipe, 2 * len(FRAMEWORKS), f"--px {arguments.px}")
+        check_memory(recipe, 2 * len(arguments.frameworks), f"--px {arguments.px}")
     check_writable(arguments.out)
     check_links(arguments.out)
     load = os.getloadavg()[0]
@@ -89,7 +89,7 @@ def _configurations(
 ) -> dict[Configuration, Dialogue]:
     """The workers that can be measured, ready; ``options`` are those of tuned ones, and of the others."""
     dialogues, reasons = {}, []
-    for name in run_order():
+    for name in arguments.frameworks:
         progress.note(f"starting {FRAMEWORKS[name].title}, and once more for what it is shown beside")
         try:
             for tuned in (True, False):
@@ -107,7 +107,7 @@ def _configurations(
         places = " and ".join(f"{FRAMEWORKS[name].title} on {device}" for name, device in devices.items())
         raise UserError(
             f"--device {arguments.device}: expected one kind of device for {all_of()} frameworks, found {places}; "
-            "choose --device cpu. python compare/doctor.py says why"
+            "choose --device cpu, or one of --frameworks. python compare/doctor.py says why"
         )
     return dialogues
 

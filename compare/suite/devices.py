@@ -51,8 +51,11 @@ def choose_devices(infos: Mapping[str, dict], choice: str) -> dict[str, str]:
     if choice == "cuda" and reasons:
         name, reason = next(iter(reasons.items()))
         title = FRAMEWORKS[name].title
+        others = [other for other in infos if other not in reasons]
+        alone = f", or --frameworks {' '.join(others)}" if others else ""
         raise UserError(
             f"--device cuda: expected an NVIDIA GPU that {title} can use, found none ({reason}); use --device cpu"
+            f"{alone}"
         )
     if len(reasons) == len(infos):
         for name, reason in reasons.items():

@@ -24,7 +24,7 @@ def begin():
         signal.signal(signal.SIGINT, _leave)
     if sys.version_info < OLDEST_PYTHON:
         oldest, received = (".".join(map(str, version[:2])) for version in (OLDEST_PYTHON, sys.version_info))
-        _end(f"expected Python {oldest} or newer, received {received} ({sys.executable}); {_ACTIVATE}")
+        _end(f"expected Python {oldest} or newer, received {received} ({sys.executable}); {_NEWER}")
     sys.excepthook = _say
     try:
         threads_named()
@@ -86,6 +86,7 @@ def _exit(number, _):
     sys.exit(128 + number)  # as a shell calls a process that the signal ended
 
 
+_NEWER = "name a newer one (make PYTHON=python3.12), or activate this project's environment (source .venv/bin/activate)"
 _ACTIVATE = "activate this project's environment (source .venv/bin/activate), which make installs"
 
 

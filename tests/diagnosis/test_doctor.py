@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 
 import pytest
 
 from compare import doctor
 from compare.diagnosis.gpus import runs
+from compare.diagnosis.machine import look_at_disk
+from shared.config.recipe import PRESETS
 from shared.system import machine
 from tests.fakes import CARD, ENCODE, ENCODER, NO_CARD, STEP, WITH_CARD, framework_that_says
 
@@ -123,12 +126,14 @@ def test_tf32_that_is_on_is_a_fault(examined):
 
 
 def test_two_cards_and_little_memory(examined):
-    smi = f"{A10}\nTesla P40, 6.1, 535.54.03, 24576 MiB, 100 MiB"
+    smi = f"{A10}\nTesla P40, 6.1, 535.54.03, 24576 MiB, 100 MiB\nNVIDIA GB10, 8.6, 580.95.05, [N/A], [N/A]"
     both = {**WITH_CARD, "cards": [CARD, {**CARD, "name": "Tesla P40", "capability": "6.1"}]}
     found, status = examined(smi=smi, torch=both, paddle=WITH_CARD)
     assert found["card 0"]["level"] == "ok"
     assert found["card 1"]["level"] == "warning"
     assert "100 of 24576 MiB free" in found["card 1"]["text"]
+    assert found["card 2"]["level"] == "ok"
+    assert found["card 2"]["text"].endswith("free memory not told")
     assert found["PyTorch Lightning, code 6.1"]["level"] == "fault"
     assert found["PyTorch Lightning, code 8.6"]["level"] == "ok"
     assert status == 1
@@ -179,6 +184,19 @@ def test_memory_disk_data_and_weights(examined, tmp_path, monkeypatch, fake_cifa
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 2**20}))
     found, _ = examined(*options, "--backbone-weights", "none")
     assert levels(found) == {"memory": "fault", "disk": "fault"}
+    assert re.fullmatch(r"1 MiB free, \d+ threads?; training takes \d+ MiB or more", found["memory"]["text"])
+    assert re.fullmatch(r"expected .* GiB free for .*out, found 1 MiB", found["disk"]["text"])
+
+
+def test_folders_that_cannot_be_written_are_faults(examined, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GREEDYHASH_CACHE", str(tmp_path / "file" / "cache"))
+    found, status = examined("--preset", "cpu")
+    assert (levels(found), status) == ({"data": "fault", "weights": "fault"}, 1)
+    assert "CIFAR-10 is to be downloaded into" in found["data"]["text"]
+    assert "cannot write to the folder" in found["data"]["text"]
+    found = look_at_disk(PRESETS["demo"], tmp_path / "file", 1, 1)
+    assert (found.level, "a file stands where a folder is expected" in found.text) == ("fault", True)
 
 
 def test_free_memory_is_less_than_all():

@@ -25,6 +25,7 @@ def without_nvidia_smi(monkeypatch, tmp_path):
         (answers("9.0", "9.0", driver="550.90"), ((9, 0),), (550, 90)),
         (answers("10.0", "8.6", "10.0"), ((8, 6), (10, 0)), (580, 65, 6)),
         ("6.1,  470.82.01 \n", ((6, 1),), (470, 82, 1)),
+        ("7.0, 470.82.01\nWARNING: infoROM is corrupted at gpu 0000:65:00.0", ((7, 0),), (470, 82, 1)),
     ],
 )
 def test_cards_and_driver_are_read(said, cards, driver, monkeypatch, tmp_path):
@@ -55,6 +56,7 @@ def test_a_driver_without_a_card_is_no_card(monkeypatch, tmp_path):
         ("[N/A], 535.54.03", 0),
         ("8.6, 535.54.03\n[Unknown Error], 535.54.03", 0),
         ("8.6, 535.54.03", 1),
+        ("WARNING: infoROM is corrupted at gpu 0000:65:00.0", 0),
         ("8.6", 0),
         ("\x1b[31mnonsense\x00", 0),
         ("", 0),

@@ -1,15 +1,18 @@
 """What pip is told to install before the project itself, and what it is told of the project's own constraints."""
 
+import ast
 import re
+import sys
 
 import pytest
 
 from compare import wheels
-from compare.installation.plan import Named, plans, write_plan
+from compare.installation.plan import Named, frameworks_of, plans, write_plan
 from shared.system.errors import UserError, exit_status
 from tests import helpers
 from tests.installation.nvidia import always, answers, never, pretend
 
+START = [helpers.PROJECT_ROOT / "shared" / "system" / name for name in ("entry.py", "start.py")]
 CONSTRAINTS = (helpers.PROJECT_ROOT / "constraints.txt").read_text()
 
 
@@ -68,8 +71,9 @@ def test_the_old_paddle_comes_with_cudas_libraries(tmp_path):
 def test_a_named_index_is_taken_whatever_the_card(kind, tmp_path, monkeypatch):
     pretend(monkeypatch, tmp_path / "bin", "", status=9)
     named = {"torch": "https://a.mirror/cu130", "paddle": "file:///wheels"}
+    named = dict(list(named.items())[: len(frameworks_of(kind))])
     found = plan_for(kind, None, None, **named)
-    assert [plan.index for plan in found] == list(named.values())[: len(found)]
+    assert [plan.index for plan in found] == list(named.values())
     lines, constraints = written(found[0], tmp_path)
     assert lines == ["--index-url https://a.mirror/cu130", "torch>=2.14", "torchvision>=0.29"]
     assert not re.search(r"^torch==", constraints, flags=re.MULTILINE)
@@ -101,14 +105,47 @@ def test_the_command_shows_what_a_machine_gets(capsys, monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, answers("8.6"))
     wheels.main(["show", "--kind", "torch"])
     wheels.main(["kind"])
+    wheels.main(["show", "--kind", "cpu"])
     said = "PyTorch CUDA 13, for compute capability 8.6 with driver 580.65.06\ngpu\n"
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out == f"{said}the registry's wheels of both frameworks, for the CPU\n"
 
 
 @pytest.mark.parametrize(("action", "option"), [("link", "--into"), ("fill", "--wheels")])
 def test_an_option_that_is_missing_is_named(action, option, capsys):
     assert exit_status(lambda: wheels.main([action, "--kind", "cpu"])) == 2
     assert capsys.readouterr().err == f"error: {action}: expected {option} beside it, received none\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "names"),
+    [
+        ("cpu", ["--card", "8.6", "--driver", "580"], "CARD and DRIVER"),
+        ("cpu", ["--torch-index", "https://x"], "TORCH_INDEX"),
+        ("torch", ["--card", "8.6", "--driver", "580", "--paddle-index", "https://x"], "PADDLE_INDEX"),
+    ],
+)
+def test_what_is_named_in_vain_is_refused(kind, words, names, capsys, tmp_path):
+    for action in (["choose", "--into", str(tmp_path)], ["fill", "--wheels", str(tmp_path)], ["show"]):
+        assert exit_status(lambda action=action: wheels.main([*action, "--kind", kind, *words])) == 2
+        assert capsys.readouterr().err == (
+            f"error: {names}: expected none beside EXTRA={kind}, which installs nothing by it; leave it out, or take "
+            "another EXTRA\n"
+        )
+
+
+def test_an_environment_of_another_python_is_not_installed_into(tmp_path, capsys):
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.9.2\n")
+    words = ["choose", "--kind", "cpu", "--into", str(tmp_path)]
+    assert exit_status(lambda: wheels.main(words)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: PYTHON: expected Python 3.9, with which {tmp_path} was made, received 3.")
+    (tmp_path / "pyvenv.cfg").write_text(f"version = {sys.version.split()[0]}\n")
+    assert exit_status(lambda: wheels.main(words)) == 0
+
+
+@pytest.mark.parametrize("file", [*helpers.PROJECT_ROOT.glob("compare/*.py"), *START], ids=lambda file: file.name)
+def test_an_old_python_reads_what_tells_it_so(file):
+    ast.parse(file.read_text(), feature_version=(3, 6))
 
 
 @pytest.mark.usefixtures("real_processes")

@@ -160,11 +160,18 @@ def test_bytes_of_a_step():
     assert training_bytes(recipe) == 4 * (8 * parameters + 4 * 32 * activations)
 
 
+NOWHERE = ("--torch-python", "/nonexistent")
+
+
 def test_two_kinds_of_device_are_not_compared(tmp_path):
     pythons = {
         name: framework_that_says(tmp_path / name, device=d) for name, d in (("torch", "cuda"), ("paddle", "cpu"))
     }
     named = [word for name, python in pythons.items() for word in (f"--{name}-python", python)]
-    with pytest.raises(UserError, match="found PaddlePaddle on cpu and PyTorch Lightning on cuda; choose --device cpu"):
+    with pytest.raises(
+        UserError, match="found PaddlePaddle on cpu and PyTorch Lightning on cuda; choose --device cpu, or"
+    ):
         throughput_command.main(["--px", "64", "--width", "demo", "--out", str(tmp_path / "out"), *named])
+    with pytest.raises(UserError, match="--torch-python: cannot start /nonexistent"):  # the other is not started
+        throughput_command.main(["--frameworks", "torch", "--out", str(tmp_path / "out"), *named[2:], *NOWHERE])
     assert not (tmp_path / "out").exists()

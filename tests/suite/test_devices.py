@@ -52,7 +52,14 @@ def test_all_frameworks_take_one_kind(torch, paddle, choice, expected):
             "cuda",
             "--device cuda: expected an NVIDIA GPU that PaddlePaddle can use, found none (built for the CPU); use",
         ),
-        (BROKEN, WITH_CARD, "cuda", "that PyTorch Lightning can use, found none (a convolution on it fails"),
+        (
+            BROKEN,
+            WITH_CARD,
+            "cuda",
+            "that PyTorch Lightning can use, found none (a convolution on it fails: no kernel image); use --device "
+            "cpu, or --frameworks paddle",
+        ),
+        (BROKEN, BROKEN, "cuda", "(a convolution on it fails: no kernel image); use --device cpu"),
     ],
 )
 def test_what_one_cannot_use_is_said_in_a_line(torch, paddle, choice, message):
