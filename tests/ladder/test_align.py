@@ -190,7 +190,7 @@ def test_every_fault_is_listed_with_its_smallest_size(baseline):
     assert [smallest.fault for smallest in found if smallest.smallest] == SIZED
     assert not any(smallest.missed for smallest in found)
     exact = {smallest.rung for smallest in found if str(smallest).endswith("exact: any")}
-    assert exact == {"environment", "split and order", "pixels", "weights", "rates", "score"}
+    assert exact == {"environment", "split and order", "pixels", "weights", "same bits", "rates", "score"}
 
 
 @pytest.mark.parametrize(
