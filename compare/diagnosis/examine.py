@@ -13,7 +13,7 @@ from compare.frameworks.records import FRAMEWORKS, run_order
 from compare.frameworks.worker import Worker, named_python, side_by_side
 from compare.speed.forecast import ENCODINGS, STEPS, Work, measure, measure_common, work_of
 from compare.suite.devices import choose_devices, choose_preset
-from compare.suite.splits import with_options
+from compare.suite.settings import settled, with_options
 from shared.config.recipe import LENGTHS, PRESETS
 from shared.system.errors import UserError, WorkerDied
 from shared.system.machine import num_threads
@@ -22,6 +22,7 @@ from shared.system.progress import Progress, format_seconds
 
 def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     """Everything that ``compare/doctor.py`` looks at; ``arguments`` are its options. Nothing is written."""
+    arguments = settled(arguments)
     workers = {name: Worker(name, named_python(arguments, name), num_threads()) for name in run_order()}
     chosen = {name: workers[name] for name in arguments.frameworks}
     findings, infos = _look_at_frameworks(chosen, arguments.device)

@@ -22,7 +22,7 @@ from compare.suite.devices import (
 )
 from compare.suite.follow import FollowingSuite
 from compare.suite.images import as_begun, data_or_download, look_for_leaks, with_data
-from compare.suite.splits import SPLIT_OPTIONS, with_options
+from compare.suite.settings import RECIPE_OPTIONS, with_options
 from compare.suite.suite import Executor, Suite
 from shared.checkpoint.weights import Arrays
 from shared.config.arithmetic import Arithmetic
@@ -36,9 +36,6 @@ from shared.system.files import check_links, check_writable
 from shared.system.machine import num_threads
 from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
-
-# fields of the recipe that benchmark.py has an option for
-RECIPE_OPTIONS = (*SPLIT_OPTIONS, "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
 
 
 @dataclass(frozen=True)

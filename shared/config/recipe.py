@@ -29,6 +29,14 @@ LATER_FIELDS = frozenset(
     {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
     | {"database", "listed_train", "topk"}
 )
+# the fields that follow from something else than a setting -> the options that decide it
+DECIDED = {
+    "preset": "--preset",
+    "bits": "--bits",
+    "seed": "--seeds",
+    **dict.fromkeys(("dataset", "data_sha256", "split_sha256", "class_names", "num_classes", "listed_train"), "--data"),
+    **dict.fromkeys(("backbone", "backbone_layers", "backbone_sha256"), "--backbone-weights"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +182,10 @@ class Recipe:
         return sha256_of(json.dumps(values, sort_keys=True).encode())
 
 
+# the fields that a user may set
+SETTABLE = frozenset(field.name for field in dataclasses.fields(Recipe)) - DECIDED.keys()
+
+
 def differing_settings(received: Recipe, expected: Recipe, free: Collection[str] = ()) -> str:
     """ "epochs 5 instead of 50": the settings, but for the ``free`` ones, in which two recipes differ; "" for none."""
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in free]
@@ -213,6 +225,11 @@ def recipe_from_dict(values: object, where: str) -> Recipe:
         raise UserError(f"{where}: {error}") from error
 
 
+def lengths_of(preset: str) -> tuple[int, ...]:
+    """The published code lengths of the experiment that ``preset`` repeats."""
+    return _LENGTHS_OF_PRESETS.get(preset, LENGTHS)
+
+
 PRESETS: dict[str, Recipe] = {
     "paper": Recipe(preset="paper"),
     "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
@@ -239,3 +256,5 @@ PRESETS: dict[str, Recipe] = {
         backbone="none",
     ),
 }
+# of a preset whose published lengths are others
+_LENGTHS_OF_PRESETS: dict[str, tuple[int, ...]] = {}

@@ -29,7 +29,7 @@ def test_all_commands_are_found():
         file.stem for file in (helpers.PROJECT_ROOT / "compare").glob("*.py") if "exit_status(main)" in file.read_text()
     ]
     assert sorted(ended_by_a_status) == COMMANDS
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 15
 
 
 def said(command, words, monkeypatch, capsys):
