@@ -28,6 +28,8 @@ def inspect(checkpoint: Checkpoint) -> str:
     lines.append(f"SHA-256    {weights.digest(checkpoint.weights)} (weights, neutral form)")
     if checkpoint.momentum:
         lines.append(f"           {weights.digest(checkpoint.momentum)} (momentum)")
+    if checkpoint.second_moment:
+        lines.append(f"           {weights.digest(checkpoint.second_moment)} (second moment, {checkpoint.steps} steps)")
     heading = f"{'parameter':<18}{'shape':<18}{'dtype':<9}{'min':>11}{'max':>11}{'mean':>11}{'std':>11}{'momentum':>11}"
     return "\n".join([*lines, "", heading, *(_row(checkpoint, name) for name in KINDS if name in checkpoint.weights)])
 

@@ -11,7 +11,7 @@ from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbo
 from compare.suite.images import data_at_hand, with_data
 from shared.config.recipe import Recipe
 from shared.data import cifar
-from shared.network.flops import training_memory, weight_bytes
+from shared.network.flops import moments_per_weight, training_memory, weight_bytes
 from shared.system.errors import UserError, printable
 from shared.system.files import cache_folder
 from shared.system.machine import free_memory_bytes, num_threads
@@ -36,7 +36,8 @@ def look_at_disk(recipe: Recipe, out: Path, runs: int, lengths: int) -> Finding:
     nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
     free, weights = shutil.disk_usage(nearest).free, weight_bytes(recipe)
     # a checkpoint with momentum of each run, a state to go on from in one, and of each length what all start from
-    needed = (2 * runs + lengths + 2) * weights
+    with_moments = 1 + moments_per_weight(recipe)
+    needed = (with_moments * (runs + 1) + lengths) * weights
     text = f"{free / _GIB:.1f} GiB free for {printable(out)}; {runs} runs take {needed / _GIB:.1f} GiB"
     if free < needed:
         return Finding(FAULT, "disk", text, "make room, or name another folder with --out")

@@ -10,6 +10,7 @@ from typing import get_args
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE, canonical
 from shared.config.limits import check_field
+from shared.config.optimizers import OPTIMIZERS, SGD, check_optimizer
 from shared.config.protocols import CHANGES, DATABASES, DATASETS, LISTED, PROTOCOLS, Protocol, changed, changes_of
 from shared.system.errors import UserError, printable
 from shared.system.files import read_json, sha256_of
@@ -27,7 +28,7 @@ FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset(
     {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
-    | {"database", "listed_train", "topk"}
+    | {"database", "listed_train", "topk", "optimizer"}
 )
 # the fields that follow from something else than a setting -> the options that decide it
 DECIDED = {
@@ -59,6 +60,7 @@ class Recipe:
     ``queries_per_class``, ``train_per_class`` and ``database`` (rest, all or train) stand in the place of what
     ``protocol`` says, 0 and "" where they are its own; ``listed_train`` is the number of training images of a split
     that the files list. ``topk`` is K of mAP@K, 0 for the whole ranking.
+    ``optimizer`` is sgd or adamw, whose first beta is ``momentum`` (shared/config/optimizers.py).
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
     """
@@ -98,6 +100,7 @@ class Recipe:
     database: str = ""
     listed_train: int = 0
     topk: int = 0
+    optimizer: str = SGD
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -117,6 +120,7 @@ class Recipe:
             raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {self.margin}")
         choices = {"dropout": ("shared", "native"), "precision": PRECISIONS}
         choices |= {"dataset": tuple(DATASETS), "protocol": tuple(PROTOCOLS), "database": ("", *DATABASES)}
+        choices |= {"optimizer": tuple(OPTIMIZERS)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise UserError(
@@ -124,6 +128,7 @@ class Recipe:
                 )
         self._check_data()
         object.__setattr__(self, "kernels", canonical(self.kernels))
+        check_optimizer(self.optimizer, self.momentum, self.kernels)
         for name, value in changes_of(self.protocol, self.rule).items():
             object.__setattr__(self, name, value)
 

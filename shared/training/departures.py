@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from shared.config.optimizers import OPTIMIZERS
 from shared.config.recipe import PRESETS, Recipe
 from shared.network.alexnet import RELU_LAYERS
 from shared.system.words import listed
@@ -31,6 +32,7 @@ _IN_WORDS = {
     "pooled_px": ("pooled to ", " px"),
     "hidden_units": ("", " hidden units"),
     "batch_size": ("batch ", ""),
+    "optimizer": ("", ""),
     "lr_drop_epoch": ("learning rate lowered after ", " epochs"),
     "lr_drop_factor": ("learning rate lowered by x", ""),
     "penalty_weight": ("quantization penalty ", ""),
@@ -79,6 +81,8 @@ def _in_words(name: str, recipe: Recipe) -> str:
 def _value(name: str, value: object) -> str:
     if name == "dataset":
         return _DATA.get(value, value)
+    if name == "optimizer":
+        return OPTIMIZERS[value]
     if isinstance(value, tuple):
         return listed(value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -193,7 +193,7 @@ class Job:
 
 def _digests(state: Checkpoint, encoded: Encoded | None) -> dict[str, str]:
     """What shows whether another framework's run, by the same kernels, is the same to the last bit."""
-    digests = {"parameters_sha256": weights.state_digest(state.weights, state.momentum)}
+    digests = {"parameters_sha256": weights.state_digest(state.weights, state.moments)}
     return digests if encoded is None else digests | {"codes_sha256": encoded.codes.digest()}
 
 
