@@ -51,7 +51,10 @@ def look_at_data(
 
     None where they are to be downloaded, or do not fit the recipe.
     """
-    data = data_at_hand(choice, recipe.preset)
+    try:
+        data = data_at_hand(choice, recipe.preset)
+    except UserError as error:
+        return Finding(FAULT, "data", str(error), "name the images with --data"), recipe, None
     if data is None:
         text = f"CIFAR-10 is to be downloaded into {printable(cache_folder())} ({_DATA_BYTES / 1e6:.0f} MB)"
         remedy = "benchmark.py downloads it once; without a network name a copy with --data"
