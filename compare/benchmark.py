@@ -49,6 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
         f"default: {NATIVE}"
     )
     add("--kernels", metavar="native|shared|...", help=kernels_help)
+    best_help = "keep the weights of each run's best-scoring epoch, too; chosen on the queries"
+    add("--keep-best", action="store_true", help=best_help)
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     group = parser.add_argument_group("further settings")

@@ -13,7 +13,7 @@ from shared.config.optimizers import ADAMW, BETA2, EPSILON
 from shared.config.recipe import Recipe
 
 
-class AdamW(paddle.optimizer.AdamW):
+class _CountedAdamW(paddle.optimizer.AdamW):
     """Paddle's own, which counts its ``steps``: Paddle keeps powers of the betas alone, rounded at every step."""
 
     steps = 0
@@ -26,7 +26,7 @@ class AdamW(paddle.optimizer.AdamW):
 def make_optimizer(recipe: Recipe, network: GreedyHash) -> paddle.optimizer.Optimizer:
     """The optimiser of all parameters, at the learning rate of the first epoch."""
     if recipe.optimizer == ADAMW:
-        return AdamW(
+        return _CountedAdamW(
             *(recipe.learning_rate_at(1), recipe.momentum, BETA2, EPSILON),
             parameters=network.parameters(),
             weight_decay=recipe.weight_decay,

@@ -20,7 +20,7 @@ from shared.system.progress import Progress
 
 # suffix of DST -> the families of names it may be written under, and the fields it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
-_ALL_FIELDS = ("momentum", "second_moment", "steps", "epoch", "learning_rate", "recipe", "framework")
+_ALL_FIELDS = ("momentum", "second_moment", "steps", "epoch", "learning_rate", "recipe", "framework", "chosen")
 TARGETS = {
     ".safetensors": ((OURS,), _ALL_FIELDS),
     ".ckpt": ((OURS,), _ALL_FIELDS),

@@ -19,6 +19,7 @@ def inspect(checkpoint: Checkpoint) -> str:
         f"form       {checkpoint.form}",
         f"network    {checkpoint.bits} bits, AlexNet {checkpoint.sizes}, {_count(checkpoint):,} numbers",
         f"epoch      {epoch if checkpoint.epoch is None else checkpoint.epoch}",
+        *([f"chosen     {printable(checkpoint.chosen, 100)}"] if checkpoint.chosen else []),
         f"rate       {learning_rate if checkpoint.learning_rate is None else f'{checkpoint.learning_rate:g}'}",
         f"momentum   {'for every parameter' if checkpoint.momentum else momentum}",
         f"recipe     {'in the file' if checkpoint.recipe else unknown}",

@@ -34,6 +34,7 @@ from shared.network.flops import check_memory
 from shared.system.errors import UserError, printable
 from shared.system.files import check_links, check_writable
 from shared.system.machine import num_threads
+from shared.system.options import option_of
 from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
 
@@ -158,7 +159,8 @@ def _check_grid(arguments: argparse.Namespace) -> None:
 
 def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
     counts = ("--devices", str(arguments.devices), "--nodes", str(arguments.nodes))
-    return (*counts, "--deterministic") if arguments.deterministic else counts
+    flags = [option_of(name) for name in ("deterministic", "keep_best") if getattr(arguments, name)]
+    return (*counts, *flags)
 
 
 def threads_of_run(arguments: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ _STORED_NAMES = {
     "recipe": "recipe",
     "framework": "framework",
     "steps": "steps",
+    "chosen": "chosen",
 }
 _MOST_STEPS = 2**40
 # parameter name -> "conv", "linear" or "bias", in the network's order; the same at every width and length
@@ -47,8 +48,8 @@ class Checkpoint:
     both are None where it was not the optimiser.
 
     ``epoch`` counts finished epochs, ``learning_rate`` is the one the optimiser held then, ``recipe`` the text of its
-    recipe.json; each is None where the file does not hold it. ``form`` says what the file was, and ``left_out`` what
-    else it holds, with the reason where there is one.
+    recipe.json, ``chosen`` how its epoch was, if not as the last; each is None where the file does not hold it.
+    ``form`` says what the file was, and ``left_out`` what else it holds, with the reason where there is one.
     """
 
     weights: Arrays
@@ -59,6 +60,7 @@ class Checkpoint:
     framework: str | None = None
     second_moment: Arrays | None = None
     steps: int | None = None
+    chosen: str | None = None
     form: str = field(default="", compare=False)
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -248,7 +250,7 @@ def _channels(arrays: Mapping[str, np.ndarray]) -> list[int]:
 
 def _checked_metadata(metadata: Mapping[str, object], where: str) -> dict:
     """The fields of a Checkpoint that a file's ``metadata`` holds under their stored names, None where it does not."""
-    kinds = {"epoch": int, "learning_rate": (int, float), "recipe": str, "framework": str, "steps": int}
+    kinds = {"epoch": int, "learning_rate": (int, float), "recipe": str, "framework": str, "steps": int, "chosen": str}
     most = {"steps": _MOST_STEPS}
     values = {name: metadata.get(stored) for name, stored in _STORED_NAMES.items()}
     for name, value in values.items():

@@ -56,6 +56,11 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def best_file(self) -> Path:
+        """The state after the best-scoring epoch, where it was asked for."""
+        return self.folder / "best.safetensors"
+
+    @property
     def result_file(self) -> Path:
         return self.folder / "result.json"
 
@@ -190,7 +195,7 @@ class Run:
     def _empty(self) -> None:
         # the result goes first, so a kill in between never leaves a folder that looks finished
         files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
-        files += (self.index_file, self.queries_file)
+        files += (self.index_file, self.queries_file, self.best_file)
         for path in (*files, self.resume_folder, self.lightning_folder, self.recipe_file):
             remove(path)
 

@@ -59,6 +59,8 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     add_run("--initial-weights", type=Path, metavar="FILE", help="neutral weights to start from")
     help_resume = "go on from a checkpoint of either framework, in any form convert.py reads"
     add_run("--resume-from", type=Path, metavar="FILE", help=help_resume)
+    best_help = "keep the weights of the best-scoring epoch, too, in best.safetensors; it is chosen on the queries"
+    add_run("--keep-best", action="store_true", help=best_help)
     machine = train.add_argument_group("the machine")
     add = machine.add_argument
     add("--devices", type=whole(1), default=1, metavar="N", help="processes that train together, one a GPU")
@@ -188,7 +190,7 @@ def _fit(
             shown.note("  finished already: nothing is left to train")
             return
         sources = (arguments.initial_weights, arguments.resume_from)
-        job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks)
+        job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks, arguments.keep_best)
         if ranks.is_first:
             origin = job.start and job.start.origin()
             write_json(job.run.environment_file, environment | {"resumed_from": origin, "data": arguments.data})
