@@ -30,6 +30,7 @@ from shared.config.limits import MAX_BITS
 from shared.config.recipe import BASE_SEED, PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
+from shared.training.runs import LOGGERS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--kernels", metavar="native|shared|...", help=kernels_help)
     best_help = "keep the weights of each run's best-scoring epoch, too; chosen on the queries"
     add("--keep-best", action="store_true", help=best_help)
+    logger_help = "TensorBoard for PyTorch, VisualDL for Paddle, in each run's folder"
+    add("--logger", nargs="+", choices=LOGGERS, default=[], help=logger_help)
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
     group = parser.add_argument_group("further settings")

@@ -57,7 +57,7 @@ class Job:
 
     ``start`` is a checkpoint to go on from, unless the run folder holds a later state of its own. ``ranks`` are the
     processes that train together, of which the first alone records anything. ``keep_best``: the weights of the
-    best-scoring epoch are kept beside the last.
+    best-scoring epoch are kept beside the last. ``logger`` names another program's log that is written, too.
     """
 
     run: Run
@@ -71,6 +71,7 @@ class Job:
     start: Checkpoint | None = None
     ranks: Ranks = ALONE
     keep_best: bool = False
+    logger: str | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -206,6 +207,12 @@ def _digests(state: Checkpoint, encoded: Encoded | None) -> dict[str, str]:
     """What shows whether another framework's run, by the same kernels, is the same to the last bit."""
     digests = {"parameters_sha256": weights.state_digest(state.weights, state.moments)}
     return digests if encoded is None else digests | {"codes_sha256": encoded.codes.digest()}
+
+
+def scalars_of(record: Mapping[str, object]) -> dict[str, float]:
+    """The numbers in an epoch's ``record`` that a logger draws: mAP among them, where it was scored."""
+    scored = {"map": record["map"]["expected"]} if "map" in record else {}
+    return {name: value for name, value in record.items() if isinstance(value, float)} | scored
 
 
 def describe_epoch(record: Mapping[str, object], recipe: Recipe) -> str:
