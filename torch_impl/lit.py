@@ -161,6 +161,7 @@ def make_trainer(job: Job, done: int) -> lightning.Trainer:
     metrics = f"after-epoch-{done}"
     if job.ranks.is_first:
         remove(job.run.lightning_folder / metrics)  # of a process that was killed in the epoch after
+    csv = CSVLogger(job.run.lightning_folder, name="", version=metrics)
     state = ModelCheckpoint(job.run.resume_folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     return lightning.Trainer(
         accelerator="gpu" if job.device == "cuda" else "cpu",
@@ -170,7 +171,7 @@ def make_trainer(job: Job, done: int) -> lightning.Trainer:
         max_epochs=job.recipe.epochs,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
-        logger=[CSVLogger(job.run.lightning_folder, name="", version=metrics), *filter(None, [make_logger(job, done)])],
+        logger=[logger for logger in (csv, make_logger(job, done)) if logger],
         callbacks=[state, JobProgressBar()],
         plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         enable_model_summary=False,
