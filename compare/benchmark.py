@@ -23,13 +23,14 @@ from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
 from compare.pipeline.run import run_benchmark
 from compare.suite.cells import parse_cell
-from compare.suite.splits import add_split_options
+from compare.suite.settings import add_recipe_option, add_set_option, add_split_options
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE
 from shared.config.limits import MAX_BITS
-from shared.config.recipe import BASE_SEED, LENGTHS, PRESETS
+from shared.config.recipe import BASE_SEED, PRESETS
 from shared.system.errors import exit_status
 from shared.system.options import Parser, add_device, whole
+from shared.training.runs import LOGGERS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,19 +38,27 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     add = parser.add_argument_group("what to train").add_argument
     add("--preset", choices=("auto", *PRESETS), default="auto", help="auto: paper with a GPU, demo without")
-    add("--bits", type=whole(1, MAX_BITS), nargs="+", default=[*LENGTHS], metavar="N", help="code lengths")
+    add("--bits", type=whole(1, MAX_BITS), nargs="+", metavar="N", help="code lengths; default: the preset's")
     add("--frameworks", nargs="+", choices=run_order(), default=run_order(), help="which to train")
-    add("--seeds", type=int, nargs="+", default=[BASE_SEED], metavar="N", help="one run per seed; the mean is shown")
+    add("--seeds", type=int, nargs="+", metavar="N", help=f"one run per seed; the mean is shown; default: {BASE_SEED}")
     add("--epochs", type=int, metavar="N", help="passes over the training images; default: the preset's")
     add("--eval-every", type=int, metavar="N", help="score every N epochs; 0: after the last only")
-    add("--dropout", choices=("shared", "native"), default="shared", help="native: each framework's own masks")
-    add("--precision", choices=PRECISIONS, default="fp32", help="of training and encoding; tf32 and bf16 need a GPU")
+    add("--dropout", choices=("shared", "native"), help="native: each framework's own masks; default: shared")
+    add("--precision", choices=PRECISIONS, help="of training and encoding; tf32 and bf16 need a GPU; default: fp32")
     kernels_help = (
-        "shared: this project's own in both frameworks, for the same bits; native+FAMILY..., shared-FAMILY..."
+        "shared: this project's own in both frameworks, for the same bits; native+FAMILY..., shared-FAMILY...; "
+        f"default: {NATIVE}"
     )
-    add("--kernels", default=NATIVE, metavar="native|shared|...", help=kernels_help)
+    add("--kernels", metavar="native|shared|...", help=kernels_help)
+    best_help = "keep the weights of each run's best-scoring epoch, too; chosen on the queries"
+    add("--keep-best", action="store_true", help=best_help)
+    logger_help = "TensorBoard for PyTorch, VisualDL for Paddle, in each run's folder"
+    add("--logger", nargs="+", choices=LOGGERS, default=[], help=logger_help)
     add("--margin", type=float, metavar="D", help="difference of mAP that does not matter, for the verdict over seeds")
     add("--deterministic", action="store_true", help="the same bits again, where the framework can")
+    group = parser.add_argument_group("further settings")
+    add_set_option(group)
+    add_recipe_option(group)
     _add_data(parser)
     add = parser.add_argument_group("further runs").add_argument
     add(

@@ -22,7 +22,7 @@ from pathlib import Path
 from compare.conversion.convert import TARGETS, check_target, summary, with_recipe, without_classifier, write
 from compare.conversion.inspection import inspect
 from compare.frameworks.worker import Worker, add_python_options
-from compare.suite.splits import SPLIT_OPTIONS, add_split_options, with_options
+from compare.suite.settings import SPLIT_OPTIONS, add_set_option, add_split_options, with_options
 from shared.checkpoint.checkpoint import read_checkpoint
 from shared.checkpoint.formats import SUFFIXES
 from shared.checkpoint.names import DEEPHASH, FAMILIES, OURS
@@ -30,7 +30,7 @@ from shared.config.limits import MAX_BITS
 from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.system.errors import UserError, exit_status
-from shared.system.options import Parser, whole
+from shared.system.options import Parser, option_of, whole
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--data", metavar="PATH", help="with --recipe: the images it was trained on; default: the bundled digits")
     add("--label", default="", metavar="TEXT", help="with --data: what it is; a copy of CIFAR-10 is named as one here")
     add_split_options(parser)
+    add_set_option(parser)
     add("--inspect", action="store_true", help="show what is in SRC")
     add_python_options(parser, ["torch"])
     return parser
@@ -60,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = build_parser().parse_args(argv)
     if arguments.target is None and not arguments.inspect:
         raise UserError("expected DST, a file to write, or --inspect; received neither")
-    named = [name for name in ("data", "label", *SPLIT_OPTIONS) if getattr(arguments, name)]
+    named = [name for name in ("data", "label", *SPLIT_OPTIONS, "set") if getattr(arguments, name)]
     if named and not arguments.recipe:
-        options = " and ".join(f"--{name.replace('_', '-')}" for name in named)
+        options = " and ".join(map(option_of, named))
         raise UserError(f"{options}: expected --recipe beside it, which records what it says")
     checkpoint = read_checkpoint(arguments.source, arguments.bits, need_classifier=False, key=arguments.key)
     if arguments.inspect:

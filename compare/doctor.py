@@ -23,7 +23,7 @@ from compare.diagnosis.examine import examine
 from compare.diagnosis.findings import as_json, conclusion, has_fault
 from compare.frameworks.records import run_order
 from compare.frameworks.worker import add_python_options
-from compare.suite.splits import add_split_options
+from compare.suite.settings import add_recipe_option, add_set_option, add_split_options
 from shared.config.recipe import PRESETS
 from shared.system.errors import EXIT_CHECK_FAILED, exit_status
 from shared.system.options import Parser, add_device
@@ -39,6 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--data", metavar="PATH|download", help="the images of the benchmark; default: CIFAR-10, downloaded once")
     add("--label", default="", metavar="TEXT", help="what the data is called; a copy of CIFAR-10 needs its name here")
     add_split_options(parser)
+    add_set_option(parser)
+    add_recipe_option(parser)
     add("--backbone-weights", metavar="imagenet|imagenet-conv|none|FILE", help="AlexNet's start; default: the preset's")
     add("--out", type=Path, metavar="DIR", help="the benchmark's folder; default: runs/PRESET")
     add("--json", action="store_true", help="findings as one JSON object on stdout")

@@ -7,6 +7,7 @@ from paddle_impl.images import DeviceImages
 from paddle_impl.model import GreedyHash, SignStraightThrough, losses
 from paddle_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from paddle_impl.runtime import paddle
+from shared.checkpoint.moments import no_moments
 from shared.checkpoint.paddle_files import transposed
 from shared.config.recipe import Recipe
 from shared.data.cifar import Dataset
@@ -28,7 +29,7 @@ class Side:
     def load(self, state: Arrays, momentum: Arrays | None) -> None:
         """Set weights and momentum; None is no momentum yet."""
         convert.load_neutral(self._recipe, self._network, state)
-        still = {name: np.zeros_like(array) for name, array in self.weights().items()}
+        still = no_moments(self._recipe, self.weights())
         convert.momentum_from_neutral(self._recipe, self._network, self._optimizer, momentum or still)
 
     def weights(self) -> Arrays:
@@ -36,7 +37,7 @@ class Side:
         return convert.to_neutral(self._recipe, self._network)
 
     def momentum(self) -> Arrays:
-        """Neutral momentum buffers."""
+        """What the optimiser remembers (shared/checkpoint/moments.py)."""
         return convert.momentum_to_neutral(self._recipe, self._network, self._optimizer)
 
     def pixels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from paddle_impl import convert
 from paddle_impl.batches import DeviceBatches
 from paddle_impl.encode import encode_images
 from paddle_impl.images import DeviceImages
+from paddle_impl.loggers import make_logger
 from paddle_impl.model import GreedyHash, losses
 from paddle_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from paddle_impl.runtime import autocast, paddle
@@ -36,16 +37,20 @@ def fit(job: Job) -> None:
     replica = replicate(job, network)
     done = restore(job, network, optimizer)
     job.resume_after(done)
-    encoded = None
+    encoded, logger = None, make_logger(job)
     for epoch in range(done + 1, recipe.epochs + 1):
         started = time.monotonic()
         set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
         means = train_epoch(job, epoch, replica, optimizer, images)
         seconds = time.monotonic() - started
         encoded = job.encode(encode) if recipe.evaluates(epoch) else None
-        job.finish_epoch(epoch, learning_rate_of(optimizer), means, seconds, encoded, partial(state, epoch))
+        record = job.finish_epoch(epoch, learning_rate_of(optimizer), means, seconds, encoded, partial(state, epoch))
+        if logger:
+            logger.write(record)
         if job.ranks.is_first:
             save_resume_state(job, state(epoch))
+    if logger:
+        logger.close()
     job.finish(encoded or job.encode(encode), state(recipe.epochs))
 
 

@@ -3,6 +3,7 @@
 A TARGET ending in .ckpt becomes a checkpoint that Lightning goes on from, any other a state dict under NAMES.
 """
 
+import dataclasses
 import math
 import sys
 from collections import OrderedDict
@@ -14,6 +15,7 @@ import torch
 
 from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.checkpoint.names import LIGHTNING_PREFIX, OURS, parameter_names
+from shared.config.optimizers import ADAMW, SGD
 from shared.config.recipe import PRESETS, Recipe, recipe_from_text
 from shared.system.errors import exit_status
 from shared.system.files import atomic_path
@@ -58,7 +60,8 @@ def write_lightning(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> None:
 def _recipe_of(checkpoint: Checkpoint) -> Recipe:
     # it gives the optimiser's coefficients and the step count; the published ones where the run's are not known
     if checkpoint.recipe is None:
-        return PRESETS["paper"]
+        optimizer = SGD if checkpoint.second_moment is None else ADAMW
+        return dataclasses.replace(PRESETS["paper"], optimizer=optimizer)
     return recipe_from_text(checkpoint.recipe, where="the checkpoint's recipe")
 
 
@@ -96,11 +99,17 @@ def _optimizer_state(checkpoint: Checkpoint, recipe: Recipe) -> dict:
         set_learning_rate(optimizer, checkpoint.learning_rate)
     state = optimizer.state_dict()
     state["param_groups"][0]["param_names"] = order
-    momentum = checkpoint.momentum or {}
-    state["state"] = (
-        {n: {"momentum_buffer": torch.from_numpy(momentum[name])} for n, name in enumerate(order)} if momentum else {}
-    )
+    state["state"] = {n: _buffers(checkpoint, name) for n, name in enumerate(order)} if checkpoint.momentum else {}
     return state
+
+
+def _buffers(checkpoint: Checkpoint, name: str) -> dict[str, torch.Tensor]:
+    """What the optimiser remembers of one parameter, under PyTorch's names."""
+    first = torch.from_numpy(checkpoint.momentum[name])
+    if checkpoint.second_moment is None:
+        return {"momentum_buffer": first}
+    second = torch.from_numpy(checkpoint.second_moment[name])
+    return {"step": torch.tensor(float(checkpoint.steps)), "exp_avg": first, "exp_avg_sq": second}
 
 
 def save_torch(content: dict, path: Path) -> None:

@@ -4,11 +4,16 @@ import numpy as np
 import torch
 
 from shared.checkpoint.checkpoint import Checkpoint
+from shared.checkpoint.moments import SECOND, STEPS, separated
 from shared.config.kernels import check_kernels
+from shared.config.optimizers import ADAMW, SGD
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 from torch_impl.model import GreedyHash
 from torch_impl.optimizer import learning_rate_of, set_learning_rate
+
+# optimiser -> what comes before a parameter's name, and PyTorch's name of the buffer
+_BUFFERS = {SGD: {"": "momentum_buffer"}, ADAMW: {"": "exp_avg", SECOND: "exp_avg_sq"}}
 
 
 def from_neutral(recipe: Recipe, arrays: dict[str, np.ndarray], device: str) -> GreedyHash:
@@ -33,23 +38,35 @@ def to_neutral(recipe: Recipe, network: GreedyHash) -> dict[str, np.ndarray]:
 def momentum_from_neutral(
     recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, momentum: dict[str, np.ndarray]
 ) -> None:
-    """Give ``optimizer`` the neutral ``momentum`` arrays as its buffers."""
+    """Give ``optimizer`` the neutral ``momentum`` arrays (shared/checkpoint/moments.py) as its buffers."""
     names = dict(network.named_parameters())
     for p in parameters(recipe):
-        optimizer.state[names[p.name]]["momentum_buffer"] = torch.from_numpy(momentum[p.name].copy()).to(names[p.name])
+        parameter = names[p.name]
+        for prefix, buffer in _BUFFERS[recipe.optimizer].items():
+            optimizer.state[parameter][buffer] = torch.from_numpy(momentum[prefix + p.name].copy()).to(parameter)
+        if recipe.optimizer == ADAMW:
+            optimizer.state[parameter]["step"] = torch.tensor(float(momentum[STEPS]))
 
 
 def momentum_to_neutral(recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
-    """Copies of the optimizer's momentum buffers as neutral arrays."""
+    """Copies of the optimizer's buffers as neutral arrays."""
     names = dict(network.named_parameters())
-    buffers = {p.name: optimizer.state[names[p.name]]["momentum_buffer"] for p in parameters(recipe)}
-    return {name: buffer.cpu().numpy().copy() for name, buffer in buffers.items()}
+    states = {p.name: optimizer.state[names[p.name]] for p in parameters(recipe)}
+    buffers = {
+        prefix + name: state[buffer]
+        for prefix, buffer in _BUFFERS[recipe.optimizer].items()
+        for name, state in states.items()
+    }
+    moments = {name: buffer.cpu().numpy().copy() for name, buffer in buffers.items()}
+    if recipe.optimizer == ADAMW:
+        moments[STEPS] = np.array([int(state["step"]) for state in states.values()]).max()
+    return moments
 
 
 def checkpoint_of(recipe: Recipe, network: GreedyHash, optimizer: torch.optim.Optimizer, epoch: int) -> Checkpoint:
     """The state of training after ``epoch``, copied in the neutral form."""
-    momentum = momentum_to_neutral(recipe, network, optimizer)
-    return Checkpoint(to_neutral(recipe, network), momentum, epoch, learning_rate_of(optimizer))
+    moments = separated(momentum_to_neutral(recipe, network, optimizer))
+    return Checkpoint(to_neutral(recipe, network), **moments, epoch=epoch, learning_rate=learning_rate_of(optimizer))
 
 
 def restore_checkpoint(
@@ -57,5 +74,5 @@ def restore_checkpoint(
 ) -> None:
     """Go back to ``state``, which has momentum and epoch; the learning rate is the recipe's of that epoch."""
     load_neutral(recipe, network, state.weights)
-    momentum_from_neutral(recipe, network, optimizer, state.momentum)
+    momentum_from_neutral(recipe, network, optimizer, state.moments)
     set_learning_rate(optimizer, recipe.learning_rate_at(state.epoch))

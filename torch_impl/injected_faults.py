@@ -12,6 +12,7 @@ def inject(name: str) -> None:
     {
         "no-straight-through": _no_straight_through,
         "decay-after-momentum": _decay_after_momentum,
+        "coupled-decay": _coupled_decay,
         "native-resize": _native_resize,
         "left-out-layer": _left_out_layer,
         "exported-resize": _exported_resize,
@@ -37,6 +38,10 @@ def _decay_after_momentum() -> None:
                 group["weight_decay"] = decay
 
     optimizer.torch.optim.SGD = Decoupled
+
+
+def _coupled_decay() -> None:
+    optimizer.torch.optim.AdamW = torch.optim.Adam
 
 
 def _left_out_layer() -> None:

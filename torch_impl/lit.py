@@ -18,12 +18,13 @@ from torch.utils.data import DataLoader, IterableDataset
 from shared.checkpoint.checkpoint import Checkpoint
 from shared.system.files import remove
 from shared.training.batches import Batch
-from shared.training.job import Encoded, Job
+from shared.training.job import Encoded, Job, scalars_of
 from torch_impl import convert
 from torch_impl.batches import DeviceBatches
 from torch_impl.checkpoint_writer import save_torch, write_lightning
 from torch_impl.encode import encode_images
 from torch_impl.images import DeviceImages
+from torch_impl.loggers import make_logger
 from torch_impl.model import losses
 from torch_impl.optimizer import learning_rate_of, make_optimizer, set_learning_rate
 from torch_impl.runtime import autocast
@@ -69,7 +70,7 @@ class LitGreedyHash(lightning.LightningModule):
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
         learning_rate = learning_rate_of(self.optimizers())
         record = self.job.finish_epoch(self._epoch, learning_rate, means, seconds, self.encoded, self.state)
-        self.log_dict({name: value for name, value in record.items() if isinstance(value, float)})
+        self.log_dict(scalars_of(record))
 
     def state(self) -> Checkpoint:
         """Weights and momentum as they are now."""
@@ -160,6 +161,7 @@ def make_trainer(job: Job, done: int) -> lightning.Trainer:
     metrics = f"after-epoch-{done}"
     if job.ranks.is_first:
         remove(job.run.lightning_folder / metrics)  # of a process that was killed in the epoch after
+    csv = CSVLogger(job.run.lightning_folder, name="", version=metrics)
     state = ModelCheckpoint(job.run.resume_folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     return lightning.Trainer(
         accelerator="gpu" if job.device == "cuda" else "cpu",
@@ -169,7 +171,7 @@ def make_trainer(job: Job, done: int) -> lightning.Trainer:
         max_epochs=job.recipe.epochs,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
-        logger=CSVLogger(job.run.lightning_folder, name="", version=metrics),
+        logger=[logger for logger in (csv, make_logger(job, done)) if logger],
         callbacks=[state, JobProgressBar()],
         plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         enable_model_summary=False,

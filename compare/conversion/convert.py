@@ -20,7 +20,7 @@ from shared.system.progress import Progress
 
 # suffix of DST -> the families of names it may be written under, and the fields it can hold
 _STATE_DICT = ((OURS, "greedyhash", DEEPHASH), ())
-_ALL_FIELDS = ("momentum", "epoch", "learning_rate", "recipe", "framework")
+_ALL_FIELDS = ("momentum", "second_moment", "steps", "epoch", "learning_rate", "recipe", "framework", "chosen")
 TARGETS = {
     ".safetensors": ((OURS,), _ALL_FIELDS),
     ".ckpt": ((OURS,), _ALL_FIELDS),
@@ -75,12 +75,14 @@ def without_classifier(checkpoint: Checkpoint) -> Checkpoint:
     if CLASSIFIER not in checkpoint.weights:
         return checkpoint
     text = "DeepHash-pytorch keeps it in its loss; --with-classifier writes it as fc.weight"
-    arrays, momentum = (
+    arrays, momentum, second = (
         {name: array for name, array in (part or {}).items() if name != CLASSIFIER}
-        for part in (checkpoint.weights, checkpoint.momentum)
+        for part in (checkpoint.weights, checkpoint.momentum, checkpoint.second_moment)
     )
     left_out = {**checkpoint.left_out, "classifier": text}
-    return dataclasses.replace(checkpoint, weights=arrays, momentum=momentum or None, left_out=left_out)
+    return dataclasses.replace(
+        checkpoint, weights=arrays, momentum=momentum or None, second_moment=second or None, left_out=left_out
+    )
 
 
 def _same_file(source: Path, target: Path) -> bool:
@@ -114,7 +116,7 @@ def _write_paddle(target: Path, checkpoint: Checkpoint, names: str) -> None:
 
     parameters = in_paddle(checkpoint.weights)
     metadata = checkpoint.metadata() | {"weights_sha256": weights.digest(parameters)}
-    velocities = checkpoint.momentum and in_paddle(checkpoint.momentum)
+    velocities = in_paddle(checkpoint.momentum) if _has_velocities(checkpoint) else None
     write_paddle(
         target, PaddleState(parameters, velocities, metadata), {table[name]: kind for name, kind in KINDS.items()}
     )
@@ -124,7 +126,7 @@ def summary(target: Path, checkpoint: Checkpoint, names: str) -> str:
     """One line: what was written to ``target``, and what of ``checkpoint`` it has no place for."""
     present = [name for name, value in vars(checkpoint).items() if name in _ALL_FIELDS and value is not None]
     _, held = TARGETS[target.suffix.lower()]
-    if target.suffix.lower() == ".pdparams" and not checkpoint.momentum:
+    if target.suffix.lower() == ".pdparams" and not _has_velocities(checkpoint):
         held = ()  # everything but the weights goes into the .pdopt, which Paddle reads with velocities only
     network = f"{checkpoint.bits} bits, {checkpoint.sizes}"
     text = f"{printable(target)}: {TITLES[names]}, {network}, from {checkpoint.form}"
@@ -132,6 +134,11 @@ def summary(target: Path, checkpoint: Checkpoint, names: str) -> str:
     text += f"; with {_listed(written)}" if written else ""
     text += f"; left out of the file, which has no place for it: {_listed(no_place)}" if no_place else ""
     return text + (f"; left out: {listed(checkpoint.left_out)}" if checkpoint.left_out else "")
+
+
+def _has_velocities(checkpoint: Checkpoint) -> bool:
+    """Whether Paddle's Momentum goes on from its momentum; AdamW's first moment is none."""
+    return bool(checkpoint.momentum) and checkpoint.second_moment is None
 
 
 def _listed(fields: list[str]) -> str:

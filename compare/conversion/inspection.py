@@ -19,6 +19,7 @@ def inspect(checkpoint: Checkpoint) -> str:
         f"form       {checkpoint.form}",
         f"network    {checkpoint.bits} bits, AlexNet {checkpoint.sizes}, {_count(checkpoint):,} numbers",
         f"epoch      {epoch if checkpoint.epoch is None else checkpoint.epoch}",
+        *([f"chosen     {printable(checkpoint.chosen, 100)}"] if checkpoint.chosen else []),
         f"rate       {learning_rate if checkpoint.learning_rate is None else f'{checkpoint.learning_rate:g}'}",
         f"momentum   {'for every parameter' if checkpoint.momentum else momentum}",
         f"recipe     {'in the file' if checkpoint.recipe else unknown}",
@@ -28,6 +29,8 @@ def inspect(checkpoint: Checkpoint) -> str:
     lines.append(f"SHA-256    {weights.digest(checkpoint.weights)} (weights, neutral form)")
     if checkpoint.momentum:
         lines.append(f"           {weights.digest(checkpoint.momentum)} (momentum)")
+    if checkpoint.second_moment:
+        lines.append(f"           {weights.digest(checkpoint.second_moment)} (second moment, {checkpoint.steps} steps)")
     heading = f"{'parameter':<18}{'shape':<18}{'dtype':<9}{'min':>11}{'max':>11}{'mean':>11}{'std':>11}{'momentum':>11}"
     return "\n".join([*lines, "", heading, *(_row(checkpoint, name) for name in KINDS if name in checkpoint.weights)])
 

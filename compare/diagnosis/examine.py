@@ -13,8 +13,8 @@ from compare.frameworks.records import FRAMEWORKS, run_order
 from compare.frameworks.worker import Worker, named_python, side_by_side
 from compare.speed.forecast import ENCODINGS, STEPS, Work, measure, measure_common, work_of
 from compare.suite.devices import choose_devices, choose_preset
-from compare.suite.splits import with_options
-from shared.config.recipe import LENGTHS, PRESETS
+from compare.suite.settings import settled, with_options
+from shared.config.recipe import PRESETS, lengths_of
 from shared.system.errors import UserError, WorkerDied
 from shared.system.machine import num_threads
 from shared.system.progress import Progress, format_seconds
@@ -22,6 +22,7 @@ from shared.system.progress import Progress, format_seconds
 
 def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     """Everything that ``compare/doctor.py`` looks at; ``arguments`` are its options. Nothing is written."""
+    arguments = settled(arguments)
     workers = {name: Worker(name, named_python(arguments, name), num_threads()) for name in run_order()}
     chosen = {name: workers[name] for name in arguments.frameworks}
     findings, infos = _look_at_frameworks(chosen, arguments.device)
@@ -43,16 +44,16 @@ def examine(arguments: argparse.Namespace, progress: Progress) -> list[Finding]:
     data, recipe, dataset = look_at_data(
         arguments.data, with_options(PRESETS[preset], arguments), arguments.label, progress
     )
-    out = arguments.out or Path("runs") / preset
+    out, lengths = arguments.out or Path("runs") / preset, lengths_of(preset)
     findings += [
         look_at_memory(recipe),
-        look_at_disk(recipe, out, len(LENGTHS) * max(1, len(infos)), len(LENGTHS)),
+        look_at_disk(recipe, out, len(lengths) * max(1, len(infos)), len(lengths)),
         data,
         look_at_weights(arguments.backbone_weights, recipe, workers, set(infos)),
     ]
     if devices and not has_fault(findings):
-        work = work_of(dataclasses.replace(recipe, bits=max(LENGTHS)), dataset)
-        findings.append(_forecast([workers[name] for name in infos], devices, work, progress))
+        work = work_of(dataclasses.replace(recipe, bits=max(lengths)), dataset)
+        findings.append(_forecast([workers[name] for name in infos], devices, work, len(lengths), progress))
     return findings
 
 
@@ -80,8 +81,10 @@ def _look_at_frameworks(workers: Mapping[str, Worker], choice: str) -> tuple[lis
     return findings + missing, infos
 
 
-def _forecast(workers: Sequence[Worker], devices: Mapping[str, str], work: Work, progress: Progress) -> Finding:
-    """How long the published lengths take, one seed each, at the pace of a few steps."""
+def _forecast(
+    workers: Sequence[Worker], devices: Mapping[str, str], work: Work, lengths: int, progress: Progress
+) -> Finding:
+    """How long so many code lengths take, one seed each, at the pace of a few steps."""
     try:
         paces = measure(workers, work.recipe, next(iter(devices.values())), progress)
     except (UserError, WorkerDied) as error:
@@ -90,9 +93,7 @@ def _forecast(workers: Sequence[Worker], devices: Mapping[str, str], work: Work,
             FAULT, "forecast", f"a few training steps fail: {reason}", "mend this: a benchmark fails by it, too"
         )
     common = measure_common(work)
-    seconds = {name: len(LENGTHS) * work.seconds(pace, common) for name, pace in paces.items()}
+    seconds = {name: lengths * work.seconds(pace, common) for name, pace in paces.items()}
     each = ", ".join(f"{FRAMEWORKS[name].title} {format_seconds(value)}" for name, value in seconds.items())
-    text = (
-        f"about {format_seconds(sum(seconds.values()))} for {len(LENGTHS)} lengths ({each}), by {STEPS} training steps"
-    )
+    text = f"about {format_seconds(sum(seconds.values()))} for {lengths} lengths ({each}), by {STEPS} training steps"
     return Finding(OK, "forecast", f"{text} and {ENCODINGS} encodings of each")

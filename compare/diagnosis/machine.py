@@ -12,7 +12,7 @@ from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbo
 from compare.suite.images import data_at_hand, with_data
 from shared.config.recipe import Recipe
 from shared.data import cifar
-from shared.network.flops import training_memory, weight_bytes
+from shared.network.flops import moments_per_weight, training_memory, weight_bytes
 from shared.system.errors import UserError, printable
 from shared.system.files import cache_folder, check_writable
 from shared.system.machine import free_memory_bytes, num_threads
@@ -35,7 +35,7 @@ def look_at_memory(recipe: Recipe) -> Finding:
 def look_at_disk(recipe: Recipe, out: Path, runs: int, lengths: int) -> Finding:
     """Whether so many runs of ``recipe``, of so many code lengths, fit into the folder ``out``."""
     # a checkpoint with momentum of each run, a state to go on from in one, and of each length what all start from
-    needed = (2 * runs + lengths + 2) * weight_bytes(recipe)
+    needed = ((1 + moments_per_weight(recipe)) * (runs + 1) + lengths) * weight_bytes(recipe)
     if problem := _problem_with(out, needed):
         return Finding(FAULT, "disk", problem, "make room, or name another folder with --out")
     return Finding(OK, "disk", f"{_size(_free(out))} free for {printable(out)}; {runs} runs take {_size(needed)}")
@@ -78,7 +78,10 @@ def look_at_data(
 
     None where they are to be downloaded, or do not fit the recipe.
     """
-    data = data_at_hand(choice, recipe.preset)
+    try:
+        data = data_at_hand(choice, recipe.preset)
+    except UserError as error:
+        return Finding(FAULT, "data", str(error), "name the images with --data"), recipe, None
     if data is None:
         return _download("data", "CIFAR-10", _DATA_BYTES, "--data"), recipe, None
     try:

@@ -166,6 +166,7 @@ FAULTS = {
             **_sized(1.0, "of the weight decay is left out", c.less("weight_decay")),
         ),
         Fault("late-decay", "decay is applied after momentum", "optimiser step", c.injected("decay-after-momentum")),
+        Fault("coupled-decay", "AdamW's decay goes into its moments", "optimiser step", c.injected("coupled-decay")),
         Fault("left-out-layer", "fc6 is left out of the optimiser", "optimiser step", c.injected("left-out-layer")),
         Fault("late-rate-drop", "the rate drops one epoch late", "optimiser steps", c.late_drop),
         Fault("reused-masks", "every step uses the masks of the first", "trajectory", c.reused_masks),

@@ -2,17 +2,25 @@
 
 import numpy as np
 
+from shared.checkpoint.moments import SECOND, STEPS
+from shared.config.optimizers import ADAMW, BETA2, EPSILON
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, injected_gradients, prefixed, take
 
 
 def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
-    """Weights and momentum after SGD steps with the injected gradients: v = mu*v + g + wd*p, p -= lr*v, in float64.
+    """Weights and momentum after steps of the recipe's optimiser with the injected gradients, in float64.
 
-    ``start`` holds ``weight.`` and ``momentum.`` arrays. Gradients and learning rates are rounded to ``dtype``, the
-    other coefficients to float32, as frameworks store them.
+    ``start`` holds ``weight.`` and ``momentum.`` arrays. Gradients, learning rates and AdamW's betas are rounded to
+    ``dtype``, the other coefficients to float32, as frameworks store them.
     """
+    update = _adamw if recipe.optimizer == ADAMW else _sgd
+    return update(recipe, start, rates, dtype)
+
+
+def _sgd(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
+    """V = mu*v + g + wd*p, p -= lr*v."""
     mu, decay = (float(np.float32(value)) for value in (recipe.momentum, recipe.weight_decay))
     weights = {name: array.astype(np.float64) for name, array in take(start, WEIGHT).items()}
     momentum = {name: array.astype(np.float64) for name, array in take(start, MOMENTUM).items()}
@@ -22,6 +30,24 @@ def optimiser_state(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dty
             momentum[p.name] = mu * momentum[p.name] + gradients[p.name] + decay * weights[p.name]
             weights[p.name] = weights[p.name] - learning_rate * momentum[p.name]
     return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, momentum)
+
+
+def _adamw(recipe: Recipe, start: Arrays, rates: tuple[float, ...], dtype: str) -> Arrays:
+    """P -= lr*wd*p, then p -= lr * m'/(sqrt(v')+eps); m' and v' are the running means divided by 1 - beta**steps."""
+    beta1, beta2, *learning_rates = np.array([recipe.momentum, BETA2, *rates], dtype).astype(np.float64)
+    decay = float(np.float32(recipe.weight_decay))
+    weights, moments = ({n: a.astype(np.float64) for n, a in take(start, p).items()} for p in (WEIGHT, MOMENTUM))
+    first = int(moments.pop(STEPS)) + 1
+    for step, learning_rate in enumerate(learning_rates, first):
+        gradients = injected_gradients(recipe, step - first, dtype)
+        for name, gradient in gradients.items():
+            moments[name] = beta1 * moments[name] + (1 - beta1) * gradient
+            moments[SECOND + name] = beta2 * moments[SECOND + name] + (1 - beta2) * gradient.astype(np.float64) ** 2
+            mean, square = moments[name] / (1 - beta1**step), moments[SECOND + name] / (1 - beta2**step)
+            kept = weights[name] * (1 - learning_rate * decay)
+            weights[name] = kept - learning_rate * mean / (np.sqrt(square) + EPSILON)
+    moments[STEPS] = np.array(first - 1 + len(learning_rates))
+    return prefixed(WEIGHT, weights) | prefixed(MOMENTUM, moments)
 
 
 def linear_outputs(outputs: Arrays, start: Arrays) -> Arrays:

@@ -9,7 +9,7 @@ import numpy as np
 
 from compare.ladder.flips import find_flips
 from compare.ladder.same_bits_inputs import first_difference, same_bits_request
-from compare.ladder.setup import Setup
+from compare.ladder.setup import Setup, adamw_start
 from shared.system.errors import UserError
 from shared.worker.probe import STAGE, WEIGHT, Arrays, Request, prefixed, take
 
@@ -62,6 +62,14 @@ def _float32(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arra
 
 def _float64(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
     return _both_dtypes(setup, "float64", setup.scale.strict_steps, ())
+
+
+def _adamw(dtype: str, setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
+    """The same steps by AdamW alone."""
+    recipe, arrays = adamw_start(setup)
+    parts = ("optimizer",) if dtype in setup.scale.optimiser_dtypes else ()
+    rates = setup.learning_rates
+    return Request(recipe, dtype, parts, saved_steps=(1, len(rates)), learning_rates=rates), arrays
 
 
 def _smooth(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
@@ -137,6 +145,8 @@ _FLIPS = ("float32", "float64-forward")
 REQUESTS = {
     "float32": Planned(_float32),
     "float64": Planned(_float64),
+    "adamw float32": Planned(partial(_adamw, "float32")),
+    "adamw float64": Planned(partial(_adamw, "float64")),
     "float64-forward": Planned(_forward, of_both=False, on_cpu=True),
     "same bits": Planned(_same_bits, on_cpu=True),
     "smooth": Planned(_smooth),

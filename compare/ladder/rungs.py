@@ -41,6 +41,7 @@ class Rung(NamedTuple):
 
 
 _BOTH = ("float32", "float64")
+_OPTIMISERS = (*_BOTH, "adamw float32", "adamw float64")
 _STAGES = ("float32", "stages", "float64-stages")
 _FLIPFREE = (*_BOTH, "float64-forward", "flipfree", "float64-flipfree")
 _EXPORTED = ("float32", "trained", "float64-trained", "exported")
@@ -57,8 +58,8 @@ RUNGS = (
         "straight-through", "the gradient through the sign is its closed form, at 0 too", straight_through, ("float64",)
     ),
     Rung("finite differences", "gradients of the smooth part are slopes of the loss", finite_differences, ("smooth",)),
-    Rung("optimiser step", "one step, against NumPy", optimiser_step, _BOTH),
-    Rung("optimiser steps", "many steps across a rate drop, against NumPy", optimiser_steps, _BOTH),
+    Rung("optimiser step", "one step, against NumPy", optimiser_step, _OPTIMISERS),
+    Rung("optimiser steps", "many steps across a rate drop, against NumPy", optimiser_steps, _OPTIMISERS),
     Rung("trajectory", "training with dropout, in float64 lockstep", trajectory, _BOTH),
     Rung(
         "same bits", "float32 training with shared kernels, bit for bit", same_bits, ("same bits", "first difference")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.frameworks.records import SIDES
+from shared.checkpoint.moments import SECOND, STEPS
+from shared.config.optimizers import ADAMW
 from shared.config.randomness import dropout_mask, uniform_weights
 from shared.config.recipe import PRESETS, Recipe
 from shared.network.alexnet import hidden_units, parameters, pooled_units
@@ -13,6 +15,7 @@ from shared.worker.probe import MOMENTUM, WEIGHT, Arrays
 
 STEPS_PER_EPOCH = 4
 _IMAGES = 64
+_ADAMW_STEPS = 4
 _EPOCHS = 100
 _ZERO_BIT = 0  # the bit whose hash logit is exactly 0 for every image
 
@@ -111,6 +114,16 @@ def make_inputs(scale: Scale, recipe: Recipe) -> Arrays:
         masks = [dropout_mask(recipe.seed, step, layer, (scale.batch, units)) for step in range(steps)]
         arrays[name] = np.stack(masks)
     return arrays
+
+
+def adamw_start(setup: Setup) -> tuple[Recipe, Arrays]:
+    """The ladder's recipe with AdamW, and the arrays that its steps start from: as after ``_ADAMW_STEPS`` steps."""
+    recipe = dataclasses.replace(setup.recipe, optimizer=ADAMW)
+    moments = {
+        MOMENTUM + SECOND + p.name: 0.001 + uniform_weights(recipe.seed, f"v.{p.name}", p.shape, 0.0005)
+        for p in parameters(recipe)
+    }
+    return recipe, setup.arrays | moments | {MOMENTUM + STEPS: np.array(_ADAMW_STEPS)}
 
 
 def photograph_crops(count: int) -> np.ndarray:

@@ -6,7 +6,11 @@ from compare.ladder import numpy_reference
 from compare.ladder.accuracy import compare_bits, compare_pair, compare_sides
 from compare.ladder.records import Record, check, compare, compare_sets, growth_record
 from compare.ladder.session import LadderSession
-from shared.worker.probe import WEIGHT, prefixed, take
+from compare.ladder.setup import adamw_start
+from shared.checkpoint.moments import STEPS
+from shared.config.optimizers import ADAMW
+from shared.config.recipe import Recipe
+from shared.worker.probe import MOMENTUM, WEIGHT, Arrays, prefixed, take
 
 
 def optimiser_step(rung: str, session: LadderSession) -> list[Record]:
@@ -20,16 +24,34 @@ def optimiser_steps(rung: str, session: LadderSession) -> list[Record]:
 
 
 def _optimiser(rung: str, session: LadderSession, steps: int) -> list[Record]:
-    setup, records = session.setup, []
-    for dtype in setup.scale.optimiser_dtypes:
-        expected = numpy_reference.optimiser_state(setup.recipe, setup.arrays, setup.learning_rates[:steps], dtype)
-        states = {side: take(answer, f"optimizer.{steps}.") for side, answer in session.sides(dtype).items()}
-        if dtype == "float32":
-            records += compare_sides(rung, states, expected, prefix="float32 ")
-            continue
-        for side, state in states.items():
-            both = (prefixed(f"{side} {dtype} ", arrays) for arrays in (state, expected))
-            records += compare_sets(rung, *both, f"optimiser {dtype}")
+    sgd = (session.setup.recipe, session.setup.arrays, "")
+    adamw = (*adamw_start(session.setup), f"{ADAMW} ")
+    return [
+        record
+        for recipe, start, kind in (sgd, adamw)
+        for dtype in session.setup.scale.optimiser_dtypes
+        for record in _states(rung, session, recipe, start, f"{kind}{dtype}", dtype, steps)
+    ]
+
+
+def _states(
+    rung: str, session: LadderSession, recipe: Recipe, start: Arrays, request: str, dtype: str, steps: int
+) -> list[Record]:
+    """What ``steps`` leave of the weights and of the optimiser's memory, in the answers to ``request``."""
+    expected = numpy_reference.optimiser_state(recipe, start, session.setup.learning_rates[:steps], dtype)
+    states = {side: take(answer, f"optimizer.{steps}.") for side, answer in session.sides(request).items()}
+    counted = MOMENTUM + STEPS
+    records = [
+        compare(rung, f"{side} {request} steps", state.pop(counted), expected[counted], "exact")
+        for side, state in states.items()
+        if counted in expected
+    ]
+    expected.pop(counted, None)
+    if dtype == "float32":
+        return records + compare_sides(rung, states, expected, prefix=f"{request} ")
+    for side, state in states.items():
+        both = (prefixed(f"{side} {request} ", arrays) for arrays in (state, expected))
+        records += compare_sets(rung, *both, f"optimiser {dtype}")
     return records
 
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from compare.frameworks.records import FRAMEWORKS
 from compare.stats.gather import Gathered
-from compare.suite.planning import RECIPE_OPTIONS
-from shared.config.recipe import PRESETS, Recipe
+from compare.suite.settings import backbone_option, options_for
+from shared.config.recipe import Recipe
 from shared.data.cifar import DIGITS
 from shared.data.identity import CIFAR10
-from shared.network.alexnet import RELU_LAYERS
 
 
 def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
@@ -48,11 +47,9 @@ def _label(recipe: Recipe, label: str) -> str:
 
 def _command(recipe: Recipe, bits: Sequence[int], seeds: Sequence[int], environment: Mapping, more: list[str]) -> str:
     command = ["python", "compare/benchmark.py", "--preset", recipe.preset, "--bits", *bits, "--seeds", *seeds]
-    for name in RECIPE_OPTIONS:
-        if getattr(recipe, name) != getattr(PRESETS[recipe.preset], name):
-            command += [f"--{name.replace('_', '-')}", getattr(recipe, name)]
+    command += options_for(recipe)
     command += ["--data", "PATH"] if recipe.dataset != DIGITS else []
-    command += ["--backbone-weights", _backbone(recipe)] if recipe.preset != "demo" else []
+    command += ["--backbone-weights", backbone_option(recipe)] if recipe.preset != "demo" else []
     return shlex.join(map(str, [*command, *_place(environment), *more]))
 
 
@@ -65,9 +62,3 @@ def _place(environment: Mapping) -> list:
     threads = environment.get("framework_threads")
     # benchmark.py shares the threads out among a run's processes
     return [*arguments, "--cell-cpus", threads * counts["devices"]] if threads else arguments
-
-
-def _backbone(recipe: Recipe) -> str:
-    if recipe.backbone != "imagenet":
-        return "none" if recipe.backbone == "none" else "FILE"
-    return "imagenet" if recipe.backbone_layers == RELU_LAYERS else "imagenet-conv"

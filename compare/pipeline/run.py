@@ -18,6 +18,7 @@ from compare.suite.cells import Cell, LocalExecutor
 from compare.suite.cluster import LOCAL, RayExecutor
 from compare.suite.follow import FollowingSuite
 from compare.suite.planning import check_options, folder_of, plan, threads_of_run
+from compare.suite.settings import settled
 from compare.suite.studies import controls, families
 from compare.suite.suite import Executor, Suite
 from shared.system.errors import EXIT_CHECK_FAILED, UserError, WorkerDied
@@ -27,6 +28,7 @@ from shared.training.runs import run_of
 
 def run_benchmark(arguments: argparse.Namespace) -> None:
     """Run what the options of ``compare/benchmark.py`` ask for: a suite with its studies, or one of its cells."""
+    arguments = settled(arguments)
     check_options(arguments)
     progress = make_progress("auto")
     with closing(progress), closing(_executor(arguments)) as executor:

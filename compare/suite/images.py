@@ -9,7 +9,7 @@ import numpy as np
 
 from compare.suite.run_folders import begun_runs
 from shared.config.protocols import LISTED
-from shared.config.recipe import PRESETS, Recipe
+from shared.config.recipe import IMAGENET_100, PRESETS, Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset
 from shared.data.collection import Reading
@@ -25,6 +25,11 @@ def data_at_hand(choice: str | None, preset: str) -> str | None:
         return cifar.DIGITS
     if choice not in (None, "download"):
         return choice
+    if preset == IMAGENET_100:
+        raise UserError(
+            f"--preset {IMAGENET_100}: expected --data with a folder of train.txt, test.txt and database.txt, received "
+            "none; its images are downloaded by no command"
+        )
     from shared.data.download import downloaded_cifar10  # requests and pooch
 
     archive = downloaded_cifar10()
@@ -33,7 +38,7 @@ def data_at_hand(choice: str | None, preset: str) -> str | None:
 
 def data_or_download(choice: str | None, preset: str, progress: Progress) -> str:
     """The images that ``--data`` names, or those of the preset, downloaded if need be."""
-    if (preset == "demo" and choice is None) or choice not in (None, "download"):
+    if (preset == "demo" and choice is None) or choice not in (None, "download") or preset == IMAGENET_100:
         return data_at_hand(choice, preset)
     from shared.data.download import fetch_cifar10
 

@@ -22,7 +22,7 @@ from compare.suite.devices import (
 )
 from compare.suite.follow import FollowingSuite
 from compare.suite.images import as_begun, data_or_download, look_for_leaks, with_data
-from compare.suite.splits import SPLIT_OPTIONS, with_options
+from compare.suite.settings import RECIPE_OPTIONS, with_options
 from compare.suite.suite import Executor, Suite
 from shared.checkpoint.weights import Arrays
 from shared.config.arithmetic import Arithmetic
@@ -34,11 +34,10 @@ from shared.network.flops import check_memory
 from shared.system.errors import UserError, printable
 from shared.system.files import check_links, check_writable
 from shared.system.machine import num_threads
+from shared.system.options import option_of
 from shared.system.progress import Progress
 from shared.training.launch import check_counts, make_layout
-
-# fields of the recipe that benchmark.py has an option for
-RECIPE_OPTIONS = (*SPLIT_OPTIONS, "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
+from shared.training.runs import LOGGERS
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class Outline:
             force=arguments.force,
             train_options=_train_options(arguments),
             label=printable(arguments.label),
+            loggers=tuple(arguments.logger),
         )
 
 
@@ -108,6 +108,8 @@ def outline(
     if arguments.device == "auto" and isinstance(executor, LocalExecutor):
         note_unused_card(infos, progress)
     recipe = chosen_recipe(arguments, preset)
+    if isinstance(executor, LocalExecutor) and not is_finished:
+        _check_loggers(arguments, [workers[name] for name in infos])
     for name, device in devices.items():
         Arithmetic(recipe.precision).check(device)
         check_kernels(recipe.kernels, device, arguments.devices * arguments.nodes)
@@ -153,15 +155,28 @@ def _check_grid(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--cell: expected --preset {' or '.join(PRESETS)} beside it, since auto can differ from node to node"
         )
+    requested = {FRAMEWORKS[name].module: name for name in arguments.frameworks}
+    for name in arguments.logger:
+        if LOGGERS[name] not in requested:
+            raise UserError(f"--logger {name}: expected among --frameworks that of {LOGGERS[name]}, which writes it")
     if arguments.ray_address and arguments.executor != "ray":
         raise UserError("--ray-address goes with --executor ray; leave it out, or add that")
     if arguments.executor == "ray" and (arguments.devices, arguments.nodes) != (1, 1):
         raise UserError("--devices and --nodes: expected 1 with --executor ray, whose runs have one device each")
 
 
+def _check_loggers(arguments: argparse.Namespace, workers: list[Worker]) -> None:
+    """UserError where a worker's interpreter lacks a logger that is asked for."""
+    for name in arguments.logger:
+        for worker in workers:
+            if FRAMEWORKS[worker.framework].module == LOGGERS[name]:
+                worker.output_of("shared.worker.loggers", name)
+
+
 def _train_options(arguments: argparse.Namespace) -> tuple[str, ...]:
     counts = ("--devices", str(arguments.devices), "--nodes", str(arguments.nodes))
-    return (*counts, "--deterministic") if arguments.deterministic else counts
+    flags = [option_of(name) for name in ("deterministic", "keep_best") if getattr(arguments, name)]
+    return (*counts, *flags)
 
 
 def threads_of_run(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.suite.cells import Cell, LocalExecutor, Task, summary
 from compare.suite.cluster import RayExecutor
@@ -21,7 +22,7 @@ from shared.system.errors import UserError, WorkerDied
 from shared.system.files import folder_lock
 from shared.system.machine import num_threads
 from shared.system.progress import Progress
-from shared.training.runs import Run, run_of, threads_of
+from shared.training.runs import LOGGERS, Run, run_of, threads_of
 
 Executor = LocalExecutor | RayExecutor
 
@@ -33,6 +34,7 @@ class Suite:
     """``recipe`` is complete but for bits, seed and split; ``workers`` are the frameworks that can run.
 
     ``train_options`` are further arguments of the workers' ``train``; ``label`` is the user's name for the data.
+    ``loggers`` are asked of the workers that write them.
     """
 
     out: Path
@@ -48,6 +50,7 @@ class Suite:
     force: bool
     train_options: tuple[str, ...] = ()
     label: str = ""
+    loggers: tuple[str, ...] = ()
 
     @property
     def frameworks(self) -> list[str]:
@@ -143,9 +146,13 @@ class Suite:
                 continue
             worker, device = workers[cell.framework], self.devices[cell.framework]
             later = tuple(other.framework for other in cells[number:] if not run_of(self.out, *other).is_finished())
-            task = Task(cell, title, worker, device, self.out.absolute(), self.data, self.train_options, later)
+            task = Task(cell, title, worker, device, self.out.absolute(), self.data, self._options_of(cell), later)
             self._make_initial_weights(task, progress)
             yield task
+
+    def _options_of(self, cell: Cell) -> tuple[str, ...]:
+        own = [name for name in self.loggers if LOGGERS[name] == FRAMEWORKS[cell.framework].module]
+        return (*self.train_options, *(word for name in own for word in ("--logger", name)))
 
     def _make_initial_weights(self, task: Task, progress: Progress) -> None:
         """Once per bit length and seed, also when several processes ask at once; a damaged file is made again."""

@@ -4,8 +4,8 @@ import csv
 from importlib.resources import files
 from typing import NamedTuple
 
-from shared.config.recipe import LENGTHS, PRESETS, Recipe
-from shared.training.departures import departures
+from shared.config.recipe import PRESETS, Recipe
+from shared.training.departures import CIFAR10_I, departures, experiment_of, is_published_data
 
 # package data: an installed package has no results/, whose reference/ holds the same files
 _REFERENCE = files("compare.tables") / "reference"
@@ -15,8 +15,7 @@ _SOURCES = {
     "published PyTorch": "paddle_greedyhash: PyTorch rerun",
     "published Paddle": "paddle_greedyhash: Paddle 2.2.2",
 }
-# the data of these tables, as published_map.csv calls them, and how long the published runs of them took
-CIFAR10_I = "CIFAR-10 (I)"
+# how long the published runs of CIFAR-10 (I) took
 _END = PRESETS["paper"].epochs
 _LAST, _BEST = "last", "best"
 # what these tables leave open
@@ -55,39 +54,36 @@ class Published(NamedTuple):
         return f"{name}, other settings" if self.other_settings else name
 
 
-def is_cifar10_i(recipe: Recipe) -> bool:
-    """Whether data and split are those of CIFAR-10 (I)."""
-    paper = PRESETS["paper"]
-    return (recipe.dataset, recipe.protocol) == (paper.dataset, paper.protocol)
-
-
 def published_rows(recipe: Recipe) -> list[Published]:
-    """What was published of a suite's very settings: nothing unless its protocol is the published one.
+    """What was published of a suite's very settings: nothing unless its protocol is a published one.
 
-    A shorter run is set beside the published curves at its own last epoch.
+    A shorter run of CIFAR-10 (I) is set beside the published curves at its own last epoch.
     """
-    if departures(recipe) or recipe.epochs > _END:
+    experiment = experiment_of(recipe)
+    end = experiment.recipe.epochs
+    if departures(recipe) or recipe.epochs > end:
         return []
-    if recipe.epochs == _END:
-        return [_from_map(PAPER, ""), *(_from_map(name, epoch) for name in _CURVES for epoch in (_LAST, _BEST))]
-    return _at_epoch(recipe.epochs)
+    if recipe.epochs < end:
+        return _at_epoch(recipe.epochs) if experiment.title == CIFAR10_I else []
+    return [paper_row(experiment.title), *(_implementations() if experiment.title == CIFAR10_I else [])]
 
 
 def published_apart(recipe: Recipe) -> list[Published]:
-    """What else was published of CIFAR-10 (I), in other settings than those of this run of it; [] for other data.
+    """What else was published of the experiment, in other settings than those of this run of it; [] for other data.
 
     The published implementations stand at the run's own last epoch, or at their end; the paper gives its end alone.
     """
-    if not is_cifar10_i(recipe):
+    if not is_published_data(recipe):
         return []
+    title = experiment_of(recipe).title
     shown = {row.source for row in published_rows(recipe)}
-    rows = [_from_map(PAPER, ""), *_at_epoch(min(recipe.epochs, _END))]
+    rows = [paper_row(title), *(_at_epoch(min(recipe.epochs, _END)) if title == CIFAR10_I else [])]
     return [row._replace(other_settings=True) for row in rows if row.source not in shown]
 
 
 def published_ends() -> list[Published]:
     """The paper, and the last epoch of each published implementation: what to expect of the published protocol."""
-    return [_from_map(PAPER, ""), *(_from_map(name, _LAST) for name in _CURVES)]
+    return [paper_row(CIFAR10_I), *(_from_map(name, _LAST) for name in _CURVES)]
 
 
 def published_columns(recipe: Recipe) -> dict[str, dict[int, str]]:
@@ -106,7 +102,7 @@ def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[floa
 
     Empty unless the run is one of CIFAR-10 (I).
     """
-    if not is_cifar10_i(recipe):
+    if experiment_of(recipe).title != CIFAR10_I or not is_published_data(recipe):
         return {}
     rows = [row for row in _read("published_curves.csv") if int(row["bits"]) == bits]
     rows = [row for row in rows if int(row["epoch"]) <= recipe.epochs]
@@ -119,11 +115,20 @@ def published_curves(recipe: Recipe, bits: int) -> dict[str, dict[str, list[floa
     }
 
 
-def _from_map(name: str, epoch: str) -> Published:
+def paper_row(title: str) -> Published:
+    """The paper's row of the experiment called ``title``, as far as it is quoted."""
+    return _from_map(PAPER, "", title)
+
+
+def _implementations() -> list[Published]:
+    return [_from_map(name, epoch) for name in _CURVES for epoch in (_LAST, _BEST)]
+
+
+def _from_map(name: str, epoch: str, title: str = CIFAR10_I) -> Published:
     """A row of published_map.csv; the paper's is that of its last epoch."""
-    wanted = {"data": CIFAR10_I, "source": _SOURCES[name], "selection": f"{epoch or _LAST} epoch"}
+    wanted = {"data": title, "source": _SOURCES[name], "selection": f"{epoch or _LAST} epoch"}
     (row,) = (row for row in _read("published_map.csv") if wanted.items() <= row.items())
-    return Published(name, epoch, {bits: row[str(bits)] for bits in LENGTHS})
+    return Published(name, epoch, {int(bits): row[bits] for bits in row if bits.isdigit() and row[bits]})
 
 
 def _at_epoch(epoch: int) -> list[Published]:

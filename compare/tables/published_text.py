@@ -6,17 +6,15 @@ import pandas as pd
 
 from compare.frameworks.records import FRAMEWORKS
 from compare.tables.published import (
-    CIFAR10_I,
     PAPER,
     Published,
-    is_cifar10_i,
     published_apart,
     published_columns,
     published_ends,
 )
 from compare.tables.table_text import NOTHING, lengths, mean_text
 from shared.config.recipe import LENGTHS, PRESETS, Recipe
-from shared.training.departures import departures_in_words
+from shared.training.departures import CIFAR10_I, departures_in_words, experiment_of, is_published_data
 
 PUBLISHED_TITLE = "Published implementations, and ours with ties in the order of argsort, as they have them (mAP):"
 _APART = "Published, other settings"
@@ -24,6 +22,12 @@ _SOURCES = (
     "paper: Su et al., NeurIPS 2018, at the end of its training, as quoted by paddle_greedyhash. published: tables and "
     "logs of paddle_greedyhash, one run each (results/reference/)."
 )
+_QUOTED = (
+    "paper: Su et al., NeurIPS 2018, {title} at the end of its training, as quoted by DeepHash-pytorch, which has one "
+    "length of it{doubt} (results/reference/)."
+)
+# experiment -> what is not sure of its quotation
+_DOUBTS = {"ImageNet-100": " in a table headed 48 bits; that the images are ImageNet-100 is their user's word"}
 _ARGSORT = "argsort: ours with ties in the order of NumPy's default sort, as published; it depends on the processor."
 
 
@@ -40,7 +44,7 @@ def published_cells(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int])
 
 
 def other_settings(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) -> dict:
-    """``title`` and ``rows`` of what was published of CIFAR-10 (I) in other settings than the run's.
+    """``title`` and ``rows`` of what was published of the run's experiment in other settings.
 
     Digits stand above what the published protocol gives. Empty where nothing was published of the run's data.
     """
@@ -49,14 +53,17 @@ def other_settings(rows: pd.DataFrame, recipe: Recipe, planned_bits: list[int]) 
         return {"title": title, "rows": _cells(published_ends(), LENGTHS)}
     if not (apart := published_apart(recipe)):
         return {}
-    title = f"{_APART}: here {'; '.join(departures_in_words(recipe))} (mAP):"
+    title = f"{_APART}: here {'; '.join(departures_in_words(recipe))} ({recipe.measure}):"
     return {"title": title, "rows": _cells(apart, lengths(rows, planned_bits))}
 
 
 def published_notes(recipe: Recipe) -> list[str]:
     """Where the published numbers come from, and why there are none of the run's own settings."""
     words = "; ".join(departures_in_words(recipe))
-    if is_cifar10_i(recipe):
+    title = experiment_of(recipe).title
+    if is_published_data(recipe) and title != CIFAR10_I:
+        return [_QUOTED.format(title=title, doubt=_DOUBTS.get(title, ""))]
+    if is_published_data(recipe):
         return [f"{_SOURCES} {_ARGSORT}" if published_columns(recipe) else _SOURCES]
     of_others = [_SOURCES] if recipe.dataset == PRESETS["demo"].dataset else []
     return [f"No published numbers of these settings: {words}.", *of_others]

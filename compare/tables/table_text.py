@@ -14,6 +14,7 @@ from compare.tables.data_text import classes_text, ranking_text, split_text
 from compare.tables.published import PAPER, published_columns
 from shared.codes.codes import collapse_text
 from shared.config.kernels import NATIVE
+from shared.config.optimizers import OPTIMIZERS
 from shared.config.recipe import Recipe
 from shared.network.alexnet import RELU_LAYERS, sizes_of
 from shared.system.errors import printable
@@ -89,7 +90,8 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
     return [
         f"{name} (SHA-256 {recipe.data_sha256[:12]}){classes_text(recipe)}, protocol {recipe.protocol}: "
         f"{split_text(recipe)}.",
-        f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, SGD, learning rate "
+        f"Preset {recipe.preset}: {plural(recipe.epochs)}, batch {recipe.batch_size}, "
+        f"{OPTIMIZERS[recipe.optimizer]}, learning rate "
         f"{recipe.learning_rate:g} (x{recipe.lr_drop_factor:g} {_when_dropped(recipe)}), momentum "
         f"{recipe.momentum:g}, weight decay {recipe.weight_decay:g}, quantization penalty {recipe.penalty_weight:g}, "
         f"{recipe.dropout} dropout masks, {recipe.precision}, {_kernels(recipe)}{recipe.input_px} px, AlexNet "

@@ -10,8 +10,10 @@ import numpy as np
 
 from shared.checkpoint import weights
 from shared.checkpoint.formats import Content, read_content
+from shared.checkpoint.moments import joined, paired
 from shared.checkpoint.names import CLASSIFIER, TITLES, Reading, read_names
 from shared.checkpoint.paddle_files import transposed
+from shared.config.optimizers import ADAMW, OPTIMIZERS, SGD
 from shared.config.recipe import PRESETS, Recipe, recipe_from_text
 from shared.network.alexnet import Sizes, parameter_table, parameters, recognised_sizes, sizes_of
 from shared.readers.float_types import FloatError, as_float32, describe_types, type_name
@@ -21,7 +23,15 @@ from shared.system.errors import UserError, printable
 Arrays = dict[str, np.ndarray]
 
 # field of a Checkpoint -> its name in files
-_STORED_NAMES = {"epoch": "epoch", "learning_rate": "rate", "recipe": "recipe", "framework": "framework"}
+_STORED_NAMES = {
+    "epoch": "epoch",
+    "learning_rate": "rate",
+    "recipe": "recipe",
+    "framework": "framework",
+    "steps": "steps",
+    "chosen": "chosen",
+}
+_MOST_STEPS = 2**40
 # parameter name -> "conv", "linear" or "bias", in the network's order; the same at every width and length
 KINDS = {p.name: p.kind for p in parameters(PRESETS["paper"])}
 _MISSING_CLASSIFIER = (
@@ -34,9 +44,12 @@ _MISSING_CLASSIFIER = (
 class Checkpoint:
     """Neutral float32 ``weights`` and ``momentum``, both complete, in torch orientation under our names.
 
+    Of AdamW ``momentum`` is the first moment, ``second_moment`` has the same names, and ``steps`` counts those taken;
+    both are None where it was not the optimiser.
+
     ``epoch`` counts finished epochs, ``learning_rate`` is the one the optimiser held then, ``recipe`` the text of its
-    recipe.json; each is None where the file does not hold it. ``form`` says what the file was, and ``left_out`` what
-    else it holds, with the reason where there is one.
+    recipe.json, ``chosen`` how its epoch was, if not as the last; each is None where the file does not hold it.
+    ``form`` says what the file was, and ``left_out`` what else it holds, with the reason where there is one.
     """
 
     weights: Arrays
@@ -45,6 +58,9 @@ class Checkpoint:
     learning_rate: float | None = None
     recipe: str | None = None
     framework: str | None = None
+    second_moment: Arrays | None = None
+    steps: int | None = None
+    chosen: str | None = None
     form: str = field(default="", compare=False)
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -63,6 +79,11 @@ class Checkpoint:
         """What a recipe for it says of the layers' sizes."""
         return _sizes(self.weights)
 
+    @property
+    def moments(self) -> Arrays:
+        """All that the optimiser remembers, as shared/checkpoint/moments.py has it, where ``momentum`` is."""
+        return joined(self.momentum, self.second_moment, self.steps)
+
     def metadata(self) -> dict:
         """What files hold beside the arrays, plain values under their stored names, without those that are None."""
         values = {stored: getattr(self, name) for name, stored in _STORED_NAMES.items()}
@@ -80,6 +101,12 @@ class Checkpoint:
                 f"{where}: cannot go on from it, missing {listed(missing)}; use a Lightning .ckpt of an epoch's end, a "
                 ".pdparams with its .pdopt, or the checkpoint.safetensors of a run, or start anew with "
                 "--initial-weights"
+            )
+        optimizer = SGD if self.second_moment is None else ADAMW
+        if optimizer != recipe.optimizer:
+            raise UserError(
+                f"{where}: expected what {OPTIMIZERS[recipe.optimizer]} remembers, as in recipe.json, "
+                f"received what {OPTIMIZERS[optimizer]} does"
             )
         if self.num_classes not in (None, recipe.num_classes):
             raise UserError(
@@ -102,7 +129,8 @@ class Checkpoint:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write the neutral form atomically."""
-    weights.save(path, checkpoint.weights, checkpoint.metadata(), checkpoint.momentum)
+    momentum = paired(checkpoint.momentum or {}, checkpoint.second_moment or {})
+    weights.save(path, checkpoint.weights, checkpoint.metadata(), momentum)
 
 
 def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool = True, key: str = "") -> Checkpoint:
@@ -123,15 +151,19 @@ def read_checkpoint(path: Path, bits: int | None = None, need_classifier: bool =
         raise UserError(f"{where}: {TITLES[reading.family]}: {CLASSIFIER} is missing; {_MISSING_CLASSIFIER}")
     if bits is not None and arrays["hash.bias"].size != bits:
         raise UserError(f"{where}: expected {bits} bits, received {arrays['hash.bias'].size}")
-    momentum, left_out = None, beside | content.left_out
+    metadata = _checked_metadata(content.metadata, where)
+    momentum, second, left_out = None, None, beside | content.left_out
     try:
-        momentum, kinds_of_momentum = _momentum(content, reading, arrays, where)
+        momentum, kinds_of_momentum = _momentum(content.momentum, content, reading, arrays, where)
+        second, _ = _momentum(content.second, content, reading, arrays, where)
+        if (second is None) != (metadata["steps"] is None):
+            raise _Unusable("of AdamW's second moment and its number of steps one alone is there")
         kinds |= kinds_of_momentum
     except _Unusable as error:
+        momentum, second, metadata["steps"] = None, None, None
         left_out["momentum"] = str(error)
-    metadata = _checked_metadata(content.metadata, where)
     form = ", ".join(filter(None, [content.form, reading.describe(), describe_types(kinds)]))
-    return Checkpoint(arrays, momentum, **metadata, form=form, left_out=left_out)
+    return Checkpoint(arrays, momentum, second_moment=second, **metadata, form=form, left_out=left_out)
 
 
 class _Unusable(Exception):
@@ -149,21 +181,23 @@ def _read(tensors: Mapping[str, Stored], reading: Reading, is_transposed: bool, 
     return arrays, kinds
 
 
-def _momentum(content: Content, reading: Reading, arrays: Arrays, where: str) -> tuple[Arrays | None, set[str]]:
-    """The momentum of every parameter of ``arrays``, if the file holds any, and the types it had.
+def _momentum(
+    stored: Mapping[str, Stored], content: Content, reading: Reading, arrays: Arrays, where: str
+) -> tuple[Arrays | None, set[str]]:
+    """The momentum or second moment ``stored`` of every parameter of ``arrays``, if any, and the types it had.
 
     _Unusable where it holds another.
     """
-    if not content.momentum:
+    if not stored:
         return None, set()
     try:
-        theirs = read_names(content.momentum, where)
+        theirs = read_names(stored, where)
     except UserError as error:
-        raise _Unusable(f"it is there for {len(content.momentum)} of {len(arrays)} parameters, or others") from error
+        raise _Unusable(f"it is there for {len(stored)} of {len(arrays)} parameters, or others") from error
     if theirs.family != reading.family or theirs.names.keys() != arrays.keys():
         raise _Unusable("it is that of other parameters")
     try:
-        momentum, kinds = _read(content.momentum, theirs, content.is_transposed, f"{where}: momentum")
+        momentum, kinds = _read(stored, theirs, content.is_transposed, f"{where}: momentum")
     except FloatError as error:
         raise _Unusable(str(error)) from error
     for name, array in momentum.items():
@@ -216,11 +250,12 @@ def _channels(arrays: Mapping[str, np.ndarray]) -> list[int]:
 
 def _checked_metadata(metadata: Mapping[str, object], where: str) -> dict:
     """The fields of a Checkpoint that a file's ``metadata`` holds under their stored names, None where it does not."""
-    kinds = {"epoch": int, "learning_rate": (int, float), "recipe": str, "framework": str}
+    kinds = {"epoch": int, "learning_rate": (int, float), "recipe": str, "framework": str, "steps": int, "chosen": str}
+    most = {"steps": _MOST_STEPS}
     values = {name: metadata.get(stored) for name, stored in _STORED_NAMES.items()}
     for name, value in values.items():
         wrong = not isinstance(value, kinds[name]) or isinstance(value, bool)
-        if value is not None and (wrong or (name in ("epoch", "learning_rate") and not 0 <= value < math.inf)):
+        if value is not None and (wrong or (kinds[name] is not str and not 0 <= value < most.get(name, math.inf))):
             # nothing of the value is shown: it can be a tower of tuples
             stored = _STORED_NAMES[name]
             raise UserError(f"{where}: {stored}: expected a plain value in range, received {type(value).__name__}")

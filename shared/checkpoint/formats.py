@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from shared.checkpoint import lightning_files, weights
+from shared.checkpoint.moments import unpaired
 from shared.checkpoint.paddle_files import optimizer_file, read_paddle
 from shared.readers.pickle_values import StandIn
 from shared.readers.safetensors_files import read_safetensors
@@ -61,6 +63,7 @@ class Content(NamedTuple):
     left_out: dict[str, str]
     preferred: str = ""
     bookkeeping: frozenset[str] = frozenset()
+    second: Mapping[str, Stored] = MappingProxyType({})
 
 
 def read_content(path: Path) -> Content:
@@ -129,7 +132,8 @@ def _format_by_content(head: bytes, suffix: str | None) -> str | None:
 def _read_neutral(path: Path) -> Content:
     tensors, metadata = read_safetensors(path)
     parameters, momentum = weights.separate_momentum(tensors)
-    return Content("safetensors", False, parameters, momentum, metadata, {}, {})
+    momentum, second = unpaired(momentum)
+    return Content("safetensors", False, parameters, momentum, metadata, {}, {}, second=second)
 
 
 def _read_paddle(path: Path) -> Content:
@@ -165,4 +169,5 @@ def _read_torch(path: Path) -> Content:
         training.left_out,
         preferred=lightning_files.STATE,
         bookkeeping=lightning_files.BOOKKEEPING,
+        second=training.second,
     )

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.checkpoint.names import LIGHTNING_PREFIX, PARAMETERS
-from shared.readers.trees import Stored, plain_number, why_no_number
-from shared.system.errors import printable
+from shared.readers.trees import Stored, plain_number, read_stored, why_no_number
+from shared.system.errors import UserError, printable
 
 STATE = "state_dict"
 # what Lightning writes beside a state dict, of which nothing is lost
@@ -18,7 +18,8 @@ BOOKKEEPING = frozenset(
     {"epoch", "global_step", "pytorch-lightning_version", "loops", "callbacks", "lr_schedulers", "optimizer_states"}
     | {"hparams_name", "greedyhash", "MixedPrecision"}
 )
-_BUFFER = "momentum_buffer"
+_BUFFER, _FIRST, _SECOND, _STEP = "momentum_buffer", "exp_avg", "exp_avg_sq", "step"
+_ADAMW = {_FIRST, _SECOND, _STEP}
 _MOST_BATCHES = 2**40
 _NO_NAMES = (
     "order unknown: nothing in the file says which parameter a buffer belongs to; "
@@ -27,11 +28,15 @@ _NO_NAMES = (
 
 
 class Training(NamedTuple):
-    """``momentum`` by the optimiser's own names; ``metadata``; and in ``left_out`` why something is in neither."""
+    """``momentum`` by the optimiser's own names; ``metadata``; and in ``left_out`` why something is in neither.
+
+    Of AdamW the momentum is its first moment, ``second`` has its second, and ``metadata`` the steps taken.
+    """
 
     momentum: Mapping[str, Stored]
     metadata: dict
     left_out: dict[str, str]
+    second: Mapping[str, Stored]
 
 
 class _Unusable(Exception):
@@ -46,15 +51,19 @@ def is_lightning(value: object) -> bool:
 
 def read_training(value: dict, names: Sequence[str]) -> Training:
     """What a checkpoint of Lightning says of the training; ``names`` are its parameters' in the state dict's order."""
-    momentum, metadata, left_out = {}, {}, {}
+    momentum, second, metadata, left_out = {}, {}, {}, {}
     try:
         group, state = _optimizer(value)
         metadata["rate"] = plain_number(group.get("lr"))
         if why := why_no_number(group.get("lr")):
             left_out["learning rate"] = why
-        momentum = _momentum(group, state, names, value)
+        if is_adamw := _is_adamw(group, state):
+            metadata["steps"] = _steps(state)
+            second = _momentum(group, state, names, value, _SECOND)
+        momentum = _momentum(group, state, names, value, _FIRST if is_adamw else _BUFFER)
     except _Unusable as error:
-        left_out["momentum"] = str(error)
+        second, left_out["momentum"] = {}, str(error)
+        metadata.pop("steps", None)
     try:
         metadata["epoch"] = _finished_epochs(value) or None
     except _Unusable as error:
@@ -62,7 +71,9 @@ def read_training(value: dict, names: Sequence[str]) -> Training:
     if not metadata.get("epoch"):
         metadata.pop("rate", None)  # that of an untrained model is the recipe's
     project_entry = value.get("greedyhash")
-    return Training(momentum, {**(project_entry if isinstance(project_entry, dict) else {}), **metadata}, left_out)
+    return Training(
+        momentum, {**(project_entry if isinstance(project_entry, dict) else {}), **metadata}, left_out, second
+    )
 
 
 def _optimizer(value: dict) -> tuple[dict, dict]:
@@ -79,9 +90,26 @@ def _optimizer(value: dict) -> tuple[dict, dict]:
     return _typed(groups[0], dict), state
 
 
-def _momentum(group: dict, state: dict, names: Sequence[str], value: dict) -> dict[str, Stored]:
-    """Name -> buffer; raises _Unusable."""
-    buffers = _buffers(state)
+def _is_adamw(group: dict, state: dict) -> bool:
+    """Adam, whose decay goes into its moments, keeps the same and is told by PyTorch's own mark in the group."""
+    entries = [entry for entry in state.values() if isinstance(entry, dict)]
+    return group.get("decoupled_weight_decay") is True and bool(entries) and all(e.keys() == _ADAMW for e in entries)
+
+
+def _steps(state: dict) -> int:
+    """The number of steps that AdamW took with every parameter; raises _Unusable."""
+    try:
+        counts = {float(read_stored(_typed(entry[_STEP], Stored), _STEP)) for entry in state.values()}
+    except (TypeError, ValueError, UserError) as error:
+        raise _Unusable("the file does not record AdamW's steps as PyTorch does") from error
+    if len(counts) != 1 or not min(counts).is_integer() or not 0 <= min(counts) <= _MOST_BATCHES:
+        raise _Unusable("AdamW took another number of steps with one parameter than with another, or no whole number")
+    return int(counts.pop())
+
+
+def _momentum(group: dict, state: dict, names: Sequence[str], value: dict, buffer: str) -> dict[str, Stored]:
+    """Name -> ``buffer``; raises _Unusable."""
+    buffers = _buffers(state, buffer)
     positions = _of(group, "params", list)
     if any(type(position) is not int for position in positions):
         raise _Unusable("the optimiser counts its parameters by no numbers")
@@ -97,17 +125,20 @@ def _momentum(group: dict, state: dict, names: Sequence[str], value: dict) -> di
     return {name: buffers[position] for name, position in zip(owners, positions, strict=True)}
 
 
-def _buffers(state: dict) -> dict[int, Stored]:
+def _buffers(state: dict, buffer: str) -> dict[int, Stored]:
     if not state:
         raise _Unusable("the optimiser holds none: it has taken no step, or works without momentum")
     entries = [_typed(entry, dict) for entry in state.values()]
-    foreign = sorted({key for entry in entries for key in entry if isinstance(key, str)} - {_BUFFER})
+    foreign = sorted(
+        {key for entry in entries for key in entry if isinstance(key, str)}
+        - (_ADAMW if buffer != _BUFFER else {_BUFFER})
+    )
     if foreign:
         raise _Unusable(f"the optimiser keeps {printable(', '.join(foreign), 100)}, which is not SGD's momentum")
-    buffers = {key: entry.get(_BUFFER) for key, entry in zip(state, entries, strict=True)}
-    if all(buffer is None for buffer in buffers.values()):
+    buffers = {key: entry.get(buffer) for key, entry in zip(state, entries, strict=True)}
+    if all(held is None for held in buffers.values()):
         raise _Unusable("the optimiser holds none: it works without momentum")
-    return {key: buffer for key, buffer in buffers.items() if isinstance(buffer, Stored)}
+    return {key: held for key, held in buffers.items() if isinstance(held, Stored)}
 
 
 def _owners(group: dict, names: Sequence[str], value: dict) -> Sequence[str]:

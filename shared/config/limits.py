@@ -30,7 +30,7 @@ _LIMITS = {
     "topk": (0, 2**31 - 1),  # 0: the whole ranking
     "last_place": (0, 2**31 - 1),  # 0: no weight is changed
 }
-_TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[str, ...]: "a list of texts"}
+TYPES = {str: "a text", int: "a whole number", float: "a finite number", tuple[str, ...]: "a list of texts"}
 
 
 def check_field(name: str, expected: object, value: object) -> None:
@@ -40,7 +40,7 @@ def check_field(name: str, expected: object, value: object) -> None:
     else:
         right = isinstance(value, (int, float) if expected is float else expected) and not isinstance(value, bool)
     if not right or (isinstance(value, float) and not math.isfinite(value)):
-        raise UserError(f"{name}: expected {_TYPES[expected]}, received {printable(value, 50)!r}")
+        raise UserError(f"{name}: expected {TYPES[expected]}, received {printable(value, 50)!r}")
     if name in _LIMITS:
         least, most = _LIMITS[name]
         if not least <= value <= most:

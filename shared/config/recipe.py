@@ -10,6 +10,7 @@ from typing import get_args
 from shared.config.arithmetic import PRECISIONS
 from shared.config.kernels import NATIVE, canonical
 from shared.config.limits import check_field
+from shared.config.optimizers import OPTIMIZERS, SGD, check_optimizer
 from shared.config.protocols import CHANGES, DATABASES, DATASETS, LISTED, PROTOCOLS, Protocol, changed, changes_of
 from shared.system.errors import UserError, printable
 from shared.system.files import read_json, sha256_of
@@ -27,8 +28,16 @@ FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset(
     {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
-    | {"database", "listed_train", "topk", "last_place"}
+    | {"database", "listed_train", "topk", "last_place", "optimizer"}
 )
+# the fields that follow from something else than a setting -> the options that decide it
+DECIDED = {
+    "preset": "--preset",
+    "bits": "--bits",
+    "seed": "--seeds",
+    **dict.fromkeys(("dataset", "data_sha256", "split_sha256", "class_names", "num_classes", "listed_train"), "--data"),
+    **dict.fromkeys(("backbone", "backbone_layers", "backbone_sha256"), "--backbone-weights"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,7 @@ class Recipe:
     ``queries_per_class``, ``train_per_class`` and ``database`` (rest, all or train) stand in the place of what
     ``protocol`` says, 0 and "" where they are its own; ``listed_train`` is the number of training images of a split
     that the files list. ``topk`` is K of mAP@K, 0 for the whole ranking.
+    ``optimizer`` is sgd or adamw, whose first beta is ``momentum`` (shared/config/optimizers.py).
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
     ``last_place`` is 0, or the number of the draw of one initial weight that is changed by one unit in its last place,
@@ -93,6 +103,7 @@ class Recipe:
     listed_train: int = 0
     topk: int = 0
     last_place: int = 0
+    optimizer: str = SGD
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -112,6 +123,7 @@ class Recipe:
             raise UserError(f"margin: expected a mAP between 0 and 1 (one point is 0.01), received {self.margin}")
         choices = {"dropout": ("shared", "native"), "precision": PRECISIONS}
         choices |= {"dataset": tuple(DATASETS), "protocol": tuple(PROTOCOLS), "database": ("", *DATABASES)}
+        choices |= {"optimizer": tuple(OPTIMIZERS)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise UserError(
@@ -119,6 +131,7 @@ class Recipe:
                 )
         self._check_data()
         object.__setattr__(self, "kernels", canonical(self.kernels))
+        check_optimizer(self.optimizer, self.momentum, self.kernels)
         for name, value in changes_of(self.protocol, self.rule).items():
             object.__setattr__(self, name, value)
 
@@ -177,6 +190,10 @@ class Recipe:
         return sha256_of(json.dumps(values, sort_keys=True).encode())
 
 
+# the fields that a user may set
+SETTABLE = frozenset(field.name for field in dataclasses.fields(Recipe)) - DECIDED.keys()
+
+
 def differing_settings(received: Recipe, expected: Recipe, free: Collection[str] = ()) -> str:
     """ "epochs 5 instead of 50": the settings, but for the ``free`` ones, in which two recipes differ; "" for none."""
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in free]
@@ -216,6 +233,16 @@ def recipe_from_dict(values: object, where: str) -> Recipe:
         raise UserError(f"{where}: {error}") from error
 
 
+# the paper's other experiments; settings as in the authors' code, which scores once, after the last epoch
+CIFAR10_II, IMAGENET_100 = "cifar10-ii", "imagenet100"
+_OTHER_LENGTHS = {CIFAR10_II: (16, 24, 32, 48), IMAGENET_100: (16, 32, 48, 64)}
+
+
+def lengths_of(preset: str) -> tuple[int, ...]:
+    """The published code lengths of the experiment that ``preset`` repeats."""
+    return _OTHER_LENGTHS.get(preset, LENGTHS)
+
+
 PRESETS: dict[str, Recipe] = {
     "paper": Recipe(preset="paper"),
     "cpu": Recipe(preset="cpu", epochs=5, eval_every=0),
@@ -240,5 +267,17 @@ PRESETS: dict[str, Recipe] = {
         learning_rate=5e-3,
         lr_drop_epoch=12,
         backbone="none",
+    ),
+    CIFAR10_II: Recipe(preset=CIFAR10_II, protocol=LISTED, epochs=40, lr_drop_epoch=20, eval_every=0),
+    IMAGENET_100: Recipe(
+        preset=IMAGENET_100,
+        dataset="custom",
+        num_classes=100,
+        protocol=LISTED,
+        epochs=100,
+        lr_drop_epoch=80,
+        eval_every=0,
+        penalty_weight=1.0,
+        topk=1000,
     ),
 }

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from shared.config.optimizers import ADAMW
 from shared.config.recipe import Recipe
 from shared.network.alexnet import parameters
 from shared.system.errors import UserError
@@ -66,7 +67,13 @@ def weight_bytes(recipe: Recipe) -> int:
 
 def training_memory(recipe: Recipe) -> int:
     """The least bytes that training holds: weights, gradients, momentum, and what goes back through the network."""
-    return 3 * weight_bytes(recipe) + _BYTES * sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
+    copies = 2 + moments_per_weight(recipe)
+    return copies * weight_bytes(recipe) + _BYTES * sum(layer.outputs for layer in layers(recipe)) * recipe.batch_size
+
+
+def moments_per_weight(recipe: Recipe) -> int:
+    """What the optimiser remembers of every weight: its momentum, and with AdamW a second moment."""
+    return 2 if recipe.optimizer == ADAMW else 1
 
 
 def check_memory(recipe: Recipe, processes: int, setting: str) -> None:

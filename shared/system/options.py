@@ -50,13 +50,13 @@ class Parser(argparse.ArgumentParser):
     def _refuse(self, unknown: list[str]) -> None:
         if unknown:
             name = unknown[0].split("=")[0]
-            self.error(f"no such argument: {printable(name, _MOST_SHOWN)}{_meant(name, self._option_string_actions)}")
+            self.error(f"no such argument: {printable(name, _MOST_SHOWN)}{meant(name, self._option_string_actions)}")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             choices = list(map(str, action.choices))
             message = f"expected {_one_of(choices)}, received {printable(value, _MOST_SHOWN)!r}"
-            raise argparse.ArgumentError(action, message + _meant(str(value), choices))
+            raise argparse.ArgumentError(action, message + meant(str(value), choices))
 
     def error(self, message: str) -> NoReturn:
         # argparse's own message for what is not overridden here: "argument --bits: expected at least one argument"
@@ -110,6 +110,21 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
 
 
+def meant(received: str, names: Iterable[str]) -> str:
+    """ "; did you mean NAME?", of the name closest to what was ``received``; "" where none is close."""
+    near = difflib.get_close_matches(received, list(names), n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def option_of(name: str) -> str:
+    """The option that sets ``name``.
+
+    >>> option_of("eval_every")
+    '--eval-every'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 def _number(text: str) -> float:
     try:
         value = float(text)
@@ -128,11 +143,6 @@ def _path(text: str) -> Path:
 
 def _unexpected(expected: str, text: str) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(f"expected {expected}, received {printable(text, _MOST_SHOWN)!r}")
-
-
-def _meant(received: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(received, list(names), n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _one_of(choices: list[str]) -> str:

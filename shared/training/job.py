@@ -23,6 +23,7 @@ from shared.system.errors import Diverged
 from shared.system.files import remove
 from shared.system.progress import Progress
 from shared.training.batches import Epoch, batches_of_epoch, steps_per_epoch
+from shared.training.best import finish_best, forget_after, keep_if_best
 from shared.training.departures import departures
 from shared.training.ranks import ALONE, Ranks
 from shared.training.result import result_of
@@ -55,7 +56,8 @@ class Job:
     """What a framework needs in order to train, and where it reports.
 
     ``start`` is a checkpoint to go on from, unless the run folder holds a later state of its own. ``ranks`` are the
-    processes that train together, of which the first alone records anything.
+    processes that train together, of which the first alone records anything. ``keep_best``: the weights of the
+    best-scoring epoch are kept beside the last. ``logger`` names another program's log that is written, too.
     """
 
     run: Run
@@ -68,6 +70,8 @@ class Job:
     progress: Progress
     start: Checkpoint | None = None
     ranks: Ranks = ALONE
+    keep_best: bool = False
+    logger: str | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -127,6 +131,7 @@ class Job:
         UserError when the ranks do not agree on recipe and epoch.
         """
         self.ranks.check_same((self.recipe.digest(), epoch))
+        forget_after(self.run, epoch)
         self.run.rewind_log(epoch)
         if epoch:
             self.progress.note(f"  going on after epoch {epoch}/{self.recipe.epochs}")
@@ -157,7 +162,7 @@ class Job:
         """Log one epoch and return its record.
 
         ``learning_rate`` is read back from the optimiser; ``mean_losses`` are loss, cross-entropy and penalty over the
-        epoch's images; ``seconds`` is training alone; ``state`` gives weights and momentum, where they are recorded.
+        epoch's images; ``seconds`` is training alone; ``state`` gives weights and momentum, where they are kept.
         """
         record = {"epoch": epoch, "lr": learning_rate, **dict(zip(_LOSSES, mean_losses, strict=True))}
         record |= {"seconds": seconds, "images_per_second": len(self.split.train) / seconds}
@@ -170,6 +175,8 @@ class Job:
         if self.recipe.kernels != NATIVE:
             record |= _digests(state(), encoded)
         self.run.append_log(record)
+        if self.keep_best and encoded is not None:
+            keep_if_best(self.run, epoch, state, self._origin())
         self.progress.note("  " + describe_epoch(record, self.recipe), detail=True)
         if encoded is not None and (warning := encoded.codes.collapse):
             self.progress.note(f"  warning: epoch {epoch}: {warning}")
@@ -181,8 +188,9 @@ class Job:
         The scores come from the codes as read back from their file; ``final`` is the state after the last epoch.
         """
         encoded.codes.save(self.run.codes_file)
-        origin = {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
-        checkpoint.save(self.run.checkpoint_file, dataclasses.replace(final, **origin))
+        checkpoint.save(self.run.checkpoint_file, dataclasses.replace(final, **self._origin()))
+        if self.keep_best and (problem := finish_best(self.run)):
+            self.progress.note(f"  {problem}")
         codes = Codes.load(self.run.codes_file, self.recipe.num_classes)
         score = score_of(codes, self.recipe.topk)
         self.run.write_queries(columns_of_queries(codes, score))
@@ -190,11 +198,21 @@ class Job:
         remove(self.run.resume_folder)
         self.ranks.gather("the run is finished")
 
+    def _origin(self) -> dict[str, str]:
+        """The fields of a Checkpoint that say where it comes from."""
+        return {"recipe": self.run.recipe_file.read_text(), "framework": self.environment["framework"]}
+
 
 def _digests(state: Checkpoint, encoded: Encoded | None) -> dict[str, str]:
     """What shows whether another framework's run, by the same kernels, is the same to the last bit."""
-    digests = {"parameters_sha256": weights.state_digest(state.weights, state.momentum)}
+    digests = {"parameters_sha256": weights.state_digest(state.weights, state.moments)}
     return digests if encoded is None else digests | {"codes_sha256": encoded.codes.digest()}
+
+
+def scalars_of(record: Mapping[str, object]) -> dict[str, float]:
+    """The numbers in an epoch's ``record`` that a logger draws: mAP among them, where it was scored."""
+    scored = {"map": record["map"]["expected"]} if "map" in record else {}
+    return {name: value for name, value in record.items() if isinstance(value, float)} | scored
 
 
 def describe_epoch(record: Mapping[str, object], recipe: Recipe) -> str:

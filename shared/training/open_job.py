@@ -64,6 +64,8 @@ def open_job(
     environment: dict,
     progress: Progress,
     ranks: Ranks,
+    keep_best: bool = False,
+    logger: str | None = None,
 ) -> Job:
     """The job in a prepared run folder; UserError if data, weights or checkpoint are not the recipe's.
 
@@ -78,4 +80,4 @@ def open_job(
     initial = weights.load_exactly(initial_weights, recipe)[0] if initial_weights else start.weights
     dataset, parts = load_data(recipe, data)
     kind = Job if ranks.is_first else QuietJob
-    return kind(run, recipe, dataset, parts, initial, device, environment, progress, start, ranks)
+    return kind(run, recipe, dataset, parts, initial, device, environment, progress, start, ranks, keep_best, logger)

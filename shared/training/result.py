@@ -10,6 +10,7 @@ from shared.codes.codes import Codes, distinct_codes
 from shared.data.leaks import contents, leaked
 from shared.scoring.code_scores import map_scores
 from shared.scoring.retrieval import Retrieval
+from shared.training.best import best_epoch
 
 if TYPE_CHECKING:
     from shared.training.job import Job
@@ -19,7 +20,7 @@ def result_of(job: "Job", codes: Codes, score: Retrieval, final_weights: weights
     """What result.json says of a run whose last epoch gave these ``codes``, their ``score`` and these weights."""
     recipe, log, published = job.recipe, job.run.log(), job.beside_published
     scored = [record for record in log if "map" in record]
-    best = max(scored, key=lambda record: record["map"]["expected"])
+    (best,) = (record for record in scored if record["epoch"] == best_epoch(log))
     train_seconds = sum(record["seconds"] for record in log)
     return {
         "framework": job.environment["framework"],

@@ -16,6 +16,8 @@ from shared.system.files import append_to, make_folder, read_bytes, read_json, r
 from shared.system.schema import SHARE, checked, parse_json
 from shared.training.run_schema import ENVIRONMENT, EPOCH, RESULT, SCORED_EPOCH, check_result
 
+# the loggers of other programs, which are their packages' names -> the worker that writes it, if it is asked to
+LOGGERS = {"tensorboard": "torch_impl", "visualdl": "paddle_impl"}
 _FOLDER = re.compile(r"bits(?P<bits>\d{1,4})-seed(?P<seed>\d{1,10})", re.ASCII)
 
 
@@ -56,6 +58,11 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def best_file(self) -> Path:
+        """The state after the best-scoring epoch, where it was asked for."""
+        return self.folder / "best.safetensors"
+
+    @property
     def result_file(self) -> Path:
         return self.folder / "result.json"
 
@@ -73,6 +80,10 @@ class Run:
     def lightning_folder(self) -> Path:
         """Metrics as Lightning's own CSV logger writes them (torch only)."""
         return self.folder / "lightning"
+
+    def logs_of(self, logger: str) -> Path:
+        """Where the logger of this name writes."""
+        return self.folder / logger
 
     def prepare(self, recipe: Recipe, force: bool = False) -> None:
         """Make the folder ready for ``recipe``: new, half-finished with the same recipe, or emptied by ``force``.
@@ -190,8 +201,9 @@ class Run:
     def _empty(self) -> None:
         # the result goes first, so a kill in between never leaves a folder that looks finished
         files = (self.result_file, self.log_file, self.codes_file, self.checkpoint_file, self.worker_log_file)
-        files += (self.index_file, self.queries_file)
-        for path in (*files, self.resume_folder, self.lightning_folder, self.recipe_file):
+        files += (self.index_file, self.queries_file, self.best_file)
+        folders = (self.resume_folder, self.lightning_folder, *map(self.logs_of, LOGGERS))
+        for path in (*files, *folders, self.recipe_file):
             remove(path)
 
 

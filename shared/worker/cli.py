@@ -28,12 +28,13 @@ from shared.training.job import encode
 from shared.training.launch import adopt_channel, check_counts, make_layout, module_arguments, run_ranks
 from shared.training.open_job import load_data, open_job
 from shared.training.ranks import ALONE, Ranks
-from shared.training.runs import Run
+from shared.training.runs import LOGGERS, Run
 from shared.worker import checkpoint_verbs
 from shared.worker.bench import Stopwatch, answer_phases
 from shared.worker.contract import Implementation
 from shared.worker.device_proof import check_device
 from shared.worker.info import describe
+from shared.worker.loggers import check_logger
 
 _WAIT_FOR_ORPHAN_SECONDS = 30.0
 _AS_RANK = "--as-rank"
@@ -59,6 +60,11 @@ def build_parser(program: str) -> argparse.ArgumentParser:
     add_run("--initial-weights", type=Path, metavar="FILE", help="neutral weights to start from")
     help_resume = "go on from a checkpoint of either framework, in any form convert.py reads"
     add_run("--resume-from", type=Path, metavar="FILE", help=help_resume)
+    best_help = "keep the weights of the best-scoring epoch, too, in best.safetensors; it is chosen on the queries"
+    add_run("--keep-best", action="store_true", help=best_help)
+    train.set_defaults(logger=None)
+    if loggers := [name for name, worker in LOGGERS.items() if worker == program]:
+        add_run("--logger", choices=loggers, help="write its log, too, in a folder of its name in the run's")
     machine = train.add_argument_group("the machine")
     add = machine.add_argument
     add("--devices", type=whole(1), default=1, metavar="N", help="processes that train together, one a GPU")
@@ -150,6 +156,8 @@ def _check_train(arguments: argparse.Namespace) -> None:
     """Check what can be wrong before the framework is imported."""
     if arguments.initial_weights is None and arguments.resume_from is None:
         raise UserError("expected --initial-weights or --resume-from, received neither")
+    if arguments.logger:
+        check_logger(arguments.logger)
     check_links(arguments.run)
     if not arguments.as_rank:  # a rank's launcher need not pass these variables on
         make_layout(arguments.devices, arguments.nodes)
@@ -188,7 +196,8 @@ def _fit(
             shown.note("  finished already: nothing is left to train")
             return
         sources = (arguments.initial_weights, arguments.resume_from)
-        job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks)
+        extras = (arguments.keep_best, arguments.logger)
+        job = open_job(arguments.run, arguments.data, *sources, device, environment, shown, ranks, *extras)
         if ranks.is_first:
             origin = job.start and job.start.origin()
             write_json(job.run.environment_file, environment | {"resumed_from": origin, "data": arguments.data})

@@ -100,10 +100,10 @@ class Convert(Protocol):
         """Copies of the network's parameters."""
 
     def momentum_from_neutral(self, recipe: Recipe, network: Network, optimizer: Optimizer, momentum: Arrays) -> None:
-        """Give ``optimizer`` the ``momentum`` arrays, of every parameter, as its buffers."""
+        """Give ``optimizer`` the ``momentum`` arrays (shared/checkpoint/moments.py) as its buffers."""
 
     def momentum_to_neutral(self, recipe: Recipe, network: Network, optimizer: Optimizer) -> Arrays:
-        """Copies of the optimiser's momentum buffers."""
+        """Copies of the optimiser's buffers."""
 
     def checkpoint_of(self, recipe: Recipe, network: Network, optimizer: Optimizer, epoch: int) -> Checkpoint:
         """The state of training after ``epoch``, copied in the neutral form."""
@@ -186,7 +186,7 @@ class Side(Protocol):
         """The network's parameters."""
 
     def momentum(self) -> Arrays:
-        """The optimiser's buffers."""
+        """The optimiser's buffers (shared/checkpoint/moments.py)."""
 
     def pixels(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Upsampled integers, float64, and normalised pixels, float32, of uint8 images (N, H, W, 3)."""

@@ -116,6 +116,7 @@ def test_digest_sees_every_field():
     by_type = {str: "other", int: 77, float: 0.25, tuple[str, ...]: ("conv1",)}
     by_name = {"dropout": "native", "precision": "bf16", "seeded": ("order",), "class_names": tuple("abcdefghij")}
     by_name |= {"kernels": "shared", "dataset": "cifar10", "protocol": "listed", "pooled_px": 2, "database": "rest"}
+    by_name |= {"optimizer": "adamw"}
     changes = {f.name: {f.name: by_name.get(f.name, by_type[f.type])} for f in dataclasses.fields(Recipe)}
     changes["listed_train"] |= {"protocol": "listed"}
     changed = {dataclasses.replace(base, **change).digest() for change in changes.values()}
