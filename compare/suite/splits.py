@@ -1,4 +1,4 @@
-"""The options that choose a split and what is scored on it, which several commands have."""
+"""The options that say how pictures are stored, which split is drawn and what is scored on it, of several commands."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,7 @@ from shared.config.recipe import Recipe
 from shared.system.options import whole
 
 # all are fields of the recipe
-SPLIT_OPTIONS = ("protocol", *CHANGES, "topk")
+SPLIT_OPTIONS = ("protocol", *CHANGES, "topk", "store_px")
 _PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10") or name == LISTED]
 
 
@@ -24,6 +24,8 @@ def add_split_options(parser: argparse._ActionsContainer) -> None:
     database_help = "all: what is not queried; rest: neither queried nor trained on; default: the protocol's"
     add("--database", choices=tuple(DATABASES), help=database_help)
     add("--topk", type=whole(1), metavar="K", help="score mAP@K, of the first K items; default: the whole ranking")
+    store_help = "pack pictures into squares of PX pixels; default: the network's input, packed where memory is short"
+    add("--store-px", type=whole(1), metavar="PX", help=store_help)
 
 
 def with_options(recipe: Recipe, arguments: argparse.Namespace, names: Sequence[str] = SPLIT_OPTIONS) -> Recipe:

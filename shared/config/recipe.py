@@ -27,7 +27,7 @@ FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset(
     {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
-    | {"database", "listed_train", "topk"}
+    | {"database", "listed_train", "topk", "store_px"}
 )
 
 
@@ -51,6 +51,8 @@ class Recipe:
     ``queries_per_class``, ``train_per_class`` and ``database`` (rest, all or train) stand in the place of what
     ``protocol`` says, 0 and "" where they are its own; ``listed_train`` is the number of training images of a split
     that the files list. ``topk`` is K of mAP@K, 0 for the whole ranking.
+    ``store_px`` is the side of the square that pictures are packed into; 0 is ``input_px``, and leaves in memory what
+    fits there.
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
     """
@@ -90,6 +92,7 @@ class Recipe:
     database: str = ""
     listed_train: int = 0
     topk: int = 0
+    store_px: int = 0
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -114,6 +117,11 @@ class Recipe:
                 raise UserError(
                     f"{name}: expected {' or '.join(filter(None, allowed))}, received {getattr(self, name)!r}"
                 )
+        if self.store_px > self.input_px:
+            raise UserError(
+                f"store_px: expected at most the network's input, {self.input_px}, which images are brought up to, "
+                f"received {self.store_px}"
+            )
         self._check_data()
         object.__setattr__(self, "kernels", canonical(self.kernels))
         for name, value in changes_of(self.protocol, self.rule).items():
@@ -132,6 +140,11 @@ class Recipe:
     def rule(self) -> Protocol:
         """What the split takes of every class, and the database: the protocol's, where this recipe has no other."""
         return changed(self.protocol, *(getattr(self, name) for name in CHANGES))
+
+    @property
+    def stored_px(self) -> int:
+        """The side of the square that pictures are resized to when they are read."""
+        return self.store_px or self.input_px
 
     @property
     def num_train(self) -> int:

@@ -35,6 +35,7 @@ _IN_WORDS = {
     "lr_drop_factor": ("learning rate lowered by x", ""),
     "penalty_weight": ("quantization penalty ", ""),
     "width": ("width x", ""),
+    "store_px": ("pictures stored at ", " px"),
 }
 _PRETRAINED = ("backbone", "backbone_layers")
 
@@ -79,6 +80,8 @@ def _in_words(name: str, recipe: Recipe) -> str:
 def _value(name: str, value: object) -> str:
     if name == "dataset":
         return _DATA.get(value, value)
+    if name == "store_px" and not value:
+        return "the network's input"
     if isinstance(value, tuple):
         return listed(value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
