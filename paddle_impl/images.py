@@ -8,6 +8,7 @@ from paddle_impl.runtime import paddle
 from shared.data import pixels
 from shared.data.cifar import Dataset
 from shared.readers.mapped import gathered, is_mapped, read_ahead
+from shared.system.machine import return_freed_memory
 
 Tensor = paddle.Tensor
 
@@ -20,6 +21,8 @@ class DeviceImages:
         self._on_gpu = device == "cuda"
         self.labels = paddle.to_tensor(dataset.labels)
         self._host = dataset.pixels
+        if is_mapped(self._host):
+            return_freed_memory()
         self._pixels = None if is_mapped(self._host) else paddle.to_tensor(pixels.channels_first(self._host))
         # of the input's size nothing is upsampled, as in Pillow
         self._columns = None if width == input_px else paddle.to_tensor(pixels.columns_matrix(width, input_px))

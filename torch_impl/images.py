@@ -9,6 +9,7 @@ from torch import Tensor
 from shared.data import pixels
 from shared.data.cifar import Dataset
 from shared.readers.mapped import gathered, is_mapped, read_ahead
+from shared.system.machine import return_freed_memory
 
 
 class DeviceImages:
@@ -19,6 +20,8 @@ class DeviceImages:
         self.device = torch.device(device)
         self.labels = self._put(dataset.labels)
         self._host = dataset.pixels
+        if is_mapped(self._host):
+            return_freed_memory()
         self._pixels = None if is_mapped(self._host) else self._put(pixels.channels_first(self._host))
         # of the input's size nothing is upsampled, as in Pillow
         self._columns = None if width == input_px else self._put(pixels.columns_matrix(width, input_px))

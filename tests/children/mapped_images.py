@@ -1,5 +1,6 @@
 """mapped_images FRAMEWORK FOLDER: images of a memory-mapped file on the device, beside those that memory holds."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.children.frameworks import load
 
 framework, folder = sys.argv[1], Path(sys.argv[2])
 side = load(framework)
+importlib.import_module(f"{framework}_impl.runtime").configure()
 
 
 def mapped(name, pixels):
