@@ -42,13 +42,11 @@ class Bench:
             paddle.matmul(self._factor, self._factor)
 
     def upsample(self) -> None:
-        batches, batch = next(self._steps)
-        self._images.normalised(batches.index(batch))
+        next(self._steps)
 
     def input(self) -> Inputs:
-        batches, batch = next(self._steps)
-        index = batches.index(batch)
-        return self._images.normalised(index), batches.masks(batch), paddle.gather(self._images.labels, index)
+        batches, batch, pixels, labels = next(self._steps)
+        return pixels, batches.masks(batch), labels
 
     def forward(self, inputs: Inputs) -> Tensor:
         pixels, masks, labels = inputs
@@ -87,8 +85,8 @@ class Bench:
     def load(self, state: Checkpoint) -> None:
         convert.restore_checkpoint(self._job.recipe, self._network, self._optimizer, state)
 
-    def _all_steps(self) -> Iterator[tuple[DeviceBatches, Batch]]:
+    def _all_steps(self) -> Iterator[tuple[DeviceBatches, Batch, Tensor, Tensor]]:
         for epoch in map(self._job.epoch, count(1)):
             batches = DeviceBatches(epoch, self._job.device)
-            for batch in epoch.batches:
-                yield batches, batch
+            for batch, inputs in zip(epoch.batches, self._images.inputs(*epoch.images), strict=True):
+                yield batches, batch, *inputs

@@ -3,7 +3,7 @@
 import math
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,13 @@ def encode_with(
 ) -> tuple[np.ndarray, np.ndarray]:
     """``encode_images`` by an encoder made before."""
 
-    def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        pixels = images.normalised(paddle.to_tensor(batch))
-        with autocast(paddle.get_device()):
-            hash_logits, logits = encoder(pixels)
-        return hash_logits.astype("float32").numpy(), logits.astype("float32").numpy()
+    def encode_parts(index: np.ndarray, parts: Sequence[slice]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for pixels, _ in images.inputs(index, parts):
+            with autocast(paddle.get_device()):
+                hash_logits, logits = encoder(pixels)
+            yield hash_logits.astype("float32").numpy(), logits.astype("float32").numpy()
 
-    return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
+    return encode_in_batches(encode_parts, index, progress, _ran_out_of_memory)
 
 
 @paddle.no_grad()

@@ -1,32 +1,73 @@
-"""Images kept on the device as uint8, gathered there and upsampled to the very integers that Pillow gives."""
+"""Images as uint8, brought to the device, and upsampled there to the very integers that Pillow gives."""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from paddle_impl.runtime import paddle
 from shared.data import pixels
 from shared.data.cifar import Dataset
+from shared.readers.mapped import gathered, is_mapped, read_ahead
+from shared.system.machine import return_freed_memory
 
 Tensor = paddle.Tensor
 
 
 class DeviceImages:
-    """All images (uint8) and labels of a data set on one device."""
+    """Images (uint8) and labels of a data set on one device: all of them, or of a memory-mapped file those in use."""
 
     def __init__(self, dataset: Dataset, input_px: int, device: str) -> None:
         _, height, width, _ = dataset.pixels.shape
+        self._on_gpu = device == "cuda"
         self.labels = paddle.to_tensor(dataset.labels)
-        self._pixels = paddle.to_tensor(np.ascontiguousarray(dataset.pixels.transpose(0, 3, 1, 2)))
-        self._columns = paddle.to_tensor(np.ascontiguousarray(pixels.matrix(width, input_px).T))
-        self._rows = paddle.to_tensor(pixels.matrix(height, input_px))
+        self._host = dataset.pixels
+        if is_mapped(self._host):
+            return_freed_memory()
+        self._pixels = None if is_mapped(self._host) else paddle.to_tensor(pixels.channels_first(self._host))
+        # of the input's size nothing is upsampled, as in Pillow
+        self._columns = None if width == input_px else paddle.to_tensor(pixels.columns_matrix(width, input_px))
+        self._rows = None if height == input_px else paddle.to_tensor(pixels.matrix(height, input_px))
         self._scale = paddle.to_tensor(pixels.SCALE.reshape(3, 1, 1))
         self._shift = paddle.to_tensor(pixels.SHIFT.reshape(3, 1, 1))
 
     def upsampled(self, index: Tensor) -> Tensor:
         """Whole numbers 0..255, float64 (B, 3, input_px, input_px), of the images at ``index`` (int64)."""
-        x = paddle.gather(self._pixels, index).astype("float64")
-        x = paddle.matmul(x, self._columns).scale_(1.0, 0.5).floor_()
-        return paddle.matmul(self._rows, x).scale_(1.0, 0.5).floor_()
+        if self._pixels is not None:
+            return self._upsample(paddle.gather(self._pixels, index))
+        return self._upsample(self._receive(self._prepare(gathered(self._host, index.numpy()))))
 
     def normalised(self, index: Tensor) -> Tensor:
         """Network input, float32 (B, 3, input_px, input_px), of the images at ``index`` (int64)."""
-        return self.upsampled(index).astype("float32").multiply_(self._scale).add_(self._shift)
+        return self._normalise(self.upsampled(index))
+
+    def inputs(self, index: np.ndarray, parts: Sequence[slice]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Network input and labels (int64) of the images at each of the ``parts`` of ``index`` (int64), in turn.
+
+        The index goes to the device once. Images of a memory-mapped file are read one part before they are asked for.
+        """
+        places = paddle.to_tensor(index)
+        if self._pixels is not None:
+            batches = (self.normalised(places[part]) for part in parts)
+        else:
+            read = read_ahead(self._host, (index[part] for part in parts), self._prepare)
+            batches = (self._normalise(self._upsample(self._receive(images))) for images in read)
+        for part, batch in zip(parts, batches, strict=True):
+            yield batch, paddle.gather(self.labels, places[part])
+
+    def _prepare(self, images: np.ndarray) -> Tensor:
+        """Images (B, H, W, 3) in memory that a GPU copies without another copy on the host."""
+        # the place is named, since a thread of its own does not know the process's device
+        return paddle.to_tensor(images, place=paddle.CUDAPinnedPlace() if self._on_gpu else paddle.CPUPlace())
+
+    def _receive(self, images: Tensor) -> Tensor:
+        """Prepared images on the device, (B, 3, H, W)."""
+        # waits for the copy: Paddle may give pinned memory that was freed to the next batch before its copy is done
+        return (images.cuda() if self._on_gpu else images).transpose([0, 3, 1, 2])
+
+    def _upsample(self, images: Tensor) -> Tensor:
+        x = images.astype("float64")
+        x = x if self._columns is None else paddle.matmul(x, self._columns).scale_(1.0, 0.5).floor_()
+        return x if self._rows is None else paddle.matmul(self._rows, x).scale_(1.0, 0.5).floor_()
+
+    def _normalise(self, upsampled: Tensor) -> Tensor:
+        return upsampled.astype("float32").multiply_(self._scale).add_(self._shift)

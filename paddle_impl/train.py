@@ -66,11 +66,9 @@ def train_epoch(job: Job, epoch: int, network: Layer, optimizer: Optimizer, imag
     sums = paddle.zeros([3], "float64")
     whole = job.epoch(epoch)
     batches = DeviceBatches(whole, job.device)
-    for batch in whole.batches:
-        index = batches.index(batch)
-        labels = paddle.gather(images.labels, index)
+    for batch, (pixels, labels) in zip(whole.batches, images.inputs(*whole.images), strict=True):
         with autocast(job.device):
-            output = network(images.normalised(index), batches.masks(batch))
+            output = network(pixels, batches.masks(batch))
             terms = losses(output, labels, job.recipe)
         (terms.loss * batch.weight).backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""An epoch's batches on the device: put there once, sliced and unpacked there."""
+"""The dropout masks of an epoch on the device: put there once, sliced and unpacked there."""
 
 import numpy as np
 import torch
@@ -8,17 +8,12 @@ from shared.training.batches import BIT_VALUES, Batch, Epoch
 
 
 class DeviceBatches:
-    """Image indices and dropout masks of an epoch's batches on one device."""
+    """Dropout masks of an epoch's batches on one device."""
 
     def __init__(self, epoch: Epoch, device: str) -> None:
         self._units, self._device = epoch.units, torch.device(device)
-        self._index = self._put(epoch.index)
         self._masks = epoch.masks and tuple(map(self._put, epoch.masks))
         self._bit_values = self._put(BIT_VALUES)
-
-    def index(self, batch: Batch) -> Tensor:
-        """The images of ``batch``, int64 (B,)."""
-        return self._index[batch.images]
 
     def masks(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """Dropout masks before fc6 and fc7, bool (B, units), 1 = keep; None where the framework draws its own."""

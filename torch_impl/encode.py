@@ -1,7 +1,7 @@
 """From images to hash logits and predicted classes."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -39,13 +39,13 @@ def encode_with(
 ) -> tuple[np.ndarray, np.ndarray]:
     """``encode_images`` by an encoder made before."""
 
-    def encode_batch(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        pixels = images.normalised(torch.from_numpy(batch).to(images.device))
-        with autocast(images.device.type):
-            hash_logits, logits = encoder(pixels)
-        return hash_logits.float().cpu().numpy(), logits.float().cpu().numpy()
+    def encode_parts(index: np.ndarray, parts: Sequence[slice]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for pixels, _ in images.inputs(index, parts):
+            with autocast(images.device.type):
+                hash_logits, logits = encoder(pixels)
+            yield hash_logits.float().cpu().numpy(), logits.float().cpu().numpy()
 
-    return encode_in_batches(encode_batch, index, progress, _ran_out_of_memory)
+    return encode_in_batches(encode_parts, index, progress, _ran_out_of_memory)
 
 
 @torch.inference_mode()

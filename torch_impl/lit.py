@@ -104,12 +104,11 @@ class CifarDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         epoch = self._job.epoch(self.trainer.current_epoch + 1)
         self._batches = DeviceBatches(epoch, self._job.device)
+        self._inputs = self._images.inputs(*epoch.images)
         return DataLoader(EpochBatches(epoch.batches), batch_size=None)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Inputs:
-        index = self._batches.index(batch)
-        labels = self._images.labels.index_select(0, index)
-        return batch, self._images.normalised(index), labels, self._batches.masks(batch)
+        return batch, *next(self._inputs), self._batches.masks(batch)
 
 
 class JobProgressBar(ProgressBar):

@@ -11,6 +11,7 @@ from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.data.collection import Reading
 from shared.network.initial import initial_weights
+from shared.system.progress import Progress
 from shared.training.runs import Run
 
 
@@ -21,7 +22,7 @@ def prepare(recipe: Recipe, data: str | None, device: str, folder: Path) -> tupl
     digits are split as CIFAR-10 (I), or by fewer a class where there are fewer.
     """
     data = data or str(_noise(folder / "noise.npz"))
-    dataset = cifar.load(data, reading=Reading(recipe.input_px))
+    dataset = cifar.load(data, reading=Reading.of(recipe, Progress()))
     protocol = recipe.protocol if data == cifar.DIGITS else "cifar10-1"
     recipe = dataclasses.replace(
         recipe,

@@ -53,7 +53,7 @@ def with_data(
     List files are taken with the split that they are. Raises UserError like ``cifar.load``, and for a protocol that
     does not go with the images.
     """
-    dataset = cifar.load(data, label, Reading(recipe.input_px, skip_unreadable))
+    dataset = cifar.load(data, label, Reading.of(recipe, progress, skip_unreadable))
     for note in dataset.notes:
         progress.note(printable(note))
     if dataset.is_list and recipe.protocol != LISTED:

@@ -15,7 +15,7 @@ from shared.system.errors import UserError, printable
 from shared.system.options import meant, option_of, whole
 
 # all are fields of the recipe
-SPLIT_OPTIONS = ("protocol", *CHANGES, "topk")
+SPLIT_OPTIONS = ("protocol", *CHANGES, "topk", "store_px")
 # those that benchmark.py has an option for
 RECIPE_OPTIONS = (*SPLIT_OPTIONS, "epochs", "eval_every", "dropout", "precision", "kernels", "margin")
 _PROTOCOLS = [name for name in PROTOCOLS if name.startswith("cifar10") or name == LISTED]
@@ -32,6 +32,8 @@ def add_split_options(parser: argparse._ActionsContainer) -> None:
     database_help = "all: what is not queried; rest: neither queried nor trained on; default: the protocol's"
     add("--database", choices=tuple(DATABASES), help=database_help)
     add("--topk", type=whole(1), metavar="K", help="score mAP@K, of the first K items; default: the whole ranking")
+    store_help = "pack pictures into squares of PX pixels; default: the network's input, packed where memory is short"
+    add("--store-px", type=whole(1), metavar="PX", help=store_help)
 
 
 def add_set_option(parser: argparse._ActionsContainer) -> None:

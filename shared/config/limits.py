@@ -27,6 +27,7 @@ _LIMITS = {
     "queries_per_class": (0, 1_000_000),
     "train_per_class": (0, 1_000_000),
     "listed_train": (0, 2**31 - 1),
+    "store_px": (0, 2048),  # 0: the network's input
     "topk": (0, 2**31 - 1),  # 0: the whole ranking
     "last_place": (0, 2**31 - 1),  # 0: no weight is changed
 }

@@ -28,7 +28,7 @@ FREE_FIELDS = frozenset({"bits", "seed", "split_sha256"})
 # the fields that came after the first stored recipes: absent there, and in the digest only where not the default
 LATER_FIELDS = frozenset(
     {"class_names", "hidden_units", "pooled_px", "kernels", "num_classes", "queries_per_class", "train_per_class"}
-    | {"database", "listed_train", "topk", "last_place", "optimizer"}
+    | {"database", "listed_train", "topk", "last_place", "optimizer", "store_px"}
 )
 # the fields that follow from something else than a setting -> the options that decide it
 DECIDED = {
@@ -61,6 +61,8 @@ class Recipe:
     ``protocol`` says, 0 and "" where they are its own; ``listed_train`` is the number of training images of a split
     that the files list. ``topk`` is K of mAP@K, 0 for the whole ranking.
     ``optimizer`` is sgd or adamw, whose first beta is ``momentum`` (shared/config/optimizers.py).
+    ``store_px`` is the side of the square that pictures are packed into; 0 is ``input_px``, and leaves in memory what
+    fits there.
     ``kernels`` says what this project computes itself, alike in both frameworks (shared/config/kernels.py); it is kept
     in its canonical form.
     ``last_place`` is 0, or the number of the draw of one initial weight that is changed by one unit in its last place,
@@ -104,6 +106,7 @@ class Recipe:
     topk: int = 0
     last_place: int = 0
     optimizer: str = SGD
+    store_px: int = 0
 
     def __post_init__(self) -> None:
         """Check types and ranges; UserError names the field."""
@@ -129,6 +132,11 @@ class Recipe:
                 raise UserError(
                     f"{name}: expected {' or '.join(filter(None, allowed))}, received {getattr(self, name)!r}"
                 )
+        if self.store_px > self.input_px:
+            raise UserError(
+                f"store_px: expected at most the network's input, {self.input_px}, which images are brought up to, "
+                f"received {self.store_px}"
+            )
         self._check_data()
         object.__setattr__(self, "kernels", canonical(self.kernels))
         check_optimizer(self.optimizer, self.momentum, self.kernels)
@@ -148,6 +156,11 @@ class Recipe:
     def rule(self) -> Protocol:
         """What the split takes of every class, and the database: the protocol's, where this recipe has no other."""
         return changed(self.protocol, *(getattr(self, name) for name in CHANGES))
+
+    @property
+    def stored_px(self) -> int:
+        """The side of the square that pictures are resized to when they are read."""
+        return self.store_px or self.input_px
 
     @property
     def num_train(self) -> int:

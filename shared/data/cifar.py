@@ -1,5 +1,6 @@
 """The data set and its retrieval splits: which images are queries, training images and database."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,12 +9,13 @@ import numpy as np
 
 from shared.config.protocols import DATASETS, LISTED, MAX_CLASSES, PROTOCOLS, Protocol
 from shared.config.recipe import Recipe
-from shared.data.collection import Reading, fit
+from shared.data.collection import Reading
 from shared.data.identity import CIFAR10, CUSTOM, identify
 from shared.data.images import Images, Split
+from shared.data.sizes import fit
 from shared.data.sources import read_digits, read_images
+from shared.readers.mapped import blocks
 from shared.system.errors import UserError, printable
-from shared.system.files import sha256_of
 
 DIGITS = "digits"
 _DIGITS_SIDE = 8
@@ -47,7 +49,10 @@ class Dataset:
 
     def digest(self) -> str:
         """SHA-256 of labels and pixels."""
-        return sha256_of(self.labels.astype("<i8").tobytes(), np.ascontiguousarray(self.pixels).data)
+        digest = hashlib.sha256(self.labels.astype("<i8").tobytes())
+        for block in blocks(self.pixels):
+            digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
 
     def class_of(self, label: int) -> str:
         """What a class is called."""
@@ -85,12 +90,9 @@ def load(data: str, label: str = "", reading: Reading = AS_THEY_ARE) -> Dataset:
     return _dataset(identity.name, images, (identity.note,) if identity.note else ())
 
 
-def load_known(data: str, name: str, class_names: Sequence[str] = (), input_px: int | None = None) -> Dataset:
-    """As ``load`` of a data set that was identified before, as ``name`` with these ``class_names``.
-
-    What cannot be read is left out: the caller compares digests.
-    """
-    dataset = _dataset(name, _read(data, Reading(input_px, skip_unreadable=True)))
+def load_known(data: str, name: str, class_names: Sequence[str] = (), reading: Reading = AS_THEY_ARE) -> Dataset:
+    """As ``load`` of a data set that was identified before, as ``name`` with these ``class_names``."""
+    dataset = _dataset(name, _read(data, reading))
     return replace(dataset, class_names=tuple(class_names) or dataset.class_names)
 
 
@@ -99,7 +101,7 @@ def _read(data: str, reading: Reading) -> Images:
     _check_labels(images, data)
     if 0 in images.pixels.shape:
         raise UserError(f"{data}: expected images, received some of no pixels, {images.pixels.shape}")
-    return images._replace(pixels=fit(images.pixels, reading.input_px))
+    return images._replace(pixels=fit(images.pixels, reading.store_px))
 
 
 def _check_labels(images: Images, data: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.data.collection import Picture, Reading, read_all
+from shared.data.collection import Reading, read_all
 from shared.data.images import Images
-from shared.data.pictures import suffixes
+from shared.data.pictures import Picture, suffixes
 from shared.system.errors import UserError, printable
 
 PARTS = ("train", "test")

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.config.protocols import MAX_CLASSES
-from shared.data.collection import Picture, Reading, read_all
+from shared.data.collection import Reading, read_all
 from shared.data.images import SEVERAL_CLASSES, Images, Split
+from shared.data.pictures import Picture
 from shared.system.errors import UserError, printable
 from shared.system.files import read_bytes
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from shared.data.collection import Picture, Reading, read_all
+from shared.data.collection import Reading, read_all
 from shared.data.images import Images, as_labels
+from shared.data.pictures import Picture
 from shared.readers.arrays import MOST_BYTES
 from shared.system.errors import UserError, printable
 

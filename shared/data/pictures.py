@@ -1,6 +1,8 @@
 """Picture files -> the uint8 RGB pixels a network takes: any size, any mode, and a clear error where that cannot be."""
 
 import functools
+import hashlib
+import io
 import logging
 import os
 import tempfile
@@ -9,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -22,6 +24,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 _STDERR, _MOST_CAPTURED = 2, 10_000
+_BYTES_AT_ONCE, _NOT_READ = 2**20, bytes(32)
 # stderr is the process's
 _STDERR_LOCK = threading.Lock()
 # what Pillow logs of a damaged file is in the one line that is shown
@@ -62,6 +65,32 @@ def read_picture(source: Path | BinaryIO, name: str, size: tuple[int, int] | Non
     if size and picture.size != size[::-1]:
         picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.array(picture)
+
+
+class Picture(NamedTuple):
+    """A file, or the content of one, and what it is called."""
+
+    source: Path | bytes
+    name: str
+
+    def read(self) -> np.ndarray:
+        """Its pixels, uint8 RGB (height, width, 3); raises like ``read_picture``."""
+        return read_picture(io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source, self.name)
+
+    def digest(self) -> bytes:
+        """SHA-256 of its content, 32 bytes; of what cannot be read, other 32 bytes."""
+        if isinstance(self.source, bytes):
+            return hashlib.sha256(self.source).digest()
+        digest = hashlib.sha256()
+        try:
+            if not self.source.is_file():  # a pipe would wait
+                return _NOT_READ
+            with self.source.open("rb") as file:
+                while chunk := file.read(_BYTES_AT_ONCE):
+                    digest.update(chunk)
+        except OSError:
+            return _NOT_READ
+        return digest.digest()
 
 
 def read_pictures(files: list[Path], size: tuple[int, int]) -> tuple[np.ndarray, list[str], list[str]]:

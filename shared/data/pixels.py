@@ -25,6 +25,16 @@ def matrix(source: int, target: int) -> np.ndarray:
     return _fixed_point(source, target) / (1 << _WEIGHT_BITS)
 
 
+def columns_matrix(source: int, target: int) -> np.ndarray:
+    """``matrix`` as a product from the right takes it: float64 (source, target)."""
+    return np.ascontiguousarray(matrix(source, target).T)
+
+
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, C) -> (N, C, H, W), in that order in memory."""
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
 def upsample(images: np.ndarray, target: int) -> np.ndarray:
     """uint8 (N, H, W, C) -> uint8 (N, C, target, target), in integer arithmetic."""
     half = 1 << (_WEIGHT_BITS - 1)

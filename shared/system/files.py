@@ -14,7 +14,7 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -223,13 +223,16 @@ def sha256_of(*chunks: bytes | memoryview) -> str:
 
 
 @contextmanager
-def folder_lock(folder: Path, wait_seconds: float = 0.0, shared: bool = False) -> Iterator[None]:
+def folder_lock(
+    folder: Path, wait_seconds: float = 0.0, shared: bool = False, waiting: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Hold ``folder/.lock`` while the block runs; the system frees it even when the process is killed.
 
-    Several processes may hold it ``shared`` at once, but none beside one that does not share. Raises UserError when
-    another process is in the way and still is after ``wait_seconds``.
+    Several processes may hold it ``shared`` at once, but none beside one that does not share. ``waiting`` is called
+    once if another process is in the way. Raises UserError when it still is after ``wait_seconds``.
     """
     deadline, kind = time.monotonic() + wait_seconds, fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    is_waiting = False
     with _open_lock(make_folder(folder) / ".lock") as handle:
         while True:
             try:
@@ -240,6 +243,9 @@ def folder_lock(folder: Path, wait_seconds: float = 0.0, shared: bool = False) -
                     raise UserError(
                         f"{folder} is in use by another process; wait for it, or choose another folder"
                     ) from error
+                if not is_waiting:
+                    waiting()
+                    is_waiting = True
                 time.sleep(0.1)
         yield
 

@@ -94,6 +94,14 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def return_freed_memory() -> None:
+    """Undo ``keep_freed_memory``: beside a thread that reads ahead, kept blocks of batches add up without bound."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_MAX, 2**16)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**17)
+
+
 def describe_machine(packages: tuple[str, ...]) -> dict:
     """Processor, threads, Python, package versions and the project's git revision, for ``environment.json``."""
     return {

@@ -43,6 +43,11 @@ class Epoch(NamedTuple):
     masks: tuple[np.ndarray, np.ndarray] | None
     units: tuple[int, int]
 
+    @property
+    def images(self) -> tuple[np.ndarray, list[slice]]:
+        """``index``, and the part of each batch."""
+        return self.index, [batch.images for batch in self.batches]
+
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:
     """Batches in an epoch of so many images, the last one possibly smaller."""

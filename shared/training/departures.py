@@ -42,6 +42,7 @@ _IN_WORDS = {
     "listed_train": ("", " training images"),
     "penalty_weight": ("quantization penalty ", ""),
     "width": ("width x", ""),
+    "store_px": ("pictures stored at ", " px"),
 }
 _PRETRAINED = ("backbone", "backbone_layers")
 # what is published of it and no setting here gives
@@ -122,6 +123,8 @@ def _value(name: str, value: object) -> str:
         return _DATA.get(value, value)
     if name == "optimizer":
         return OPTIMIZERS[value]
+    if name == "store_px" and not value:
+        return "the network's input"
     if isinstance(value, tuple):
         return listed(value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from shared.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.data.cifar import Dataset, Split
+from shared.data.collection import Reading
 from shared.system.errors import UserError
 from shared.system.progress import Progress
 from shared.training.job import Encoded, Job
@@ -41,9 +42,13 @@ class QuietJob(Job):
         self.ranks.gather("the run is finished")
 
 
-def load_data(recipe: Recipe, data: str) -> tuple[Dataset, Split]:
-    """The data set and split a recipe was made for; UserError if ``data`` holds other images."""
-    dataset = cifar.load_known(data, recipe.dataset, recipe.class_names, recipe.input_px)
+def load_data(recipe: Recipe, data: str, progress: Progress | None = None) -> tuple[Dataset, Split]:
+    """The data set and split a recipe was made for; UserError if ``data`` holds other images.
+
+    Pictures that cannot be read are left out, as they may have been when the recipe was made.
+    """
+    reading = Reading.of(recipe, progress or Progress(), skip_unreadable=True)
+    dataset = cifar.load_known(data, recipe.dataset, recipe.class_names, reading)
     if recipe.data_sha256 != dataset.digest():
         raise UserError(
             f"{data}: expected the images the recipe was made for (SHA-256 {recipe.data_sha256[:12]}), "
@@ -78,6 +83,6 @@ def open_job(
     if start:
         start.check_resumable(recipe, str(resume_from))
     initial = weights.load_exactly(initial_weights, recipe)[0] if initial_weights else start.weights
-    dataset, parts = load_data(recipe, data)
+    dataset, parts = load_data(recipe, data, progress)
     kind = Job if ranks.is_first else QuietJob
     return kind(run, recipe, dataset, parts, initial, device, environment, progress, start, ranks, keep_best, logger)

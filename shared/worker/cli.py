@@ -245,7 +245,7 @@ def _codes_of(
     arguments: argparse.Namespace, implementation: Implementation, device: str, progress: Progress
 ) -> tuple[Codes, Recipe]:
     recipe, arrays, _ = open_checkpoint(arguments.checkpoint)
-    dataset, split = load_data(recipe, arguments.data)
+    dataset, split = load_data(recipe, arguments.data, progress)
     network = implementation.convert.from_neutral(recipe, with_classifier(recipe, arrays), device)
     images = implementation.device_images(dataset, recipe.input_px, device)
     codes = encode(

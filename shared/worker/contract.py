@@ -5,7 +5,7 @@ NumPy arrays in the neutral form: PyTorch's orientation under this project's par
 tensors are the framework's own, and only handed back to it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -113,7 +113,7 @@ class Convert(Protocol):
 
 
 class DeviceImages(Protocol):
-    """Class ``images.DeviceImages``: all images of a data set on one device. ``labels`` is int64 (N,)."""
+    """Class ``images.DeviceImages``: images of a data set for one device. ``labels`` is int64 (N,)."""
 
     labels: Tensor
 
@@ -125,14 +125,14 @@ class DeviceImages(Protocol):
     def normalised(self, index: Tensor) -> Tensor:
         """Network input, float32 (B, 3, input_px, input_px), of the images at ``index`` (int64)."""
 
+    def inputs(self, index: np.ndarray, parts: Sequence[slice]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Network input and labels (int64) of the images at each of the ``parts`` of ``index`` (int64), in turn."""
+
 
 class DeviceBatches(Protocol):
-    """Class ``batches.DeviceBatches``: what the batches of an epoch are made of, on one device."""
+    """Class ``batches.DeviceBatches``: the dropout masks of an epoch's batches, on one device."""
 
     def __init__(self, epoch: Epoch, device: str) -> None: ...
-
-    def index(self, batch: Batch) -> Tensor:
-        """The images of ``batch``, int64 (B,)."""
 
     def masks(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """Dropout masks before fc6 and fc7, bool (B, units), 1 = keep; None where the framework draws its own."""

@@ -23,7 +23,6 @@ for ranks in (ALONE, Ranks(1, 2)):
     device = batches.DeviceBatches(epoch, "cpu")
     for batch in epoch.batches[: 4 if ranks is ALONE else 3]:
         index, masks = batch_arrays(epoch, batch)
-        assert np.array_equal(device.index(batch).numpy(), index)
         assert index.min() >= 100
         for ours, expected in zip(device.masks(batch), masks, strict=True):
             assert ours.shape == list(expected.shape) if framework == "paddle" else tuple(expected.shape)

@@ -102,7 +102,10 @@ def make_encoder(network):
 
 
 def encode_with(encoder, images, index, progress):
-    return encode_in_batches(lambda batch: encoder(images[batch]), index, progress, lambda _: False)
+    def encode_parts(index, parts):
+        return (encoder(images[index[part]]) for part in parts)
+
+    return encode_in_batches(encode_parts, index, progress, lambda _: False)
 
 
 def fit(job):

@@ -11,11 +11,12 @@ from tests.fakes import KeptProgress
 
 
 def encoder_with_room_for(count, sizes):
-    def encode(batch):
-        sizes.append(len(batch))
-        if len(batch) > count:
-            raise MemoryError("no room")
-        return np.stack([batch, -batch], axis=1).astype(np.float32), np.eye(10, dtype=np.float32)[batch % 10]
+    def encode(index, parts):
+        for batch in (index[part] for part in parts):
+            sizes.append(len(batch))
+            if len(batch) > count:
+                raise MemoryError("no room")
+            yield np.stack([batch, -batch], axis=1).astype(np.float32), np.eye(10, dtype=np.float32)[batch % 10]
 
     return encode
 

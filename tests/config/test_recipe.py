@@ -168,6 +168,7 @@ def test_round_trip_through_json_types():
         ("class_names", ("one",), "class_names: expected 10 names, received 1"),
         ("database", "some", "database: expected rest or all or train, received 'some'"),
         ("topk", -1, "topk: expected 0 to"),
+        ("store_px", 65, "store_px: expected at most the network's input, 64, .* received 65"),
         ("listed_train", 5, "listed_train: expected 0 without the protocol listed"),
     ],
 )

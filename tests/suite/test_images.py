@@ -12,6 +12,7 @@ from shared.config.recipe import PRESETS
 from shared.data import cifar
 from shared.system.errors import UserError
 from shared.system.progress import Progress
+from shared.training.departures import departures_in_words
 from tests.data.drawn import class_folders, list_files, picture
 
 DEMO = PRESETS["demo"]
@@ -88,6 +89,9 @@ def test_options_of_the_split_are_settings_of_the_recipe():
     recipe = asked(*options, "--database", "rest")
     assert recipe.rule == (3, 8, "rest")
     assert recipe.measure == "mAP@7"
+    stored = asked("--preset", "cpu", "--store-px", "48")
+    assert (stored.stored_px, PRESETS["cpu"].stored_px) == (48, PRESETS["cpu"].input_px)
+    assert "pictures stored at 48 px instead of the network's input" in departures_in_words(stored)
     assert asked("--preset", "cpu", "--queries-per-class", "100", "--database", "all") == PRESETS["cpu"]
 
 
