@@ -136,7 +136,8 @@ def test_limits_of_float32_are_derived_from_both_errors(baseline):
     }
     for record in records:
         small, large = sorted(record["errors"].values())
-        if record["rung"] == "gradients":  # judged by the least accurate tensor of the whole pass
+        # judged by the least accurate tensor of the whole pass, or of all that AdamW keeps
+        if record["rung"] == "gradients" or record["name"].startswith("adamw"):
             assert record["limit"] >= 2 * small + 2**-23
             assert record["max_relative"] in (small, large)
         else:

@@ -143,6 +143,7 @@ def ranks_of(folder):
 def test_dead_rank_ends_the_run_which_goes_on_with_another_number(framework, tmp_path):
     """Exit status 3, no process left, and the same suite ends well with one process, from the last finished epoch."""
     options = ("--preset", "demo", "--bits", 12, "--epochs", 8, "--eval-every", 0, "--frameworks", framework)
+    options += ("--set", "width=0.0625")
     command = ["compare/benchmark.py", "--skip-align", *map(str, options), "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, *command, "--devices", "2"],
