@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.config.optimizers import OPTIMIZERS
-from shared.config.protocols import LISTED
+from shared.config.protocols import CHANGES, LISTED, Protocol
 from shared.config.recipe import CIFAR10_II, IMAGENET_100, PRESETS, Recipe
 from shared.network.alexnet import RELU_LAYERS
 from shared.system.words import listed
@@ -40,10 +40,15 @@ _IN_WORDS = {
     "lr_drop_epoch": ("learning rate lowered after ", " epochs"),
     "lr_drop_factor": ("learning rate lowered by x", ""),
     "listed_train": ("", " training images"),
+    "num_classes": ("", " classes"),
+    "queries_per_class": ("", " queries a class"),
+    "train_per_class": ("", " training images a class"),
     "penalty_weight": ("quantization penalty ", ""),
     "width": ("width x", ""),
     "store_px": ("pictures stored at ", " px"),
 }
+# settings of the split -> the field of its rule
+_IN_RULE = dict(zip(CHANGES, Protocol._fields, strict=True))
 _PRETRAINED = ("backbone", "backbone_layers")
 # what is published of it and no setting here gives
 _AUGMENTATION = "no random crops and flips of the training images"
@@ -111,14 +116,16 @@ def _published(preset: str, **data: int) -> Recipe:
 
 
 def _in_words(name: str, recipe: Recipe) -> str:
-    values = [_value(name, getattr(of, name)) for of in (recipe, experiment_of(recipe).recipe)]
+    values = [_value(name, of) for of in (recipe, experiment_of(recipe).recipe)]
     before, after = _IN_WORDS.get(name, (f"{name.replace('_', ' ')} ", ""))
     if name == "epochs" and recipe.epochs == 1:
         after = " epoch"
     return f"{before}{values[0]}{after} instead of {values[1]}"
 
 
-def _value(name: str, value: object) -> str:
+def _value(name: str, recipe: Recipe) -> str:
+    # of a split what it takes, whether the protocol or a setting of its own says so
+    value = getattr(recipe.rule, _IN_RULE[name]) if name in _IN_RULE else getattr(recipe, name)
     if name == "dataset":
         return _DATA.get(value, value)
     if name == "optimizer":

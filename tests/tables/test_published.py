@@ -124,6 +124,9 @@ def apart(text):
         ({"input_px": 96}, "96 px instead of 224"),
         ({"hidden_units": 1024}, "1024 hidden units instead of 4096"),
         ({"pooled_px": 2}, "pooled to 2 px instead of 6"),
+        ({"queries_per_class": 50}, "50 queries a class instead of 100"),
+        ({"train_per_class": 100}, "100 training images a class instead of 500"),
+        ({"database": "rest"}, "database rest instead of train+rest"),
         ({"seeded": ("order",)}, "seeded order instead of split, weights, order and dropout"),
     ],
 )
