@@ -180,9 +180,10 @@ def test_index_of_a_run(small_suite):
 
 
 def test_time_grows_with_the_items():
-    words = np.random.default_rng(0).integers(0, 2**64, (1_000_000, 1), np.uint64)
+    """Four times as many take less than ten times as long; of numbers that are too many for a cache, both."""
+    words = np.random.default_rng(0).integers(0, 2**64, (4_000_000, 1), np.uint64)
     seconds = []
-    for items in (100_000, 1_000_000):
+    for items in (1_000_000, 4_000_000):
         index = build_index(words[:items], 64)
         tries = []
         for query in range(7):
@@ -190,4 +191,4 @@ def test_time_grows_with_the_items():
             index.nearest(words[query : query + 1], 10)
             tries.append(time.process_time() - started)
         seconds.append(min(tries))
-    assert seconds[1] / seconds[0] < 4 * 10
+    assert seconds[1] / seconds[0] < 10
