@@ -68,7 +68,7 @@ class Server:
         """End it by a signal and check that it ends well: status 0, nothing more said, no process left."""
         started = helpers.children(self.process.pid)
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=20)[0]
+        said = self.process.communicate(timeout=60)[0]
         assert (self.process.returncode, said) == (0, "")
         assert not [pid for pid in started if os.path.exists(f"/proc/{pid}")]
 

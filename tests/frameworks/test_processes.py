@@ -81,7 +81,7 @@ def test_a_worker_ends_with_its_parent(how, number, tmp_path):
 def test_ctrl_c_ends_the_workers_at_once(how, tmp_path):
     process, sleepers = start_parent(how, tmp_path)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert len(errors.splitlines()) == 1
     assert not any(map(is_running, sleepers))
@@ -98,7 +98,7 @@ def test_convert_leaves_neither_worker_nor_scratch(number, tmp_path, files):
     wait_until(lambda: children_of(process.pid))
     (worker,) = children_of(process.pid)
     process.send_signal(number)
-    status = process.wait(timeout=10)
+    status = process.wait(timeout=60)
     wait_until(lambda: not is_running(worker), seconds=5)
     if number != signal.SIGKILL:
         assert status == 128 + number

@@ -233,7 +233,7 @@ def test_killed_suite_goes_on_to_the_same_numbers(small_suite, tmp_path):
         workers = helpers.children(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        wait_until(lambda workers=workers: not any(map(is_running, workers)), seconds=20)
+        wait_until(lambda workers=workers: not any(map(is_running, workers)), seconds=60)
     done = helpers.benchmark("--out", tmp_path, *TWO_CELLS)
     assert "PaddlePaddle, 12 bits, seed 2000: kept" in done.stderr
     assert "going on after epoch" in done.stderr

@@ -1,7 +1,6 @@
 """The index of codes: its answers against plain NumPy, and when it is stored, reused and made anew."""
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import faiss
@@ -177,18 +176,3 @@ def test_index_of_a_run(small_suite):
     assert found.distance[:, 0].tolist() == [
         np.unpackbits((codes.codes[n:] ^ c).view(np.uint8), axis=1).sum(1).min() for c in codes.codes[:3]
     ]
-
-
-def test_time_grows_with_the_items():
-    """Four times as many take less than ten times as long; of numbers that are too many for a cache, both."""
-    words = np.random.default_rng(0).integers(0, 2**64, (4_000_000, 1), np.uint64)
-    seconds = []
-    for items in (1_000_000, 4_000_000):
-        index = build_index(words[:items], 64)
-        tries = []
-        for query in range(7):
-            started = time.process_time()
-            index.nearest(words[query : query + 1], 10)
-            tries.append(time.process_time() - started)
-        seconds.append(min(tries))
-    assert seconds[1] / seconds[0] < 10

@@ -158,10 +158,10 @@ def test_dead_rank_ends_the_run_which_goes_on_with_another_number(framework, tmp
     ranks, _ = ranks_of(run.folder)
     assert len(ranks) == 2
     os.kill(max(ranks), signal.SIGKILL)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 3, errors
     assert " died (signal " in errors
-    wait_until(lambda: not ranks_of(run.folder)[1], seconds=10)
+    wait_until(lambda: not ranks_of(run.folder)[1], seconds=60)
     assert not run.is_finished()
     before = run.log()
     helpers.run(*command)
@@ -179,7 +179,7 @@ def test_ranks_end_with_their_parent(framework, initial, tmp_path):
     wait_until(run.log, seconds=120)
     process.kill()
     process.communicate()
-    wait_until(lambda: not ranks_of(run.folder)[1], seconds=10)
+    wait_until(lambda: not ranks_of(run.folder)[1], seconds=60)
     assert not run.is_finished()
 
 

@@ -163,5 +163,5 @@ def test_worker_ends_when_its_parent_is_gone(framework, small_suite, tmp_path):
     wait_until(run.environment_file.exists)
     os.close(process.stdin.fileno())
     process.stdin = None
-    assert process.wait(timeout=10) == 1
+    assert process.wait(timeout=60) == 1
     assert not run.is_finished()
