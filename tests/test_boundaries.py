@@ -7,6 +7,9 @@ import sys
 import pytest
 
 from compare.frameworks.worker import default_python
+from shared.checkpoint import weights
+from shared.network.initial import initial_weights
+from shared.training.runs import Run
 from tests import helpers
 
 FRAMEWORKS = {"torch", "torchvision", "lightning", "pytorch_lightning", "torchmetrics", "paddle"}
@@ -101,14 +104,15 @@ def test_shared_and_compare_import_without_any_framework():
     helpers.run("-c", BLOCK.format(blocked=FRAMEWORKS) + f"for name in {modules}: __import__(name)")
 
 
-def test_worker_trains_with_the_other_framework_blocked(framework, small_suite, tmp_path):
-    source = small_suite / framework / "bits12-seed2000"
-    (tmp_path / "recipe.json").write_text((source / "recipe.json").read_text())
-    initial = small_suite / "init" / "bits12-seed2000.safetensors"
+def test_worker_trains_with_the_other_framework_blocked(framework, tmp_path):
+    recipe = helpers.small_recipe(epochs=1, width=1 / 32)
+    Run(tmp_path).prepare(recipe)
+    initial = tmp_path / "initial.safetensors"
+    weights.save(initial, initial_weights(recipe, {}), {})
     arguments = ["worker", "train", "--run", str(tmp_path), "--data", "digits", "--initial-weights", str(initial)]
     program = f"sys.argv = {arguments}\nrunpy.run_module('{framework}_impl', run_name='__main__')"
     helpers.run("-c", BLOCK.format(blocked=OTHERS[framework]) + program, python=default_python(framework))
-    assert (tmp_path / "result.json").exists()
+    assert Run(tmp_path).is_finished()
 
 
 @pytest.mark.parametrize("file", sorted((helpers.PROJECT_ROOT / "compare").glob("[a-z]*")), ids=lambda file: file.stem)

@@ -52,8 +52,10 @@ def write_figure(figure: Figure, file: Path) -> None:
     with house_style(), atomic_path(file) as temporary, warnings.catch_warnings():
         # names in scripts that the font lacks: boxes in a .png, and right in a page, which has fonts of its own
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        if engine := figure.get_layout_engine():  # savefig would draw all of it once more to settle every place
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         figure.savefig(temporary, format=file.suffix[1:], dpi=150, metadata=FORMATS[file.suffix])
-    figure.set_layout_engine("none")  # the place of everything is settled
 
 
 def inline_svg(stem: Path) -> str:

@@ -119,9 +119,10 @@ def test_several_seeds_give_mean_and_deviation(tmp_path):
     assert len(digests) == 2
 
 
-def test_missing_framework_leaves_the_other_running(real_processes, tmp_path):
+def test_missing_framework_leaves_the_other_running(tmp_path):
     options = ("--preset", "demo", "--bits", "12", "--epochs", "1", *NARROW, "--out", tmp_path / "out")
-    done = helpers.benchmark(*options, python=helpers.python_without("paddle", tmp_path / "venv"))
+    python = helpers.python_without("paddle", tmp_path / "venv")
+    done = helpers.benchmark(*options, python=python, environment={PADDLE_PYTHON: ""})  # the command's own interpreter
     assert [run.result()["framework"] for run in finished_runs(tmp_path / "out")] == ["torch"]
     assert "PaddlePaddle: not run; PaddlePaddle cannot be imported by" in (tmp_path / "out" / "table.md").read_text()
     assert "PaddlePaddle is left out" in done.stderr

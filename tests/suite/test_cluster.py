@@ -28,8 +28,8 @@ from tests.helpers import BLOCKING, check_same_numbers, wait_until
 FRAMEWORKS = ("torch", "paddle")
 
 
-def start(*arguments):
-    command = [sys.executable, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
+def start(*arguments, python=sys.executable):
+    command = [python, "compare/benchmark.py", "--skip-align", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=helpers.PROJECT_ROOT, env=helpers.ENVIRONMENT, **pipes)
 
@@ -163,7 +163,9 @@ def test_node_keeps_a_run_and_its_control_on_other_threads_apart(small_suite, tm
 
 def test_cells_of_a_scheduler_share_a_folder(small_suite, tmp_path):
     """Started at the same moment, they make the folder, its initial weights and their runs together."""
-    cells = [start("--out", tmp_path, *helpers.SMALL, "--cell", f"{name}:12:2000") for name in FRAMEWORKS]
+    python = helpers.prepared_python.get("commands", sys.executable)
+    options = ("--out", tmp_path, *helpers.SMALL)
+    cells = [start(*options, "--cell", f"{name}:12:2000", python=python) for name in FRAMEWORKS]
     for process in cells:
         output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors

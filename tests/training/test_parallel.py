@@ -96,6 +96,7 @@ def norm(arrays, others):
     return np.sqrt(sum(np.square(arrays[name] - others[name], dtype=np.float64).sum() for name in arrays))
 
 
+@pytest.mark.slow_for("paddle")
 def test_two_processes_train_as_one(framework, initial, runs):
     one, two = runs(framework, 1), runs(framework, 2)
     first, second = (read_checkpoint(run.checkpoint_file) for run in (two, one))
@@ -109,6 +110,7 @@ def test_two_processes_train_as_one(framework, initial, runs):
             assert ours[name] == pytest.approx(theirs[name], rel=limit)
 
 
+@pytest.mark.slow_for("paddle")
 def test_result_and_codes_are_whole(framework, runs):
     one, two = runs(framework, 1), runs(framework, 2)
     assert two.result().keys() == one.result().keys()
@@ -119,6 +121,7 @@ def test_result_and_codes_are_whole(framework, runs):
     assert not two.resume_folder.exists()
 
 
+@pytest.mark.slow_for("paddle")
 def test_environment_counts_devices_and_nodes(framework, runs):
     environments = [json.loads(runs(framework, devices).environment_file.read_text()) for devices in (1, 2)]
     assert environments[0].keys() == environments[1].keys()
@@ -139,7 +142,7 @@ def ranks_of(folder):
     return {pid: line for pid, line in found.items() if "paddle.distributed.launch" not in line}, set(found)
 
 
-@pytest.mark.slow_for("paddle")
+@pytest.mark.slow
 def test_dead_rank_ends_the_run_which_goes_on_with_another_number(framework, tmp_path):
     """Exit status 3, no process left, and the same suite ends well with one process, from the last finished epoch."""
     options = ("--preset", "demo", "--bits", 12, "--epochs", 8, "--eval-every", 0, "--frameworks", framework)
@@ -170,16 +173,34 @@ def test_dead_rank_ends_the_run_which_goes_on_with_another_number(framework, tmp
     assert run.log()[:2] == before[:2]
 
 
+def start_two_ranks(framework, run, initial):
+    """A worker that trains ``run`` with two ranks, which have finished an epoch."""
+    line = [default_python(framework), "-m", f"{framework}_impl", *map(str, words(run, initial)), "--devices", "2"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(line, env=helpers.ENVIRONMENT, cwd=helpers.PROJECT_ROOT, **pipes)
+    wait_until(run.log, seconds=120)
+    return process
+
+
 @pytest.mark.slow_for("torch")
 def test_ranks_end_with_their_parent(framework, initial, tmp_path):
     run = prepared(tmp_path, batch_size=32, epochs=50, eval_every=0)
-    line = [default_python(framework), "-m", f"{framework}_impl", *map(str, words(run, initial)), "--devices", "2"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": helpers.ENVIRONMENT}
-    process = subprocess.Popen(line, stdin=subprocess.PIPE, cwd=helpers.PROJECT_ROOT, **quiet)
-    wait_until(run.log, seconds=120)
+    process = start_two_ranks(framework, run, initial)
     process.kill()
     process.communicate()
     wait_until(lambda: not ranks_of(run.folder)[1], seconds=60)
+    assert not run.is_finished()
+
+
+@pytest.mark.slow_for("torch")
+def test_dead_rank_ends_its_worker_and_the_others(framework, initial, tmp_path):
+    run = prepared(tmp_path, batch_size=32, epochs=50, eval_every=0)
+    process = start_two_ranks(framework, run, initial)
+    os.kill(max(ranks_of(run.folder)[0]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, errors
+    assert " died (signal " in errors
+    assert not ranks_of(run.folder)[1]
     assert not run.is_finished()
 
 

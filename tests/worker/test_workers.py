@@ -11,6 +11,7 @@ import pytest
 from compare.frameworks.worker import default_python
 from shared.checkpoint import weights
 from shared.codes.codes import Codes
+from shared.network.initial import initial_weights
 from shared.system.start import ENDS_WITH_STDIN
 from shared.training.runs import Run
 from tests import helpers
@@ -141,12 +142,13 @@ def test_killed_training_resumes_to_the_same_numbers(framework, small_suite, tmp
 
 @pytest.mark.slow_for("paddle")
 def test_native_dropout_resumes_to_the_same_numbers_too(framework, tmp_path):
-    options = (*helpers.SMALL, "--frameworks", framework, "--dropout", "native")
-    helpers.benchmark("--out", tmp_path / "whole", *options)
-    whole = Run(tmp_path / "whole" / framework / "bits12-seed2000")
-    run = Run(tmp_path / "killed")
-    run.prepare(whole.recipe())
-    initial = tmp_path / "whole" / "init" / "bits12-seed2000.safetensors"
+    recipe = helpers.small_recipe(epochs=3, eval_every=1, width=1 / 32, dropout="native")
+    initial = tmp_path / "initial.safetensors"
+    weights.save(initial, initial_weights(recipe, {}), {})
+    whole, run = Run(tmp_path / "whole"), Run(tmp_path / "killed")
+    for one in (whole, run):
+        one.prepare(recipe)
+    assert start_training(framework, whole.folder, initial).wait() == 0
     process = start_training(framework, run.folder, initial)
     wait_until(lambda: len(run.log()) >= 1)
     process.kill()
