@@ -63,6 +63,7 @@ def make(checkout):
         ("test", [*CHECKS, ".venv/bin/pytest -n 2 --dist loadfile --bits 12"]),
         ("test-slow", [".venv/bin/pytest -m slow --bits 12"]),
     ],
+    ids=["benchmark", "doctor", "test", "test-slow"],
 )
 def test_a_target_installs_and_runs_its_command(target, commands, make, checkout):
     words = (target, "EXTRA=cpu", "PYTHON=python3", "ARGS=--bits 12")

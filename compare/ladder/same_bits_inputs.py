@@ -9,6 +9,7 @@ from shared.config.kernels import SHARED
 from shared.config.randomness import batch_order, dropout_mask
 from shared.config.recipe import PRESETS, Recipe
 from shared.data import cifar
+from shared.data.images import Images
 from shared.network.alexnet import hidden_units, pooled_units
 from shared.network.initial import initial_weights
 from shared.worker.probe import WEIGHT, Arrays, Request, prefixed
@@ -17,23 +18,27 @@ _BITS = 12
 
 
 def same_bits_request(scale: Scale) -> tuple[Request, Arrays]:
-    """The first steps of the demo at the ladder's width and input side, as its runs train, with shared kernels.
+    """The first steps of the demo at the ladder's width and input side, as its runs train, with shared kernels."""
+    sizes = {"width": scale.width, "input_px": scale.input_px}
+    recipe = dataclasses.replace(PRESETS["demo"], bits=_BITS, kernels=SHARED, **sizes)
+    return training_request(recipe, cifar.load(cifar.DIGITS), initial_weights(recipe, {}), scale.steps)
+
+
+def training_request(recipe: Recipe, images: Images, initial: Arrays, steps: int) -> tuple[Request, Arrays]:
+    """The first ``steps`` of a run with ``recipe``, from the weights ``initial``: a SHA-256 of its state after each.
 
     The arrays are those of ``make_inputs``, with the images that the steps see and without momentum.
     """
-    sizes = {"width": scale.width, "input_px": scale.input_px}
-    recipe = dataclasses.replace(PRESETS["demo"], bits=_BITS, kernels=SHARED, **sizes)
-    digits = cifar.load(cifar.DIGITS)
-    train = cifar.split(digits.labels, recipe.protocol, recipe.seed).train
-    order = _order(recipe, train, scale.steps)
+    train = cifar.split(images.labels, recipe.protocol, recipe.seed).train
+    order = _order(recipe, train, steps)
     seen, places = np.unique(order, return_inverse=True)
-    arrays = prefixed(WEIGHT, initial_weights(recipe, {}))
-    arrays |= {"images": digits.pixels[seen], "labels": digits.labels[seen], "order": places.reshape(order.shape)}
+    arrays = prefixed(WEIGHT, initial)
+    arrays |= {"images": images.pixels[seen], "labels": images.labels[seen], "order": places.reshape(order.shape)}
     for name, layer, units in (("mask6", 0, pooled_units(recipe)), ("mask7", 1, hidden_units(recipe))):
-        masks = [dropout_mask(recipe.seed, step, layer, (recipe.batch_size, units)) for step in range(scale.steps)]
+        masks = [dropout_mask(recipe.seed, step, layer, (recipe.batch_size, units)) for step in range(steps)]
         arrays[name] = np.stack(masks)
-    rates = (recipe.learning_rate_at(1),) * scale.steps
-    return Request(recipe, "float32", ("digests",), num_steps=scale.steps, learning_rates=rates), arrays
+    rates = (recipe.learning_rate_at(1),) * steps
+    return Request(recipe, "float32", ("digests",), num_steps=steps, learning_rates=rates), arrays
 
 
 def _order(recipe: Recipe, train: np.ndarray, steps: int) -> np.ndarray:

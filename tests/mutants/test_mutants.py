@@ -40,6 +40,14 @@ def test_every_test_that_must_catch_one_exists(test):
     assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
+def test_their_parameters_exist(request):
+    """Of the tests that stand in the files that pytest has collected: all, when it runs the whole suite."""
+    known = {item.nodeid for item in request.session.items}
+    functions = {name.partition("[")[0] for name in known}
+    named = {test for test in TESTS if "[" in test and test.partition("[")[0] in functions}
+    assert named <= known
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """This project as it lies here, but for what git ignores."""

@@ -101,10 +101,11 @@ def test_a_task_of_ray_takes_as_many_cores_as_its_worker_has_threads(tmp_path):
         pytest.skip("one core cannot be shared")
     going_on = tmp_path / "go on"
     script = f"touch {tmp_path}/begun; while ! test -e '{going_on}'; do sleep 0.1; done; exit 2"
+    worker = Worker("torch", str(interpreter(tmp_path, script)), threads=cores)
     with closing(RayExecutor(LOCAL, "cpu", cores)) as executor, ThreadPoolExecutor(1) as pool:
-        info = pool.submit(executor.info, Worker("torch", str(interpreter(tmp_path, script)), threads=cores))
+        info = pool.submit(executor.info, worker, "cpu")
         try:
-            wait_until((tmp_path / "begun").exists)
+            wait_until(lambda: (tmp_path / "begun").exists() or info.done())
             left = ray.available_resources().get("CPU", 0)
         finally:
             going_on.touch()
