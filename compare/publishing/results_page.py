@@ -13,6 +13,7 @@ from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import control_differences, decidable, differences_by_pair, single, waiting
 from compare.suite.studies import CONTROLS
 from compare.tables.published import OPEN_DIFFERENCE
+from compare.tables.rounding_text import rounding_notes
 from compare.tables.table_text import plural, start
 from shared.config.recipe import PRESETS, Recipe
 
@@ -99,6 +100,7 @@ def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
 def _noise(suites: list[PublishedSuite]) -> str:
     """How far runs of one framework are apart, beside the difference that the published tables leave open."""
     texts = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
+    texts += [f"{suite.name}, {note.rstrip('.')}" for suite in suites for note in rounding_notes(suite.gathered)]
     if not texts:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
     return f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}: {'; '.join(texts)}."

@@ -126,12 +126,12 @@ def read_difference(file: Path) -> Difference:
 
 
 def known_difference(out: Path, case: str, bits: int, seed: int) -> Difference | None:
-    """The kept difference of the runs that are there now; None where it is not measured, or was of other runs."""
-    file = difference_file(out, case, bits, seed)
-    if not file.exists():
+    """The kept difference of the finished runs that are there; None where it is not measured, or was of other runs."""
+    file, runs = difference_file(out, case, bits, seed), compared_runs(out, case, bits, seed)
+    if not (file.exists() and all(run.is_finished() for run in runs)):
         return None
     found = read_difference(file)
-    return found if found.checkpoints == checkpoints_of(*compared_runs(out, case, bits, seed)) else None
+    return found if found.checkpoints == checkpoints_of(*runs) else None
 
 
 def checkpoints_of(first: Run, second: Run) -> tuple[str, str]:
