@@ -55,4 +55,4 @@ def _draw_differences(axes: Axes, cases: Sequence[Mapping]) -> None:
         axes.plot([-case["rms"], case["rms"]], [place, place], "|", color=colour, ms=12, mew=2)
     axes.axvline(0, color=GREY, lw=1)
     axes.set_yticks(places, [case["title"] for case in cases])
-    axes.set(xlabel="mAP difference; |: root mean square, band: the floor's")
+    axes.set(xlabel="mAP difference (|: rms; band: the floor's)")
