@@ -22,10 +22,10 @@ def rounding_picture(study: Mapping) -> Picture:
     figure = Figure(figsize=(8.0, 1.6 + 0.26 * len(cases)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
     _draw_growth(left, cases)
-    _draw_differences(right, cases)
+    _draw_differences(right, cases, study["measure"])
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     texts = [f"{case['title']} {case['rms']:.4f}" for case in cases]
-    alt = f"Root mean square of the mAP differences: {'; '.join(texts)}."
+    alt = f"Root mean square of the {study['measure']} differences: {'; '.join(texts)}."
     return Picture(f"rounding-{study['bits']}", figure, f"What rounding does, {study['bits']} bits", alt)
 
 
@@ -44,8 +44,8 @@ def _draw_growth(axes: Axes, cases: Sequence[Mapping]) -> None:
     axes.set(xscale="log", yscale="log", xlabel="training step", ylabel="relative distance of all weights")
 
 
-def _draw_differences(axes: Axes, cases: Sequence[Mapping]) -> None:
-    """Every mAP difference as a point, and each case's root mean square as a bar to both sides of 0."""
+def _draw_differences(axes: Axes, cases: Sequence[Mapping], measure: str) -> None:
+    """Every difference as a point, and each case's root mean square as a bar to both sides of 0."""
     places = np.arange(len(cases))[::-1]
     floor = next(case["rms"] for case in cases if case["case"] == FLOOR[0])
     axes.axvspan(-floor, floor, color=GREY, alpha=0.2, lw=0)
@@ -55,4 +55,4 @@ def _draw_differences(axes: Axes, cases: Sequence[Mapping]) -> None:
         axes.plot([-case["rms"], case["rms"]], [place, place], "|", color=colour, ms=12, mew=2)
     axes.axvline(0, color=GREY, lw=1)
     axes.set_yticks(places, [case["title"] for case in cases])
-    axes.set(xlabel="mAP difference (|: rms; band: the floor's)")
+    axes.set(xlabel=f"{measure} difference (|: rms; band: the floor's)")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
+from compare.stats.rounding_study import rounding_studies
 from compare.tables.data_text import leak_notes
 from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
 from compare.tables.rounding_text import rounding_notes, rounding_tables
@@ -73,7 +74,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     recipe, grid = gathered.runs[0].recipe(), gathered.grid
     differences = differences_by_pair(run.result() for run in gathered.runs)
     several = any(len(seeds) > 1 for seeds in grid.seeds.values())
-    alignment = alignment_note(gathered.alignments)
+    alignment, studies = alignment_note(gathered.alignments), rounding_studies(gathered)
     judged = [note for pair, by_bits in differences.items() for note in verdicts(pair, by_bits, recipe.margin, grid)]
     return {
         "table": table_cells(rows, recipe, grid.bits, differences),
@@ -90,7 +91,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
             "Verdict": [
                 *same_bits_notes(gathered.runs),
                 *judged,
-                *rounding_notes(gathered),
+                *rounding_notes(studies),
                 *query_notes(gathered),
                 alignment,
             ],
@@ -98,7 +99,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
         },
         "noise": noise_rows(gathered, differences),
         "variance": variance_tables(gathered, differences),
-        **({"rounding": rounding} if (rounding := rounding_tables(gathered)) else {}),
+        **({"rounding": rounding_tables(studies)} if studies else {}),
     }
 
 

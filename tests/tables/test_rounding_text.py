@@ -9,8 +9,8 @@ import pytest
 from compare.page.rerun import suite_commands
 from compare.stats.gather import gather
 from compare.stats.rounding import floor_size, pair_size, told_from_floor
+from compare.stats.rounding_study import rounding_studies
 from compare.suite.rounding import CASES, FLOOR, OF_FAMILIES, difference_file, rounding_folder
-from compare.tables.rounding_text import rounding_studies
 from compare.tables.table import make_table, write_table
 from shared.system.errors import UserError
 from shared.training.runs import run_of
