@@ -1,4 +1,4 @@
-"""The study of rounding of each length, from the finished runs: sizes, how runs part, and the tests beside the floor."""
+"""The study of rounding of each length, from finished runs: sizes, how runs part, and the tests beside the floor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
