@@ -67,6 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="A/A: again on other threads, with native dropout, and from one changed weight",
     )
     add("--variance", action="store_true", help="runs in which split, weights, order or dropout alone vary by seed")
+    rounding_help = "how far rounding carries a training: shared kernels, one changed weight, one native family"
+    add("--rounding", action="store_true", help=rounding_help)
     add = parser.add_argument_group("folder").add_argument
     add("--out", type=Path, metavar="DIR", help="default: runs/PRESET")
     add("--force", action="store_true", help="replace runs made with another recipe")

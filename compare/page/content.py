@@ -11,6 +11,7 @@ from compare.page.differences import differences
 from compare.page.figures import house_style
 from compare.page.grid import class_names_of, retrieval_grid
 from compare.page.rerun import rerun_command
+from compare.page.rounding import rounding_picture
 from compare.page.verdict import gather_evidence, verdict
 from compare.tables.published_text import PUBLISHED_TITLE
 from compare.tables.studies_text import noise_title
@@ -59,8 +60,13 @@ def content(suite_data: SuiteData) -> dict:
         "quantization_rule": QUANTIZATION_RULE,
         "code_pictures": _code_pictures(suite_data, coded),
         "environments": _environments(suite_data),
+        "rounding": [(study, rounding_picture(study)) for study in _rounding(suite_data)],
         "commands": [(run_data.cell.describe(), _command(run_data)) for run_data in suite_data.runs if run_data.recipe],
     }
+
+
+def _rounding(suite_data: SuiteData) -> list[dict]:
+    return (suite_data.table or {}).get("rounding", [])
 
 
 def _code_pictures(suite_data: SuiteData, coded: dict[int, LengthMetrics]) -> list[Picture]:

@@ -23,7 +23,7 @@ def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
 
 
 def suite_commands(gathered: Gathered) -> list[str]:
-    """The same for a whole suite, which has a run at least, with its controls and its study of variance.
+    """The same for a whole suite, which has a run at least, with its studies.
 
     One command for all lengths that share their seeds; the place is that of the first run.
     """
@@ -32,6 +32,7 @@ def suite_commands(gathered: Gathered) -> list[str]:
     more = [] if set(grid.frameworks) == set(FRAMEWORKS) else ["--frameworks", *grid.frameworks]
     more += ["--control"] if any(gathered.controls.values()) else []
     more += ["--variance"] if any(gathered.families.values()) else []
+    more += ["--rounding"] if any(gathered.partings) else []
     more += ["--label", _label(first.recipe(), grid.label)] if grid.label else []
     lengths: dict[tuple[int, ...], list[int]] = {}
     for bits in grid.bits:

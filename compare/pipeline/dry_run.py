@@ -13,6 +13,7 @@ from compare.suite.cells import Cell, LocalExecutor, summary
 from compare.suite.images import as_begun, data_at_hand, look_for_leaks, with_data
 from compare.suite.planning import Outline, outline
 from compare.suite.suite import Executor, Suite
+from shared.config.kernels import SHARED
 from shared.config.recipe import FREE_FIELDS
 from shared.data.cifar import Dataset
 from shared.system.progress import Progress, format_seconds
@@ -109,12 +110,22 @@ def _forecast(to_do: list[_Planned], suite: Suite, executor: Executor, progress:
     """Seconds of each run that is not finished; none where this machine does not execute them."""
     if not to_do or not isinstance(executor, LocalExecutor):
         return {}
-    workers = [worker for worker in suite.workers if any(run.cell.framework == worker.framework for run in to_do)]
     recipe = dataclasses.replace(suite.recipe, bits=max(suite.bits))
     work = work_of(recipe, suite.dataset if len(suite.dataset.labels) else None)
-    paces = measure(workers, recipe, suite.devices[workers[0].framework], progress)
-    common = measure_common(work)
-    return {run: work.seconds(paces[run.cell.framework], common, run.epochs_done) for run in to_do}
+    common, seconds = measure_common(work), {}
+    for kernels in dict.fromkeys(map(_kernels_timed, to_do)):
+        runs = [run for run in to_do if _kernels_timed(run) == kernels]
+        workers = [worker for worker in suite.workers if any(run.cell.framework == worker.framework for run in runs)]
+        timed = dataclasses.replace(recipe, kernels=kernels)
+        paces = measure(workers, timed, suite.devices[workers[0].framework], progress)
+        seconds |= {run: work.seconds(paces[run.cell.framework], common, run.epochs_done) for run in runs}
+    return seconds
+
+
+def _kernels_timed(run: _Planned) -> str:
+    """The kernels whose pace stands for the run's: the suite's, or all shared for those of a study of rounding."""
+    own, first = run.own.recipe.kernels, run.first.recipe.kernels
+    return own if own == first else SHARED
 
 
 def _total(

@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from compare.frameworks.records import SIDES, titles
+from compare.ladder.divergence import difference_of
 from compare.ladder.report import has_passed
 from compare.ladder.run import ALIGN_STEPS, align, quick_scale
 from compare.page.freshness import REPORT_FILE, is_up_to_date
@@ -18,6 +19,7 @@ from compare.suite.cells import Cell, LocalExecutor
 from compare.suite.cluster import LOCAL, RayExecutor
 from compare.suite.follow import FollowingSuite
 from compare.suite.planning import check_options, folder_of, plan, threads_of_run
+from compare.suite.rounding import CASES, compared_runs, difference_file, known_difference, rounding, rounding_folder
 from compare.suite.settings import settled
 from compare.suite.studies import controls, families
 from compare.suite.suite import Executor, Suite
@@ -54,7 +56,8 @@ def _is_finished(arguments: argparse.Namespace) -> bool:
 
     The runs' recipes are compared later. A preset that a GPU decides on needs the frameworks.
     """
-    if arguments.preset == "auto" or arguments.force or arguments.control or arguments.variance or arguments.nodes > 1:
+    studied = arguments.control or arguments.variance or arguments.rounding
+    if arguments.preset == "auto" or arguments.force or studied or arguments.nodes > 1:
         return False
     out = folder_of(arguments, arguments.preset)
     runs = [run_of(out, *cell) for cell in product(arguments.frameworks, arguments.bits, arguments.seeds)]
@@ -79,7 +82,7 @@ def _run_all(suites: list[Suite], arguments: argparse.Namespace, executor: Execu
         for suite in suites:
             locks.enter_context(suite.locked())
         aligned = arguments.skip_align or _align(suites[0], arguments.executor, progress)
-        _run(suites, executor, progress)
+        _run(suites, executor, progress, with_rounding=arguments.rounding)
     return aligned
 
 
@@ -88,10 +91,11 @@ def _studies(arguments: argparse.Namespace, suite: Suite) -> list[Suite]:
     return [
         *(controls(suite) if arguments.control else []),
         *(families(suite, frameworks) if arguments.variance else []),
+        *(rounding(suite, frameworks, arguments.devices * arguments.nodes) if arguments.rounding else []),
     ]
 
 
-def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
+def _run(suites: list[Suite], executor: Executor, progress: Progress, with_rounding: bool) -> None:
     """Run a suite and its studies; the table and the report are written even when a run fails."""
     out = suites[0].out
     try:
@@ -99,11 +103,23 @@ def _run(suites: list[Suite], executor: Executor, progress: Progress) -> None:
             if suite.out != out:
                 progress.note(f"now {suite.out.relative_to(out)}")
             suite.run(executor, progress)
+            if with_rounding:
+                _measure_differences(suites[0], suite.out, progress)
     except (WorkerDied, KeyboardInterrupt):
         with suppress(UserError):  # the report says what stands in the way of a table; how training ended goes first
             _show(out)
         raise
     _show(out)
+
+
+def _measure_differences(suite: Suite, folder: Path, progress: Progress) -> None:
+    """Keep how the runs in ``folder``, of one case of the study of rounding, part from what they are compared with."""
+    cases = [case for case in CASES if rounding_folder(suite.out, case) == folder]
+    for case, bits, seed in product(cases, suite.bits, suite.seeds):
+        if not known_difference(suite.out, case, bits, seed):
+            progress.note(f"  {case}, {bits} bits, seed {seed}: the first steps again, to see when the runs part")
+            found = difference_of(suite, compared_runs(suite.out, case, bits, seed))
+            found.write(difference_file(suite.out, case, bits, seed))
 
 
 def _show(out: Path) -> None:

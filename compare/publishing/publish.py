@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
 from compare.ladder.report import ALIGN_FILE
@@ -10,10 +11,12 @@ from compare.page.code_metrics import METRICS_FILE
 from compare.page.data import THROUGHPUT_FILE
 from compare.page.freshness import REPORT_FILE
 from compare.page.report import write_report
-from compare.suite.grid import SUITE_FILE
+from compare.suite.grid import SUITE_FILE, read_grid
+from compare.suite.rounding import CASES, difference_file, known_difference, rounding_folder
 from compare.suite.run_folders import finished_runs
 from compare.suite.studies import CONTROLS, control_folder, variance_folder
 from compare.tables.table import make_table
+from shared.config.kernels import NATIVE
 from shared.config.recipe import SEEDED
 from shared.system.errors import UserError
 from shared.system.files import PROJECT_ROOT, make_folder, write_json
@@ -61,12 +64,18 @@ def publish(out: Path, name: str, results: Path) -> Path:
 
 
 def _copy(out: Path, target: Path) -> None:
-    """The suite's own files, and the rows of its runs, controls and families."""
+    """The suite's own files, and the rows of its runs and of those of its studies."""
     _copy_suite(out, target)
     for kind in CONTROLS:
         _copy_suite(control_folder(out, kind), control_folder(target, kind))
     for part in SEEDED:
         _copy_suite(variance_folder(out, part), variance_folder(target, part))
+    for case in CASES:
+        if case != NATIVE:
+            _copy_suite(rounding_folder(out, case), rounding_folder(target, case))
+    for case, (bits, seed) in product(CASES, read_grid(out).pairs):
+        if difference := known_difference(out, case, bits, seed):
+            difference.write(difference_file(target, case, bits, seed))
 
 
 def _copy_suite(out: Path, target: Path) -> None:

@@ -11,8 +11,10 @@ from compare.page.rerun import suite_commands
 from compare.stats.equivalence import UNDECIDED, Overall, overall
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import control_differences, decidable, differences_by_pair, single, waiting
+from compare.stats.rounding_study import rounding_studies
 from compare.suite.studies import CONTROLS
 from compare.tables.published import OPEN_DIFFERENCE
+from compare.tables.rounding_text import rounding_notes
 from compare.tables.table_text import plural, start
 from shared.config.recipe import PRESETS, Recipe
 
@@ -99,9 +101,14 @@ def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
 def _noise(suites: list[PublishedSuite]) -> str:
     """How far runs of one framework are apart, beside the difference that the published tables leave open."""
     texts = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
+    texts += [f"{suite.name}, {note.rstrip('.')}" for suite in suites for note in _rounding(suite)]
     if not texts:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
     return f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}: {'; '.join(texts)}."
+
+
+def _rounding(suite: PublishedSuite) -> list[str]:
+    return rounding_notes(rounding_studies(suite.gathered))
 
 
 def _seed_noise(suite: PublishedSuite) -> str:

@@ -1,15 +1,18 @@
-"""The finished runs of one suite or several, checked to belong together, with their controls and families."""
+"""The finished runs of one suite or several, checked to belong together, with those of their studies."""
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from compare.ladder.report import ALIGN_FILE, read_align
 from compare.suite.cells import Cell
 from compare.suite.grid import Grid, joined, read_grid
+from compare.suite.rounding import CASES, Difference, known_difference, rounding_folder, rounding_recipe
 from compare.suite.run_folders import finished_runs, placed_result
 from compare.suite.studies import CONTROLS, control_folder, control_recipe, variance_folder
+from shared.config.kernels import NATIVE
 from shared.config.recipe import FREE_FIELDS, SEEDED, Recipe, differing_settings
 from shared.system.errors import UserError
 from shared.training.runs import Run
@@ -19,13 +22,16 @@ from shared.training.runs import Run
 class Gathered:
     """``grid``: what the suites plan together. ``controls`` and ``families``: kind or part -> its runs.
 
-    ``alignments`` are the verdicts of the suites' ladders.
+    ``rounding``: case of the study of rounding -> its runs, ``native`` being the suites' own; ``partings``: case, bits
+    and seed -> how its two runs part. ``alignments`` are the verdicts of the suites' ladders.
     """
 
     grid: Grid
     runs: list[Run]
     controls: dict[str, list[Run]]
     families: dict[str, list[Run]]
+    rounding: dict[str, list[Run]]
+    partings: dict[tuple[str, int, int], Difference]
     alignments: list[str]
 
 
@@ -39,6 +45,7 @@ def gather(outs: Sequence[Path]) -> Gathered:
     runs = _finished(outs)
     controls = {kind: _finished([control_folder(out, kind) for out in outs]) for kind in CONTROLS}
     families = {part: _finished([variance_folder(out, part) for out in outs]) for part in SEEDED}
+    rounding = {case: _finished([rounding_folder(out, case) for out in outs]) for case in CASES if case != NATIVE}
     if runs:
         recipe = runs[0].recipe()
         _check_recipes(runs, recipe)
@@ -46,9 +53,23 @@ def gather(outs: Sequence[Path]) -> Gathered:
             _check_recipes(control, control_recipe(recipe, kind))
         for part, family in families.items():
             _check_recipes(family, dataclasses.replace(recipe, seeded=(part,)))
-    _check_pairs(runs)
+        for case, studied in rounding.items():
+            if studied:
+                _check_recipes(studied, rounding_recipe(recipe, case))
+    for paired in (runs, *rounding.values()):
+        _check_pairs(paired)
     ladders = [read_align(out)["verdict"] for out in outs if (out / ALIGN_FILE).exists()]
-    return Gathered(grid, runs, controls, families, list(dict.fromkeys(ladders)))
+    partings = _partings(outs, grid) if any(rounding.values()) else {}
+    return Gathered(grid, runs, controls, families, {**rounding, NATIVE: runs}, partings, list(dict.fromkeys(ladders)))
+
+
+def _partings(outs: Sequence[Path], grid: Grid) -> dict[tuple[str, int, int], Difference]:
+    """Those that are measured; of the suite that has the case's two runs."""
+    found = {}
+    for out, case, (bits, seed) in product(outs, CASES, grid.pairs):
+        if difference := known_difference(out, case, bits, seed):
+            found[case, bits, seed] = difference
+    return found
 
 
 def _finished(outs: Sequence[Path]) -> list[Run]:

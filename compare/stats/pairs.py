@@ -1,13 +1,15 @@
 """The differences of mAP after the last epoch that the statistics are about, from runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from compare.frameworks.records import Pair, pairs, run_order
+from compare.frameworks.records import SIDES, Pair, pairs, reference, run_order
 from compare.stats.gather import Gathered
 from compare.stats.spread import QueryBootstrap, bootstrap_queries
 from compare.suite.grid import Grid
+from compare.suite.rounding import FLOOR
+from shared.config.kernels import SHARED
 from shared.config.recipe import BASE_SEED
 from shared.training.runs import Run
 
@@ -86,6 +88,27 @@ def all_varying(gathered: Gathered, bits: int) -> list[float]:
     """The suite's own mAPs of the families' framework at one length, in which everything varies."""
     names = {cell[0] for runs in gathered.families.values() for cell in _maps(runs)}
     return [value for (name, _), value in _at(_maps(gathered.runs), bits).items() if name in names]
+
+
+def rounding_maps(gathered: Gathered, bits: int) -> dict[str, dict[int, tuple[float, ...]]]:
+    """Case of the study of rounding -> seed -> its mAPs at one length; seeds that lack one are left out.
+
+    Of the floor, which is ``FLOOR[0]``: that of the run without a changed weight, then those with one. Of every other
+    case: the other framework's and the reference's.
+    """
+    maps = {case: _at(_maps(runs), bits) for case, runs in gathered.rounding.items()}
+    floor = [maps[SHARED], *(maps[case] for case in FLOOR)]
+    found = {FLOOR[0]: [(of, reference().key) for of in floor]}
+    found |= {case: [(of, name) for name in SIDES] for case, of in maps.items() if case not in FLOOR}
+    seeds = sorted({seed for of in maps.values() for _, seed in of})
+    return {
+        case: {seed: tuple(of[name, seed] for of, name in sides) for seed in seeds if _has(sides, seed)}
+        for case, sides in found.items()
+    }
+
+
+def _has(sides: Sequence[tuple[Mapping, str]], seed: int) -> bool:
+    return all((name, seed) in of for of, name in sides)
 
 
 def first_pair_over_queries(gathered: Gathered, bits: int, pair: Pair) -> tuple[int, QueryBootstrap] | None:

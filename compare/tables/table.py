@@ -8,8 +8,10 @@ import pandas as pd
 
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
+from compare.stats.rounding_study import rounding_studies
 from compare.tables.data_text import leak_notes
 from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
+from compare.tables.rounding_text import rounding_notes, rounding_tables
 from compare.tables.same_bits_text import same_bits_notes
 from compare.tables.studies_text import noise_rows, noise_title, query_notes, variance_tables
 from compare.tables.table_text import (
@@ -72,7 +74,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     recipe, grid = gathered.runs[0].recipe(), gathered.grid
     differences = differences_by_pair(run.result() for run in gathered.runs)
     several = any(len(seeds) > 1 for seeds in grid.seeds.values())
-    alignment = alignment_note(gathered.alignments)
+    alignment, studies = alignment_note(gathered.alignments), rounding_studies(gathered)
     judged = [note for pair, by_bits in differences.items() for note in verdicts(pair, by_bits, recipe.margin, grid)]
     return {
         "table": table_cells(rows, recipe, grid.bits, differences),
@@ -86,11 +88,18 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
                 *collapse_notes(gathered.runs),
             ],
             "Data and recipe": recipe_notes(grid, recipe),
-            "Verdict": [*same_bits_notes(gathered.runs), *judged, *query_notes(gathered), alignment],
+            "Verdict": [
+                *same_bits_notes(gathered.runs),
+                *judged,
+                *rounding_notes(studies),
+                *query_notes(gathered),
+                alignment,
+            ],
             "Environment": environment_notes(grid, gathered.runs),
         },
         "noise": noise_rows(gathered, differences),
         "variance": variance_tables(gathered, differences),
+        **({"rounding": rounding_tables(studies)} if studies else {}),
     }
 
 
@@ -105,6 +114,8 @@ def _text(content: dict) -> str:
         parts += [noise_title(), markdown(content["noise"])]
     for study in content["variance"]:
         parts += [study["title"], markdown(study["rows"]), study["sentence"]]
+    for study in content.get("rounding", []):
+        parts += [study["title"], markdown(study["rows"]), *study["sentences"]]
     return "\n\n".join(parts)
 
 

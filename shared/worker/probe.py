@@ -93,7 +93,8 @@ class Probe:
     def batch(self, step: int) -> Batch:
         """The images of one step."""
         index = self.arrays["order"][step]
-        masks = self.arrays["mask6"][step], self.arrays["mask7"][step]
+        index = index[index >= 0]  # an epoch's last batch may be smaller
+        masks = self.arrays["mask6"][step][: len(index)], self.arrays["mask7"][step][: len(index)]
         pixels = self._normalised[index].astype(self.request.dtype)
         return Batch(pixels, self.arrays["labels"][index], masks)
 

@@ -36,7 +36,9 @@ def hashes(images: Path, convolutions: Path, folder: Path) -> dict[str, list[str
     recipe = dataclasses.replace(PRESETS["paper"], bits=12, kernels=SHARED)
     arrays = load_backbone(convolutions, recipe)
     recipe = dataclasses.replace(recipe, backbone_layers=layers_of(arrays), backbone_sha256=digest(arrays))
-    request, inputs = training_request(recipe, cifar.load(images), initial_weights(recipe, arrays), STEPS)
+    dataset = cifar.load(images)
+    train = cifar.split(dataset.labels, recipe.protocol, recipe.seed).train
+    request, inputs = training_request(recipe, dataset, train, initial_weights(recipe, arrays), STEPS)
     request.save(folder / "request.npz", inputs)
     found = {}
     for framework in helpers.MODULES:

@@ -11,13 +11,17 @@ from compare.page.curves import loss_curves, map_by_length, training
 from compare.page.data import read_suite
 from compare.page.differences import differences
 from compare.page.figures import save_figure
+from compare.page.rounding import rounding_picture
 from compare.stats.equivalence import paired
+from compare.suite.rounding import FLOOR
+from compare.tables.table import make_table
 from shared.codes.codes import Codes
 from shared.codes.packing import pack_codes
 from shared.config.recipe import PRESETS
 from shared.network.alexnet import RELU_LAYERS
 from shared.training.runs import run_of
 from tests.page.drawn import legend, lines
+from tests.rounding_rows import STEPS, finish_study
 from tests.rows import EPOCH, finish, plan
 
 RECIPE = dataclasses.replace(PRESETS["cpu"], bits=12, epochs=3, eval_every=1, dataset="custom")
@@ -196,3 +200,25 @@ def test_figures_are_the_same_bytes(small_suite, tmp_path):
     for name in ("first", "second"):
         save_figure(map_by_length(read_suite(small_suite)).figure, tmp_path / name)
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+
+
+def test_figure_of_a_study_of_rounding(tmp_path):
+    finish_study(tmp_path)
+    (study,) = make_table(tmp_path).content["rounding"]
+    picture = rounding_picture(study)
+    growth, scatter = picture.figure.axes
+    by_label = {line.get_label(): line for line in growth.lines}
+    assert list(by_label["all native"].get_xdata()) == [1, 50, 480]
+    assert list(by_label["all native"].get_ydata()) == pytest.approx([6e-9, 6e-4, 6e-2])
+    assert list(by_label["floor: one weight changed"].get_ydata()) == pytest.approx([3.5e-9, 3.5e-4, 3.5e-2])
+    assert len(growth.lines) == 3  # families that never part have no line
+    titles = [text.get_text() for text in scatter.get_yticklabels()]
+    points = {titles[len(titles) - 1 - int(line.get_ydata()[0])]: line for line in scatter.lines[:-1:2]}
+    assert sorted(points) == sorted(titles)
+    assert points["all native"].get_xdata() == pytest.approx(STEPS["native"])
+    floor = [step for case in FLOOR for step in STEPS[case]]
+    assert sorted(points["floor: one weight changed"].get_xdata()) == pytest.approx(sorted(floor))
+    (band,) = scatter.patches
+    rms = study["points"][1]["rms"]
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-rms, rms))
+    assert f"floor: one weight changed {rms:.4f}" in picture.alt

@@ -97,6 +97,14 @@ def test_studies_have_their_runs(dry_run):
     ]
 
 
+def test_a_study_of_rounding_has_its_runs(dry_run):
+    lines, _ = dry_run("--preset", "demo", "--bits", "12", "--seeds", "1", "2", "--rounding")
+    assert sum("rounding/last-place-" in line for line in lines) == 8
+    assert lines[-1].startswith("64 runs, 0 finished")
+    with pytest.raises(UserError, match="kernels shared: expected one process"):
+        dry_run("--preset", "demo", "--bits", "12", "--seeds", "1", "2", "--rounding", "--devices", "2")
+
+
 def test_downloads_are_named_and_not_made(dry_run, tmp_path):
     lines, notes = dry_run("--preset", "paper", "--bits", "12", "--frameworks", "torch", torch=WITH_CARD)
     assert "CIFAR-10 is to be downloaded first" in notes

@@ -21,6 +21,7 @@ from shared.system.errors import UserError
 from shared.system.files import read_json
 from shared.training.runs import Run, run_of
 from tests import helpers
+from tests.rounding_rows import finish_study
 from tests.rows import PAPER, finish, plan
 
 TABLES = ("table.md", "table.csv", "table.json")
@@ -76,6 +77,17 @@ def test_the_table_comes_from_the_published_rows_byte_for_byte(published, tmp_pa
     assert [(tmp_path / name).read_bytes() for name in TABLES] == [
         (published / "small" / name).read_bytes() for name in TABLES
     ]
+
+
+def test_a_study_of_rounding_is_published_whole(tmp_path):
+    finish_study(tmp_path / "suite")
+    target = publish(tmp_path / "suite", "rounding", tmp_path / "results")
+    before = [(target / name).read_bytes() for name in TABLES]
+    write_table(target)
+    assert [(target / name).read_bytes() for name in TABLES] == before
+    assert "Rounding at 12 bits" in (target / "table.md").read_text(encoding="utf-8")
+    assert "Rounding, 12 bits" in (target / "report.html").read_text(encoding="utf-8")
+    assert "rounding, Paddle - PyTorch, 12 bits, beside rounding alone" in results_page(tmp_path / "results")
 
 
 def test_a_suite_takes_the_place_of_its_older_self(small_suite, tmp_path):

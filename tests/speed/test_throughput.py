@@ -102,9 +102,29 @@ def test_a_missing_framework_is_left_out(real_processes, tmp_path):
     assert "-" not in {row["PaddlePaddle"] for row in table}
 
 
+@pytest.mark.slow
+def test_shared_kernels_are_measured_beside_native_ones(tmp_path):
+    """The second worker has native kernels, and nothing else is other than in the first."""
+    if not helpers.is_installed("paddle"):
+        pytest.skip("paddle is not installed")
+    text = throughput("--rounds", 2, "--frameworks", "paddle", "--kernels", "shared", "--out", tmp_path).stdout
+    report = json.loads((tmp_path / "throughput.json").read_text())
+    shared, native = (report["seconds"][f"PaddlePaddle{beside}"] for beside in ("", ", native kernels"))
+    rows = {row["phase"].rsplit(",", 1)[0].removeprefix("- "): row for row in report["table"]}
+    for phase, label in (("step", "training step"), ("encode", "encoding")):
+        assert len(shared[phase]) == len(native[phase]) == 2
+        ratio = median(native[phase]) / median(shared[phase])
+        assert float(rows[label]["Paddle / native"]) == pytest.approx(ratio, abs=6e-3)
+    environments = report["environments"]
+    assert environments["PaddlePaddle"]["variables"] == environments["PaddlePaddle, native kernels"]["variables"]
+    assert "fp32, shared kernels, batch 32 in training" in text
+    assert "native: the framework with its own kernels" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--kernels", "shared-nothing"], "kernels: expected native, shared, native+FAMILY... or shared-FAMILY..."),
         (["--rounds", 0], "--rounds: expected a whole number from 1, received '0'"),
         (["--precision", "bf16"], "precision bf16: expected a GPU"),
         (["--data", "nowhere"], "nowhere"),
