@@ -10,6 +10,7 @@ from compare.page.code_metrics import METRICS_FILE
 from compare.page.data import THROUGHPUT_FILE
 from compare.page.freshness import REPORT_FILE
 from compare.page.report import write_report
+from compare.stats.code_bits import AGREEMENT_FILE
 from compare.suite.grid import SUITE_FILE
 from compare.suite.run_folders import finished_runs
 from compare.suite.studies import CONTROLS, control_folder, variance_folder
@@ -20,7 +21,7 @@ from shared.system.files import PROJECT_ROOT, make_folder, write_json
 from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
-_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, *_TABLES, REPORT_FILE)
+_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, AGREEMENT_FILE, *_TABLES, REPORT_FILE)
 
 
 def results_folder(project: Path = PROJECT_ROOT) -> Path:
