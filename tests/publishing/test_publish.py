@@ -46,7 +46,7 @@ def test_rows_without_weights_and_codes(published, small_suite):
     files = {str(file.relative_to(published / "small")) for file in (published / "small").rglob("*") if file.is_file()}
     rows = ("recipe.json", "environment.json", "log.jsonl", "queries.csv", "result.json")
     runs = {f"{name}/bits12-seed2000/{row}" for name in ("torch", "paddle") for row in rows}
-    assert runs | set(TABLES) | {"suite.json", "codes.json", "report.html"} <= files
+    assert runs | set(TABLES) | {"suite.json", "codes.json", "agreement.json", "report.html"} <= files
     assert {file.split(".")[-1] for file in files} == {"json", "jsonl", "csv", "md", "html", "png"}
     for run in finished_runs(small_suite):
         copy = run_of(published / "small", run.folder.parent.name, 12, 2000)
