@@ -88,6 +88,18 @@ def test_bits_by_numpy(length):
     assert bits_apart(codes_of(first), codes_of(~first)) == (1, 1)
 
 
+def test_bits_apart_are_a_distance():
+    """Nothing between a run and itself, the same in both directions, and no way round is shorter."""
+    generator = np.random.RandomState(3)
+    for length in (1, 12, 70):
+        first, second, third = (codes_of(generator.rand(QUERIES + ITEMS, length) > share) for share in (0.3, 0.5, 0.7))
+        there, back, by_way = bits_apart(first, second), bits_apart(second, first), bits_apart(second, third)
+        assert there == back
+        assert bits_apart(first, first) == (0, 0)
+        for side, direct in enumerate(bits_apart(first, third)):
+            assert 0 < direct <= there[side] + by_way[side]
+
+
 def test_codes_of_other_images_are_refused():
     base = codes_of(BASE)
     for other in (
