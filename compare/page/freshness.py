@@ -8,7 +8,7 @@ REPORT_FILE = "report.html"
 _SHOWN = ("table.md", "table.csv", "table.json", REPORT_FILE)
 # of a suite, its studies and their runs
 _SOURCES = ("suite.json", "align*.json", "throughput.json", "recipe.json", "environment.json", "log.jsonl")
-_SOURCES += ("result.json", "queries.csv", "codes.npz", "agreement.json")
+_SOURCES += ("result.json", "queries.csv", "codes.npz")
 
 
 def is_up_to_date(out: Path) -> bool:
