@@ -85,7 +85,8 @@ def _readable_codes(suite_data: SuiteData, runs: list[RunData], old: dict[str, C
             if run_data.run.codes_file.exists() or run_data.cell.framework not in old:
                 codes[run_data.cell.framework] = run_data.codes()
         except UserError as error:
-            suite_data.problems.append(str(error))
+            # the table may have said it
+            suite_data.problems.extend({str(error)} - {*suite_data.problems})
     return codes
 
 

@@ -9,6 +9,7 @@ from shared.codes.packing import unpack_codes
 from shared.scoring.code_quality import CodeQuality, Projection, code_quality, entropy, off_diagonal
 from shared.scoring.code_scores import score_of
 from shared.scoring.curves import PrecisionRecall
+from shared.system.errors import UserError
 
 _DRAWN_RANKS = 300
 NEAREST = 10
@@ -97,10 +98,11 @@ def code_metrics(codes: Codes) -> CodeMetrics:
 
 def agreement(first: Codes, *others: Codes) -> float | None:
     """The share of code bits that are the same in all; None for codes of other images or another length."""
-    if any(first.codes.shape != o.codes.shape or not np.array_equal(first.index, o.index) for o in others):
+    try:
+        differing = [first.differing_bits(other) for other in others]
+    except UserError:
         return None
-    bits = unpack_codes(first.codes, first.bits)
-    return float(np.all([bits == unpack_codes(other.codes, other.bits) for other in others], axis=0).mean())
+    return float((~np.any(differing, axis=0)).mean())
 
 
 def metrics_as_json(metrics: CodeMetrics) -> dict:

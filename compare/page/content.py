@@ -38,6 +38,7 @@ def content(suite_data: SuiteData) -> dict:
     return {
         "verdict": verdict(gather_evidence(suite_data)),
         "suite_data": suite_data,
+        "agreement": suite_data.table and suite_data.table.get("agreement"),
         "recipe": suite_data.recipe,
         "frameworks": FRAMEWORKS,
         "frameworks_named": titles(run_order()),

@@ -102,6 +102,7 @@ def read_suite(out: Path, table: ComparisonTable | None = None) -> SuiteData:
         raise UserError(f"{out}: expected the folder of a suite (benchmark.py --out), found no run in it")
     runs = [_read_run(out, cell) for cell in sorted(grid.cells | cells, key=_in_order)]
     table = table or _try(problems, make_table, out)
+    problems += table.bits.problems if table else []
     align = _try(problems, read_align, out) if (out / ALIGN_FILE).exists() else None
     throughput = _try(problems, _throughput, out / THROUGHPUT_FILE) if (out / THROUGHPUT_FILE).exists() else None
     return SuiteData(out, grid, runs, table and table.content, align, throughput, problems)

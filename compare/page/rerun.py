@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from compare.frameworks.records import FRAMEWORKS
+from compare.page.asked import asked_of
 from compare.stats.gather import Gathered
 from compare.suite.settings import backbone_option, options_for
 from shared.config.recipe import Recipe
@@ -25,19 +25,16 @@ def rerun_command(recipe: Recipe, framework: str, environment: Mapping) -> str:
 def suite_commands(gathered: Gathered) -> list[str]:
     """The same for a whole suite, which has a run at least, with its studies.
 
-    One command for all lengths that share their seeds; the place is that of the first run.
+    One command for all lengths that share their seeds; the place is that of the first run. A study of fewer seeds,
+    lengths or frameworks than the suite's has commands of its own, for the same folder.
     """
     first, grid = gathered.runs[0], gathered.grid
     environment = first.environment() if first.environment_file.exists() else {}
-    more = [] if set(grid.frameworks) == set(FRAMEWORKS) else ["--frameworks", *grid.frameworks]
-    more += ["--control"] if any(gathered.controls.values()) else []
-    more += ["--variance"] if any(gathered.families.values()) else []
-    more += ["--rounding"] if any(gathered.partings) else []
-    more += ["--label", _label(first.recipe(), grid.label)] if grid.label else []
-    lengths: dict[tuple[int, ...], list[int]] = {}
-    for bits in grid.bits:
-        lengths.setdefault(tuple(grid.seeds[bits]), []).append(bits)
-    return [_command(first.recipe(), bits, seeds, environment, more) for seeds, bits in lengths.items()]
+    label = ["--label", _label(first.recipe(), grid.label)] if grid.label else []
+    return [
+        _command(first.recipe(), asked.bits, asked.seeds, environment, [*asked.options, *label])
+        for asked in asked_of(gathered)
+    ]
 
 
 def _label(recipe: Recipe, label: str) -> str:

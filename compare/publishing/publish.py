@@ -11,6 +11,7 @@ from compare.page.code_metrics import METRICS_FILE
 from compare.page.data import THROUGHPUT_FILE
 from compare.page.freshness import REPORT_FILE
 from compare.page.report import write_report
+from compare.stats.code_bits import AGREEMENT_FILE
 from compare.suite.grid import SUITE_FILE, read_grid
 from compare.suite.rounding import CASES, difference_file, known_difference, rounding_folder
 from compare.suite.run_folders import finished_runs
@@ -23,7 +24,7 @@ from shared.system.files import PROJECT_ROOT, make_folder, write_json
 from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
-_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, *_TABLES, REPORT_FILE)
+_OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, AGREEMENT_FILE, *_TABLES, REPORT_FILE)
 
 
 def results_folder(project: Path = PROJECT_ROOT) -> Path:

@@ -8,15 +8,19 @@ import numpy as np
 
 from compare.frameworks.records import FRAMEWORKS, Pair, named, pairs, reference
 from compare.page.rerun import suite_commands
-from compare.stats.equivalence import UNDECIDED, Overall, overall
+from compare.stats.code_bits import measure_bits
+from compare.stats.equivalence import UNDECIDED, Overall, Paired, overall
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import control_differences, decidable, differences_by_pair, single, waiting
 from compare.stats.rounding_study import rounding_studies
+from compare.stats.twins import twins_of
 from compare.suite.studies import CONTROLS
+from compare.tables.agreement_text import agreement_table
 from compare.tables.published import OPEN_DIFFERENCE
 from compare.tables.rounding_text import rounding_notes
 from compare.tables.table_text import plural, start
 from shared.config.recipe import PRESETS, Recipe
+from shared.system.words import listed
 
 _HEAD = """# Results
 
@@ -89,18 +93,24 @@ def _supported(suites: list[PublishedSuite]) -> str:
 
 
 def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
-    """The verdict on each length that the test leaves undecided, or on each that it decides."""
+    """The verdicts that the test leaves undecided, or those that it decides: by length, and on several together."""
     return [
-        f"{suite.name} ({named(pair, f'{suite.data}, {bits} bits')}): {verdict.sentence()}"
+        f"{suite.name} ({named(pair, f'{suite.data}, {where}')}): {verdict.sentence()}"
         for pair, verdicts in suite.judged.items()
-        for bits, verdict in verdicts.by_bits.items()
-        if (verdict.verdict == UNDECIDED) == undecided
+        for where, verdict in _verdicts(verdicts)
+        if verdict.verdict and (verdict.verdict == UNDECIDED) == undecided
     ]
+
+
+def _verdicts(verdicts: Overall) -> list[tuple[str, Paired]]:
+    by_bits = [(f"{bits} bits", length) for bits, length in verdicts.by_bits.items()]
+    together = f"average over {listed(verdicts.by_bits)} bits"
+    return [*by_bits, (together, verdicts.averaged)] if len(by_bits) > 1 else by_bits
 
 
 def _noise(suites: list[PublishedSuite]) -> str:
     """How far runs of one framework are apart, beside the difference that the published tables leave open."""
-    texts = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite)) if text]
+    texts = [text for suite in suites for text in (_seed_noise(suite), _control_noise(suite), _apart(suite)) if text]
     texts += [f"{suite.name}, {note.rstrip('.')}" for suite in suites for note in _rounding(suite)]
     if not texts:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
@@ -131,6 +141,13 @@ def _control_noise(suite: PublishedSuite) -> str:
         for name, values in control_differences(suite.gathered, kind).items()
     ]
     return f"{suite.name}, at one seed, a framework with itself: {', '.join(texts)}" if texts else ""
+
+
+def _apart(suite: PublishedSuite) -> str:
+    """The sentence that ends the suite's table: the frameworks' distance beside a framework's from itself."""
+    twins = twins_of(suite.gathered)
+    apart = agreement_table(suite.gathered, twins, measure_bits(twins, [suite.folder]).shares)
+    return f"{suite.name}, run by run: {apart['sentence'].removesuffix('.')}" if apart else ""
 
 
 def _not_supported(suites: list[PublishedSuite]) -> str:

@@ -200,15 +200,22 @@ def overall(differences: Mapping[int, Mapping[int, float]], equivalence_margin: 
     if not differences:
         raise UserError("verdict: expected the differences of at least one code length, received none")
     by_bits = {bits: paired([*by_seed.values()], equivalence_margin) for bits, by_seed in sorted(differences.items())}
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in differences.values())))
-    averages = [np.mean([by_seed[seed] for by_seed in differences.values()]) for seed in seeds]
     judged = all(length.verdict for length in by_bits.values())
     return Overall(
         by_bits,
-        paired(averages, equivalence_margin),
+        paired(seed_averages(differences), equivalence_margin),
         max(length.p_equivalent for length in by_bits.values()) if judged else None,
         min(1.0, len(by_bits) * min(length.p_different for length in by_bits.values())) if judged else None,
     )
+
+
+def seed_averages(differences: Mapping[int, Mapping[int, float]]) -> list[float]:
+    """Each seed's average over the lengths, seed by seed: of those that finished at all of one length or more.
+
+    Runs of one seed share split, order and masks at every length, so that seeds, not runs, are independent.
+    """
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in differences.values())))
+    return [float(np.mean([by_seed[seed] for by_seed in differences.values()])) for seed in seeds]
 
 
 def sample(what: str, values: Iterable[float]) -> np.ndarray:

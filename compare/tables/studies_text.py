@@ -43,7 +43,7 @@ def _query_note(gathered: Gathered, pair: Pair) -> str:
 def noise_rows(gathered: Gathered, differences: Mapping[Pair, Differences]) -> list[dict[str, str]]:
     """A row for each control and framework with two runs or more, beside each pair that the framework is in."""
     return [
-        {"control": f"{FRAMEWORKS[name].title}, {named(pair, _control(gathered, kind))}"}
+        {"control": f"{FRAMEWORKS[name].title}, {named(pair, control_text(gathered, kind))}"}
         | _noise(values, differences[pair]).cells()
         for kind in CONTROLS
         for name, values in control_differences(gathered, kind).items()
@@ -86,7 +86,8 @@ def _variance_table(gathered: Gathered, bits: int, pair: Pair, differences: Diff
     }
 
 
-def _control(gathered: Gathered, kind: str) -> str:
+def control_text(gathered: Gathered, kind: str) -> str:
+    """What the runs of a control differ in from the suite's."""
     if kind == "dropout":
         return "native dropout vs shared masks"
     if kind == "last-place":

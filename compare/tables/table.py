@@ -1,14 +1,18 @@
 """The comparison table of one suite or of several together: a pure function of the run folders."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from compare.stats.code_bits import Measured, measure_bits, write_bits
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
 from compare.stats.rounding_study import rounding_studies
+from compare.stats.twins import Twins, twins_of
+from compare.tables.agreement_text import agreement_table
 from compare.tables.data_text import leak_notes
 from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
 from compare.tables.rounding_text import rounding_notes, rounding_tables
@@ -22,8 +26,8 @@ from compare.tables.table_text import (
     number_notes,
     recipe_notes,
     table_cells,
-    verdicts,
 )
+from compare.tables.verdict_text import verdict_tables, verdicts
 from shared.system.files import check_links, make_folder, write_json, write_text
 from shared.training.runs import Run
 
@@ -32,15 +36,20 @@ _RESULT_COLUMNS = ("accuracy", "best_epoch", "train_seconds", "encode_seconds", 
 
 
 class ComparisonTable(NamedTuple):
-    """``rows``: a row per run. ``content``: the table's own rows and its notes. ``text``: the same as Markdown."""
+    """``rows``: a row per run. ``content``: the table's own rows and its notes. ``text``: the same as Markdown.
+
+    ``bits``: the code bits that differ between runs.
+    """
 
     rows: pd.DataFrame
     content: dict
     text: str
+    bits: Measured = Measured({}, [])
 
     def write(self, folder: Path) -> None:
-        """Write ``table.csv``, ``table.json`` and ``table.md``."""
+        """Write ``table.csv``, ``table.json`` and ``table.md``, and first of what is known of code bits a file."""
         check_links(make_folder(folder))
+        write_bits(self.bits.shares, folder)
         write_text(folder / "table.csv", self.rows.to_csv(index=False))
         write_json(folder / "table.json", self.content | {"runs": json.loads(self.rows.to_json(orient="records"))})
         write_text(folder / "table.md", self.text + "\n")
@@ -52,8 +61,10 @@ def make_table(*outs: Path) -> ComparisonTable:
     rows = pd.DataFrame([_row(run) for run in gathered.runs])
     if not gathered.runs:
         return ComparisonTable(rows, _EMPTY, "No run is finished yet.")
-    content = _content(gathered, rows)
-    return ComparisonTable(rows, content, _text(content))
+    twins = twins_of(gathered)
+    bits = measure_bits(twins, outs)
+    content = _content(gathered, rows) | _later_content(gathered, twins, bits)
+    return ComparisonTable(rows, content, _text(content), bits)
 
 
 def write_table(*outs: Path, into: Path | None = None) -> str:
@@ -103,8 +114,20 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     }
 
 
+def _later_content(gathered: Gathered, twins: Sequence[Twins], bits: Measured) -> dict:
+    """What older tables do not have: it stands in a table only where there is something of it."""
+    differences = differences_by_pair(run.result() for run in gathered.runs)
+    content = {
+        "verdicts": verdict_tables(differences, gathered.runs[0].recipe().margin, gathered.grid),
+        "agreement": agreement_table(gathered, twins, bits.shares),
+    }
+    return {name: value for name, value in content.items() if value}
+
+
 def _text(content: dict) -> str:
     parts = [markdown(content["table"])]
+    for judged in content.get("verdicts", []):
+        parts += [judged["title"], markdown(judged["rows"])]
     if content["published"]:
         parts += [PUBLISHED_TITLE, markdown(content["published"])]
     if content["other_settings"]:
@@ -116,6 +139,8 @@ def _text(content: dict) -> str:
         parts += [study["title"], markdown(study["rows"]), study["sentence"]]
     for study in content.get("rounding", []):
         parts += [study["title"], markdown(study["rows"]), *study["sentences"]]
+    if agreement := content.get("agreement"):
+        parts += [agreement["title"], markdown(agreement["rows"]), agreement["sentence"]]
     return "\n\n".join(parts)
 
 

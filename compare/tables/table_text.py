@@ -5,10 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from compare.frameworks.records import FRAMEWORKS, Framework, Pair, all_of, named, pairs
-from compare.stats.anytime import interim
-from compare.stats.equivalence import Paired, overall
-from compare.stats.pairs import Differences, decidable, single, waiting
-from compare.stats.power import detectable_difference
+from compare.stats.pairs import Differences
 from compare.suite.grid import Grid
 from compare.tables.data_text import classes_text, ranking_text, split_text
 from compare.tables.published import PAPER, published_columns
@@ -104,30 +101,6 @@ def recipe_notes(grid: Grid, recipe: Recipe) -> list[str]:
 def environment_notes(grid: Grid, runs: list[Run]) -> list[str]:
     """What each framework ran on, or why it did not."""
     return [_framework_note(name, grid, runs) for name in FRAMEWORKS]
-
-
-def verdicts(pair: Pair, differences: Differences, equivalence_margin: float, grid: Grid) -> list[str]:
-    """Whether a pair differs, length by length and together; nothing where only one of the two finished."""
-    texts = [named(pair, f"{note}.") for note in waiting(differences, grid)]
-    if single(differences, grid):
-        text = f"No verdict: one seed per length shows no spread (--seeds); equivalence margin {equivalence_margin:g}."
-        texts.append(named(pair, text, mark=": "))
-    judged = decidable(differences, grid)
-    if judged:
-        verdict = overall(judged, equivalence_margin)
-        texts += [f"{pair}, {bits} bits: {paired.sentence()}." for bits, paired in verdict.by_bits.items()]
-        texts += [f"{pair}: {verdict.sentence()}."] if len(judged) > 1 else []
-        texts += [f"{pair}, {bits} bits: {_detectable(paired)}." for bits, paired in verdict.by_bits.items()]
-    return texts + [
-        f"{pair}, {bits} bits, {found.sentence()}."
-        for bits, by_seed in differences.items()
-        if (found := interim([*by_seed.values()], equivalence_margin))
-    ]
-
-
-def _detectable(paired: Paired) -> str:
-    size = detectable_difference(paired.n, paired.sd)
-    return f"with sd {paired.sd:.4f} a true difference of {size:.4f} is detected with 80 % probability, n = {paired.n}"
 
 
 def start(recipe: Recipe) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.codes.finite import NO_CLASS, check_finite
 from shared.codes.labels import number_of_classes
-from shared.codes.packing import pack_codes
+from shared.codes.packing import pack_codes, unpack_codes
 from shared.config.protocols import MAX_CLASSES
 from shared.data.cifar import Dataset, Split
 from shared.readers.arrays import read_npz
@@ -81,6 +81,19 @@ class Codes:
         """Codes and labels of the queries, then of the database."""
         n = self.num_queries
         return self.codes[:n], self.labels[:n], self.codes[n:], self.labels[n:]
+
+    def differing_bits(self, other: "Codes") -> np.ndarray:
+        """Where the codes of the same images differ, bool (N, bits); UserError for other images or another length."""
+        same_sides = self.num_queries == other.num_queries and np.array_equal(self.index, other.index)
+        if not same_sides or self.bits != other.bits:
+            raise UserError(
+                "codes: expected those of the same queries and database in the same number of bits, received "
+                f"{self._counts()} and {other._counts()}{'' if same_sides else ', of other images or in another order'}"
+            )
+        return unpack_codes(self.codes ^ other.codes, self.bits)
+
+    def _counts(self) -> str:
+        return f"{self.num_queries} + {len(self.index) - self.num_queries} codes of {self.bits} bits"
 
     def save(self, path: Path) -> None:
         """Write the arrays atomically as .npz."""

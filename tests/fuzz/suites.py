@@ -39,6 +39,8 @@ def write_valid_suite(out):
     of = {name: metrics_as_json(code_metrics(some_codes())) for name in ("torch", "paddle")}
     saved = {"seed": 1, "agreement": 0.5, "checkpoints": {"torch": "c", "paddle": "c"}, "of": of}
     write_json(out / "codes.json", {"12": saved})
+    twins = {"control": "", "frameworks": ["paddle", "torch"], "bits": 12, "seed": 1, "checkpoints": ["c", "c"]}
+    write_json(out / "agreement.json", [twins | {"queries": 0.25, "database": 0.125}])
 
 
 def _ladder():

@@ -154,6 +154,7 @@ def test_report_says_what_was_measured(browser, suite):
         assert all(cell in text for row in table["table"] for cell in row.values())
         assert page.locator("h1 + p").inner_text() == verdict(gather_evidence(read_suite(suite)))
         assert "one seed gives no verdict" in page.inner_text("#verdict")
+        assert page.locator("main > :last-child").inner_text() == table["agreement"]["sentence"]
         assert page.locator("#problems").count() == 0
         speed = page.inner_text("section[aria-labelledby=speed]")
         assert "1234" in speed

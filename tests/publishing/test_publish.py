@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+from itertools import product
 
 import pytest
 
@@ -12,7 +13,9 @@ from compare.benchmark import build_parser
 from compare.page.rerun import rerun_command, suite_commands
 from compare.publishing.publish import publish, results_folder
 from compare.publishing.results_page import read_suites, results_page, summary_sentences
+from compare.stats.code_bits import BitsApart, write_bits
 from compare.stats.gather import gather
+from compare.stats.twins import twins_of
 from compare.suite.planning import chosen_recipe
 from compare.suite.run_folders import finished_runs
 from compare.tables.table import write_table
@@ -44,7 +47,7 @@ def test_rows_without_weights_and_codes(published, small_suite):
     files = {str(file.relative_to(published / "small")) for file in (published / "small").rglob("*") if file.is_file()}
     rows = ("recipe.json", "environment.json", "log.jsonl", "queries.csv", "result.json")
     runs = {f"{name}/bits12-seed2000/{row}" for name in ("torch", "paddle") for row in rows}
-    assert runs | set(TABLES) | {"suite.json", "codes.json", "report.html"} <= files
+    assert runs | set(TABLES) | {"suite.json", "codes.json", "agreement.json", "report.html"} <= files
     assert {file.split(".")[-1] for file in files} == {"json", "jsonl", "csv", "md", "html", "png"}
     for run in finished_runs(small_suite):
         copy = run_of(published / "small", run.folder.parent.name, 12, 2000)
@@ -159,6 +162,27 @@ def test_summary_names_verdict_noise_and_gaps(tmp_path):
     assert "longer than 1 of the paper's 50 epochs" in gaps
 
 
+def test_summary_judges_several_lengths_together_and_runs_one_by_one(tmp_path):
+    out = tmp_path / "study"
+    plan(out, bits=[12, 24], seeds=[1, 2, 3])
+    for bits, seed, framework in product((12, 24), (1, 2, 3), ("torch", "paddle")):
+        shift = (0.001 * seed if bits == 12 else 0.05 * seed) if framework == "paddle" else 0
+        recipe = dataclasses.replace(CPU, seed=seed, bits=bits, margin=0.02)
+        finish(out, recipe, framework, 0.3 + shift, precisions=[0.2, 0.3 + shift])
+    supported, noise, gaps = summary_sentences(read_suites(tmp_path))
+    assert "study (cifar10, 12 bits): equivalent within 0.020" in supported
+    assert "study (cifar10, 24 bits): undecided at 0.020" in gaps
+    assert "study (cifar10, average over 12 and 24 bits): undecided at 0.020: mean +0.0510, 90 %" in gaps
+    assert "run by run" not in noise
+    write_bits({pair: BitsApart(0.5, 0.25) for pair in twins_of(gather([out]))}, out)
+    noise = summary_sentences(read_suites(tmp_path))[1]
+    assert (
+        "study, run by run: Over 12 and 24 bits, Paddle and PyTorch are apart by 0.0510 mAP, more than 0.05 AP at 0 of "
+        "2 queries and 25.0 % of the database's code bits (n = 6); how far a framework is from itself was not measured "
+        "(--control)."
+    ) in noise
+
+
 def test_summary_claims_nothing_from_single_seeds(published):
     supported, noise, _ = summary_sentences(read_suites(published))
     assert "no verdict on equivalence yet" in supported
@@ -175,6 +199,13 @@ def test_the_printed_command_makes_the_row_again(small_suite, tmp_path):
     assert again.result()["map_last"] == run.result()["map_last"]
 
 
+def all_asked(out, *controls):
+    """What the suite's printed commands ask for, after controls of these recipes."""
+    for recipe in controls:
+        finish(out / "control/threads", recipe, "torch", 0.5)
+    return [build_parser().parse_args(shlex.split(command)[2:]) for command in suite_commands(gather([out]))]
+
+
 @pytest.mark.parametrize(
     "recipe", [CPU, dataclasses.replace(PAPER, bits=48, seed=7, precision="bf16", dropout="native")]
 )
@@ -184,15 +215,48 @@ def test_commands_name_every_setting(recipe, tmp_path):
     assert str(arguments.cell) == f"torch:{recipe.bits}:{recipe.seed}"
     settings = {"bits": recipe.bits, "seed": recipe.seed, "backbone_layers": recipe.backbone_layers}
     assert dataclasses.replace(chosen_recipe(arguments, recipe.preset), **settings) == recipe
-    plan(tmp_path, bits=[12, 48], seeds=[1, 2], label="a copy", frameworks=["torch"])
+    plan(tmp_path, bits=[12, 48], seeds=[7, 2000], label="a copy", frameworks=["torch"])
     finish(tmp_path, recipe, "torch", 0.5, threads=4)
-    finish(tmp_path / "control/threads", recipe, "torch", 0.5)
-    (command,) = suite_commands(gather([tmp_path]))
-    asked = build_parser().parse_args(shlex.split(command)[2:])
-    assert (asked.bits, asked.seeds, asked.cell_cpus) == ([12, 48], [1, 2], 4)
+    asked, studied = all_asked(tmp_path, recipe)
+    assert (asked.bits, asked.seeds, asked.cell_cpus) == ([12, 48], [7, 2000], 4)
     assert asked.label == "a copy of CIFAR-10"  # of the number of its images, as the name of the data set said
     assert asked.frameworks == ["torch"]
-    assert (asked.control, asked.variance, asked.cell) == (True, False, None)
+    assert (asked.control, asked.variance, asked.cell) == (False, False, None)
+    assert (studied.bits, studied.seeds, studied.cell_cpus) == ([recipe.bits], [recipe.seed], 4)
+    assert (studied.control, studied.variance, studied.label) == (True, False, asked.label)
+
+
+def test_a_study_of_fewer_runs_has_its_own_command(tmp_path):
+    plan(tmp_path, bits=[12, 24], seeds=[2000, 1, 2])
+    cells = [dataclasses.replace(CPU, bits=bits, seed=seed) for bits in (12, 24) for seed in (2000, 1, 2)]
+    for recipe in cells:
+        for framework in ("torch", "paddle"):
+            finish(tmp_path, recipe, framework, 0.5)
+    for recipe in (cell for cell in cells if cell.bits == 12 and cell.seed != 2000):
+        finish(tmp_path / "variance/order", dataclasses.replace(recipe, seeded=("order",)), "torch", 0.5)
+    for recipe in (cell for cell in cells if cell.seed < 2):
+        finish(tmp_path / "control/threads", recipe, "paddle", 0.5)
+    suite, control, variance = all_asked(tmp_path, *(cell for cell in cells if cell.seed < 2))
+    assert (suite.bits, suite.seeds, suite.control, suite.variance) == ([12, 24], [2000, 1, 2], False, False)
+    assert (control.bits, control.seeds, control.control, control.variance) == ([12, 24], [1], True, False)
+    # the run with the base seed counts in every family
+    assert (variance.bits, variance.seeds, variance.control, variance.variance) == ([12], [2000, 1, 2], False, True)
+    assert {asked.cell for asked in (suite, control, variance)} == {None}
+    everywhere = ["paddle", "torch"]
+    assert suite.frameworks == control.frameworks == variance.frameworks == everywhere
+
+
+def test_a_study_of_every_run_goes_with_the_suite(tmp_path):
+    plan(tmp_path, seeds=[1, 2], frameworks=["torch"])
+    cells = [dataclasses.replace(CPU, seed=seed) for seed in (1, 2)]
+    for recipe in cells:
+        finish(tmp_path, recipe, "torch", 0.5)
+    (asked,) = all_asked(tmp_path, *cells)
+    assert (asked.seeds, asked.control, asked.frameworks) == ([1, 2], True, ["torch"])
+    plan(tmp_path, seeds=[1, 2])
+    suite, control = all_asked(tmp_path)
+    assert (suite.control, suite.frameworks) == (False, ["paddle", "torch"])
+    assert (control.seeds, control.control, control.frameworks) == ([1, 2], True, ["torch"])
 
 
 def test_commands_name_the_place():

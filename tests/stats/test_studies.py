@@ -10,7 +10,7 @@ from compare.stats.gather import gather
 from compare.stats.spread import bootstrap_queries, noise_floor
 from compare.stats.variance import components
 from compare.suite.grid import Grid
-from compare.suite.studies import controls, families
+from compare.suite.studies import CONTROLS, controls, families
 from compare.tables.table import write_table
 from shared.config.recipe import SEEDED
 from shared.system.errors import UserError
@@ -223,3 +223,27 @@ def test_a_single_run_with_its_studies(tmp_path):
     finished = {str(file.parent.relative_to(tmp_path)) for file in tmp_path.rglob("result.json")}
     cell = "torch/bits12-seed2000"
     assert finished == {cell, f"control/threads/{cell}", f"control/dropout/{cell}", f"control/last-place/{cell}"}
+
+
+@pytest.mark.slow
+def test_studies_of_fewer_lengths_and_seeds_than_the_suite(tmp_path):
+    """Commands of their own into the same folder train what they name alone, and print the table of everything."""
+    options = ("--preset", "demo", "--epochs", "1", "--frameworks", "paddle", "--cell-cpus", "1", "--out", tmp_path)
+    suite = ("--bits", "12", "24", "--seeds", "2000", "2001")
+    helpers.benchmark(*options, *suite)
+    helpers.benchmark(*options, "--bits", "12", "24", "--seeds", "2001", "--control")
+    text = helpers.benchmark(*options, "--bits", "12", "--seeds", "2000", "2001", "--variance").stdout
+    finished = [str(file.parent.relative_to(tmp_path)) for file in tmp_path.rglob("result.json")]
+    assert len(finished) == 4 + 2 * len(CONTROLS) + len(SEEDED)
+    assert all(folder.endswith("seed2001") for folder in finished if folder.startswith(("control", "variance")))
+    assert all(folder.endswith("bits12-seed2001") for folder in finished if folder.startswith("variance"))
+    assert {row["bits"] for row in cells(text)} == {"12", "24"}
+    noise, variance = text.split("Noise floor (A/A)")[1].split("Variance components of mAP at 12 bits")
+    assert [row["n"] for row in cells(noise)] == ["2"] * len(CONTROLS)
+    assert [row["n"] for row in cells(variance)] == ["2"] * (len(SEEDED) + 1)
+    assert [(row["bits"], row["n"]) for row in cells(variance.split("apart, means over n")[1])] == [
+        (bits, "1") for bits in ("12", "24") for _ in CONTROLS
+    ]
+    assert text.split("\n\nwritten to")[0].splitlines()[-1].startswith("Over 12 and 24 bits, a framework is apart from")
+    again = [command.partition(" --epochs")[0].split("--bits ")[1] for command in suite_commands(gather([tmp_path]))]
+    assert again == ["12 24 --seeds 2000 2001", "12 24 --seeds 2001", "12 --seeds 2000 2001"]

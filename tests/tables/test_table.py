@@ -3,9 +3,11 @@
 import dataclasses
 from itertools import product
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from compare.stats.anytime import interim
 from compare.stats.equivalence import paired
 from compare.tables.table import write_table
 from shared.system.errors import UserError
@@ -107,6 +109,44 @@ def test_verdict_over_seeds_is_that_of_the_paired_differences(tmp_path):
     )
     row = cells(text)[1]
     assert (row["Paddle - PyTorch"], row["n"]) == ("+0.0201 +- 0.0006", "4")
+
+
+def test_several_lengths_are_judged_one_by_one_and_together(tmp_path):
+    scatter = {12: (0.001, -0.002, 0.0015, 0.0), 24: (0.02, 0.021, 0.0195, 0.02), 48: (0.3, 0.2, 0.1)}
+    plan(tmp_path, bits=[12, 24, 48], seeds=[1, 2, 3, 4])
+    for bits, values in scatter.items():
+        for seed, difference in enumerate(values, 1):
+            recipe = dataclasses.replace(PAPER, bits=bits, seed=seed)
+            finish(tmp_path, recipe, "torch", 0.5)
+            finish(tmp_path, recipe, "paddle", 0.5 + difference)
+    text = write_table(tmp_path)
+    averages = np.mean([scatter[12], scatter[24]], axis=0)  # 48 bits wait for their fourth pair
+    expected = []
+    for bits, values in (("12", scatter[12]), ("24", scatter[24]), ("average", averages)):
+        mean, error = np.mean(values), np.std(values, ddof=1) / 2
+        # Student's t with 3 degrees of freedom, 95 % and 97.5 %
+        ends = [f"[{mean - t * error:+.4f}, {mean + t * error:+.4f}]" for t in (2.353363, 3.182446)]
+        inside = max(abs(mean - 2.353363 * error), abs(mean + 2.353363 * error)) < 0.01
+        off_0 = abs(mean) > 3.182446 * error
+        word = {(True, False): "equivalent", (False, True): "different", (True, True): "different but within"}
+        cells_of = ("4", f"{mean:+.4f}", f"{np.std(values, ddof=1):.4f}", *ends, word[inside, off_0])
+        expected.append((bits, *cells_of))
+    table = text.split("verdicts length by length, and all together: on each seed's average over these lengths.")[1]
+    assert [tuple(row.values()) for row in cells(table)] == expected
+    assert [*cells(table)[0]] == ["bits", "n", "mean", "sd", "90 % interval", "95 % interval", "verdict at 0.010"]
+    assert "- Paddle - PyTorch, average over lengths: with sd 0.0" in text
+    at_any_time = f"Paddle - PyTorch, average over lengths, {interim([*averages], 0.01).sentence()}."
+    assert at_any_time in text
+    assert "48 bits: 3 of 4 planned pairs are finished" in text
+
+
+def test_one_length_has_its_verdict_in_a_sentence_alone(tmp_path):
+    plan(tmp_path, seeds=[1, 2])
+    for seed, framework in product((1, 2), ("torch", "paddle")):
+        finish(tmp_path, dataclasses.replace(PAPER, bits=12, seed=seed), framework, 0.5 + 0.01 * seed)
+    text = write_table(tmp_path)
+    assert "all together" not in text
+    assert "average" not in text.split("Verdict:")[1]
 
 
 @pytest.mark.parametrize("margin", ["0", "1"])

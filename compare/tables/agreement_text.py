@@ -1,0 +1,72 @@
+"""How far two runs of one length and seed are apart, the frameworks' beside a framework's from itself, as text."""
+
+from collections.abc import Mapping, Sequence
+
+from compare.frameworks.records import FRAMEWORKS
+from compare.stats.agreement import CHANGED, Distance, distances, over_lengths
+from compare.stats.code_bits import BitsApart
+from compare.stats.gather import Gathered
+from compare.stats.twins import Twins
+from compare.tables.studies_text import control_text
+from shared.system.words import listed
+
+_NO_CONTROL = "how far a framework is from itself was not measured (--control)"
+
+
+def agreement_table(gathered: Gathered, twins: Sequence[Twins], shares: Mapping[Twins, BitsApart]) -> dict:
+    """``title``, ``rows`` and the ``sentence`` that ends the page; {} where no bits are known.
+
+    Older suites have their queries' APs alone, and their tables stay as they are.
+    """
+    if not shares:
+        return {}
+    rows, measure = distances(twins, shares), gathered.runs[0].recipe().measure
+    return {
+        "title": f"How far two runs of one length and seed are apart, means over n: absolute difference of {measure}, "
+        f"queries whose AP differs by more than {CHANGED}, absolute difference of AP, and code bits that differ. The "
+        "frameworks first, then each framework from itself (A/A).",
+        "rows": [_cells(row, gathered, measure) for row in rows],
+        "sentence": _sentence(over_lengths(rows), gathered, measure),
+    }
+
+
+def _cells(row: Distance, gathered: Gathered, measure: str) -> dict[str, str]:
+    partly = f" (n={row.known})" if row.known != row.n else ""
+    return {
+        "bits": str(row.bits[0]),
+        "runs": _runs(row, gathered),
+        "n": str(row.n),
+        measure: f"{row.score:.4f}",
+        f"AP off > {CHANGED}": _changed(row) if row.queries else "-",
+        "mean AP": f"{row.queries.mean:.4f}" if row.queries else "-",
+        "query bits": f"{100 * row.shares.queries:.2f} %{partly}" if row.shares else "-",
+        "database bits": f"{100 * row.shares.database:.2f} %{partly}" if row.shares else "-",
+    }
+
+
+def _changed(row: Distance) -> str:
+    return f"{row.queries.changed:.0f} of {row.queries.queries}"
+
+
+def _runs(row: Distance, gathered: Gathered) -> str:
+    """ "Paddle and PyTorch", or "PyTorch, 2 vs 1 threads"."""
+    names = [FRAMEWORKS[name].short for name in row.frameworks]
+    return f"{names[0]}, {control_text(gathered, row.control)}" if row.control else listed(names)
+
+
+def _sentence(rows: Sequence[Distance], gathered: Gathered, measure: str) -> str:
+    """The frameworks' distances beside those of a framework from itself, over the lengths that all of them have."""
+    if not rows:
+        return "No length has all of these comparisons yet, so they are not put beside one another in a sentence."
+    between = [f"{_runs(row, gathered)} are apart by {_apart(row, measure)}" for row in rows if not row.control]
+    itself = [f"by {_apart(row, measure, f'{_runs(row, gathered)}, ')}" for row in rows if row.control]
+    floor = f"a framework is apart from itself {listed(itself)}" if itself else _NO_CONTROL
+    return f"Over {listed(rows[0].bits)} bits, {'; '.join([*between, floor])}."
+
+
+def _apart(row: Distance, measure: str, runs: str = "") -> str:
+    """The three distances, with ``runs`` and n."""
+    parts = [f"{row.score:.4f} {measure}"]
+    parts += [f"more than {CHANGED} AP at {_changed(row)} queries"] if row.queries else []
+    parts += [f"{100 * row.shares.database:.1f} % of the database's code bits"] if row.shares else []
+    return f"{listed(parts)} ({runs}n = {row.n})"
