@@ -107,8 +107,10 @@ def _read(data: str, reading: Reading) -> Images:
 def _check_labels(images: Images, data: str) -> None:
     """UserError unless there are two classes or more, numbered from 0, with images of each."""
     labels = images.labels
-    if len(labels) == 0 or labels.min() < 0 or labels.max() >= MAX_CLASSES:
-        received = f"{labels.min()} to {labels.max()}" if len(labels) else "none"
+    if len(labels) == 0:
+        raise UserError(f"{data}: expected images, received none")
+    if labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        received = f"{labels.min()} to {labels.max()}"
         raise UserError(f"{data}: expected class numbers from 0 to at most {MAX_CLASSES - 1}, received {received}")
     counts = np.bincount(labels, minlength=len(images.class_names))
     if images.class_names and len(counts) > len(images.class_names):
@@ -117,10 +119,9 @@ def _check_labels(images: Images, data: str) -> None:
     if len(counts) < 2:
         raise UserError(f"{data}: expected images of two classes or more, received one class")
     if empty := [class_name(CUSTOM, label, images.class_names) for label in np.flatnonzero(counts == 0)[:_MOST_NAMED]]:
-        raise UserError(
-            f"{data}: expected images of every class, received none of {', '.join(empty)}"
-            f"{'' if (counts == 0).sum() <= _MOST_NAMED else ' and others'}; number the classes from 0 without gaps"
-        )
+        others = "" if (counts == 0).sum() <= _MOST_NAMED else " and others"
+        mend = "leave out classes without images" if images.class_names else "number the classes from 0 without gaps"
+        raise UserError(f"{data}: expected images of every class, received none of {', '.join(empty)}{others}; {mend}")
 
 
 def _dataset(name: str, images: Images, notes: tuple[str, ...] = ()) -> Dataset:
