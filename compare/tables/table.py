@@ -8,7 +8,7 @@ import pandas as pd
 
 from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
-from compare.tables.data_text import leak_notes
+from compare.tables.data_text import split_notes
 from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
 from compare.tables.same_bits_text import same_bits_notes
 from compare.tables.studies_text import noise_rows, noise_title, query_notes, variance_tables
@@ -82,7 +82,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
             "Numbers": [
                 *number_notes(recipe, several),
                 *published_notes(recipe),
-                *leak_notes(gathered.runs),
+                *split_notes(gathered.runs),
                 *collapse_notes(gathered.runs),
             ],
             "Data and recipe": recipe_notes(grid, recipe),

@@ -155,10 +155,10 @@ def split(labels: np.ndarray, protocol: str | Protocol = "cifar10-1", seed: int 
     """
     rule = _rule(protocol)
     where = where if rule is protocol else f"{where}: {protocol}"
-    counts, needed = np.bincount(labels), rule.query + rule.train
-    if counts.min() < needed:
+    counts, chosen, is_rest = np.bincount(labels), rule.query + rule.train, rule.database == "rest"
+    if counts.min() < (needed := chosen + is_rest):
         received = f"{_listed(counts)} of classes 0 to {len(counts) - 1}"
-        fewer = _fewer(int(counts.min()))
+        fewer = _fewer(int(counts.min()), is_rest)
         raise UserError(f"{where} expects at least {needed} images of every class, received {received}{fewer}")
     generator = np.random.RandomState(seed)
     query, train, rest = [], [], []
@@ -166,8 +166,8 @@ def split(labels: np.ndarray, protocol: str | Protocol = "cifar10-1", seed: int 
         index = np.flatnonzero(labels == label)
         index = index[generator.permutation(len(index))]
         query.append(index[: rule.query])
-        train.append(index[rule.query : needed])
-        rest.append(index[needed:])
+        train.append(index[rule.query : chosen])
+        rest.append(index[chosen:])
     database = {"train+rest": train + rest, "rest": rest, "train": train}[rule.database]
     return Split(*(np.concatenate(parts).astype(np.int64) for parts in (query, train, database)))
 
@@ -180,10 +180,10 @@ def _rule(protocol: str | Protocol) -> Protocol:
     return PROTOCOLS[protocol]
 
 
-def _fewer(images: int) -> str:
-    """How to split classes of which the smallest has so many images."""
-    if images < 2:
-        return "; every class needs an image to query and one to train on"
+def _fewer(images: int, is_rest: bool) -> str:
+    """How to split classes of which the smallest has so many images, where the database is the rest or not."""
+    if images < 2 + is_rest:
+        return f"; every class needs an image to query and one to train on{', and one to search' if is_rest else ''}"
     query = max(1, images // 6)
     return f"; with so many, say --queries-per-class {query} --train-per-class {max(1, (images - query) // 2)}"
 

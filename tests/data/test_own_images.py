@@ -123,6 +123,15 @@ def test_too_few_images_say_which_options_fit(tmp_path):
     cifar.split(labels, cifar.Protocol(3, 8, "rest"))
 
 
+def test_a_rest_to_search_is_there_of_every_class():
+    labels = np.repeat(np.arange(3), (4, 5, 6))
+    with pytest.raises(UserError, match=r"expects at least 5 images .*; .* --queries-per-class 1 --train-per-class 1"):
+        cifar.split(labels, cifar.Protocol(1, 3, "rest"))
+    assert len(cifar.split(labels, cifar.Protocol(1, 3, "train+rest")).database) == 12
+    with pytest.raises(UserError, match="an image to query and one to train on, and one to search"):
+        cifar.split(np.repeat(np.arange(3), 2), cifar.Protocol(1, 1, "rest"))
+
+
 def test_parts_of_the_files_are_a_split_that_can_be_taken(tmp_path):
     for part in ("train", "test"):
         class_folders(tmp_path / part)
