@@ -70,7 +70,8 @@ class LitGreedyHash(lightning.LightningModule):
         self.encoded = self.job.encode(self.encode_images) if evaluates else None
         learning_rate = learning_rate_of(self.optimizers())
         record = self.job.finish_epoch(self._epoch, learning_rate, means, seconds, self.encoded, self.state)
-        self.log_dict(scalars_of(record))
+        # by the epoch as everywhere else: Lightning would count steps, and epochs from 0
+        self.log_dict({**scalars_of(record), "epoch": float(self._epoch), "step": float(self._epoch)})
 
     def state(self) -> Checkpoint:
         """Weights and momentum as they are now."""

@@ -12,4 +12,4 @@ def make_logger(job: Job, done: int) -> TensorBoardLogger | None:
     """
     if job.logger is None:
         return None
-    return TensorBoardLogger(job.run.logs_of(job.logger), name="", version="", purge_step=done * job.steps_per_epoch)
+    return TensorBoardLogger(job.run.logs_of(job.logger), name="", version="", purge_step=done + 1)

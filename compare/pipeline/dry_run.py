@@ -10,7 +10,7 @@ import numpy as np
 from compare.speed.forecast import ENCODINGS, STEPS, measure, measure_common, work_of
 from compare.suite.backbone import must_be_fetched, read_backbone
 from compare.suite.cells import Cell, LocalExecutor, summary
-from compare.suite.images import as_begun, data_at_hand, look_for_leaks, with_data
+from compare.suite.images import as_begun, data_at_hand, look_at_splits, with_data
 from compare.suite.planning import Outline, outline
 from compare.suite.suite import Executor, Suite
 from shared.config.kernels import SHARED
@@ -92,7 +92,7 @@ def _suite(arguments: argparse.Namespace, known: Outline, progress: Progress) ->
         progress.note("CIFAR-10 is to be downloaded first (170 MB); --data names a copy")
     else:
         recipe, dataset = with_data(recipe, data, arguments.label, progress, arguments.skip_unreadable)
-        look_for_leaks(recipe, dataset, data, arguments.seeds, arguments.strict_split, progress)
+        look_at_splits(recipe, dataset, data, arguments.seeds, arguments.strict_split, progress)
         recipe = recipe if arguments.force else as_begun(recipe, known.out, arguments.label)
     choice = arguments.backbone_weights or recipe.backbone
     if must_be_fetched(choice):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from compare.suite.run_folders import begun_runs
 from shared.config.protocols import LISTED
 from shared.config.recipe import IMAGENET_100, PRESETS, Recipe
 from shared.data import cifar
-from shared.data.cifar import Dataset
+from shared.data.cifar import Dataset, Split
 from shared.data.collection import Reading
 from shared.data.identity import CIFAR10
 from shared.data.leaks import contents, leak_text
@@ -67,20 +67,36 @@ def with_data(
     return dataclasses.replace(recipe, **known), dataset
 
 
-def look_for_leaks(
+def look_at_splits(
     recipe: Recipe, dataset: Dataset, data: str, seeds: Sequence[int], strict: bool, progress: Progress
 ) -> None:
-    """Note, seed by seed, how many queries are also images of database or training set; UserError if ``strict``."""
+    """Note, seed by seed, how many queries are also images of database or training set; UserError if ``strict``.
+
+    And how many are of a class of which these have no image.
+    """
+    splits = {seed: cifar.split_for(dataset, dataclasses.replace(recipe, seed=seed), data) for seed in seeds}
+    for seed, split in splits.items():
+        for text in _missing_classes(dataset, split):
+            progress.note(f"note: {printable(data)}: seed {seed}: {text}")
     content = contents(dataset.pixels)
     if len(np.unique(content)) == len(content):
         return
-    splits = {seed: cifar.split_for(dataset, dataclasses.replace(recipe, seed=seed), data) for seed in seeds}
     texts = {seed: leak_text(dataset, split, content) for seed, split in splits.items()}
     for seed, text in texts.items():
         if text and strict:
             raise UserError(f"{data}: seed {seed}: {text}; leave out --strict-split to train on it all the same")
         if text:
             progress.note(f"note: {printable(data)}: seed {seed}: {text}")
+
+
+def _missing_classes(dataset: Dataset, split: Split) -> Iterator[str]:
+    classes = dataset.labels[split.query]
+    for name, others, so in (
+        ("database", split.database, "they count as 0"),
+        ("training set", split.train, "nothing is learned of them"),
+    ):
+        if missing := int(np.isin(classes, dataset.labels[others], invert=True).sum()):
+            yield f"{missing} of {len(classes)} queries are of a class of which the {name} has no image: {so}"
 
 
 def as_begun(recipe: Recipe, out: Path, label: str) -> Recipe:

@@ -21,7 +21,7 @@ from compare.suite.devices import (
     preset_line,
 )
 from compare.suite.follow import FollowingSuite
-from compare.suite.images import as_begun, data_or_download, look_for_leaks, with_data
+from compare.suite.images import as_begun, data_or_download, look_at_splits, with_data
 from compare.suite.settings import RECIPE_OPTIONS, with_options
 from compare.suite.suite import Executor, Suite
 from shared.checkpoint.weights import Arrays
@@ -86,7 +86,7 @@ def plan(arguments: argparse.Namespace, executor: Executor, progress: Progress, 
     known = outline(arguments, executor, progress, is_finished)
     data = data_or_download(arguments.data, known.recipe.preset, progress)
     recipe, dataset = with_data(known.recipe, data, arguments.label, progress, arguments.skip_unreadable)
-    look_for_leaks(recipe, dataset, data, arguments.seeds, arguments.strict_split, progress)
+    look_at_splits(recipe, dataset, data, arguments.seeds, arguments.strict_split, progress)
     recipe = recipe if arguments.force else as_begun(recipe, known.out, arguments.label)
     recipe, backbone = read_backbone(arguments.backbone_weights or recipe.backbone, recipe, known.workers)
     return known.suite(arguments, recipe, dataset, data, backbone)

@@ -1,4 +1,4 @@
-"""What the table says of the images: classes, split, what is ranked, and leaks."""
+"""What the table says of the images: classes, split and its flaws, and what is ranked."""
 
 from shared.config.protocols import DATASETS, LISTED
 from shared.config.recipe import Recipe
@@ -8,15 +8,22 @@ from shared.training.runs import Run
 _MOST_NAMED = 10
 
 
-def leak_notes(runs: list[Run]) -> list[str]:
-    """A line for each seed whose split has the same images among the queries and in database or training set."""
-    results = [run.result() for run in runs]
-    found = {r["seed"]: (r["leaked_queries"], r["retrieval"]["queries"]) for r in results if r["leaked_queries"]}
-    return [
-        f"Seed {seed}: the split leaks: {leaked} of {queries} queries are, pixel by pixel, images of the database or "
-        "the training set, which raises the scores."
-        for seed, (leaked, queries) in sorted(found.items())
-    ]
+def split_notes(runs: list[Run]) -> list[str]:
+    """Lines on each seed whose split has the same images among the queries and in database or training set.
+
+    And on each with queries to which nothing in the database is relevant.
+    """
+    notes = []
+    for seed, result in sorted({result["seed"]: result for result in (run.result() for run in runs)}.items()):
+        queries, alone = result["retrieval"]["queries"], result["retrieval"]["queries_without_relevant"]
+        if result["leaked_queries"]:
+            notes.append(
+                f"Seed {seed}: the split leaks: {result['leaked_queries']} of {queries} queries are, pixel by pixel, "
+                "images of the database or the training set, which raises the scores."
+            )
+        if alone:
+            notes.append(f"Seed {seed}: {alone} of {queries} queries have no relevant item, and count as 0.")
+    return notes
 
 
 def classes_text(recipe: Recipe) -> str:

@@ -13,7 +13,7 @@ from compare.stats.pairs import differences_by_pair
 from compare.stats.rounding_study import rounding_studies
 from compare.stats.twins import Twins, twins_of
 from compare.tables.agreement_text import agreement_table
-from compare.tables.data_text import leak_notes
+from compare.tables.data_text import split_notes
 from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
 from compare.tables.rounding_text import rounding_notes, rounding_tables
 from compare.tables.same_bits_text import same_bits_notes
@@ -95,7 +95,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
             "Numbers": [
                 *number_notes(recipe, several),
                 *published_notes(recipe),
-                *leak_notes(gathered.runs),
+                *split_notes(gathered.runs),
                 *collapse_notes(gathered.runs),
             ],
             "Data and recipe": recipe_notes(grid, recipe),

@@ -107,8 +107,10 @@ def _read(data: str, reading: Reading) -> Images:
 def _check_labels(images: Images, data: str) -> None:
     """UserError unless there are two classes or more, numbered from 0, with images of each."""
     labels = images.labels
-    if len(labels) == 0 or labels.min() < 0 or labels.max() >= MAX_CLASSES:
-        received = f"{labels.min()} to {labels.max()}" if len(labels) else "none"
+    if len(labels) == 0:
+        raise UserError(f"{data}: expected images, received none")
+    if labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        received = f"{labels.min()} to {labels.max()}"
         raise UserError(f"{data}: expected class numbers from 0 to at most {MAX_CLASSES - 1}, received {received}")
     counts = np.bincount(labels, minlength=len(images.class_names))
     if images.class_names and len(counts) > len(images.class_names):
@@ -117,10 +119,9 @@ def _check_labels(images: Images, data: str) -> None:
     if len(counts) < 2:
         raise UserError(f"{data}: expected images of two classes or more, received one class")
     if empty := [class_name(CUSTOM, label, images.class_names) for label in np.flatnonzero(counts == 0)[:_MOST_NAMED]]:
-        raise UserError(
-            f"{data}: expected images of every class, received none of {', '.join(empty)}"
-            f"{'' if (counts == 0).sum() <= _MOST_NAMED else ' and others'}; number the classes from 0 without gaps"
-        )
+        others = "" if (counts == 0).sum() <= _MOST_NAMED else " and others"
+        mend = "leave out classes without images" if images.class_names else "number the classes from 0 without gaps"
+        raise UserError(f"{data}: expected images of every class, received none of {', '.join(empty)}{others}; {mend}")
 
 
 def _dataset(name: str, images: Images, notes: tuple[str, ...] = ()) -> Dataset:
@@ -154,10 +155,10 @@ def split(labels: np.ndarray, protocol: str | Protocol = "cifar10-1", seed: int 
     """
     rule = _rule(protocol)
     where = where if rule is protocol else f"{where}: {protocol}"
-    counts, needed = np.bincount(labels), rule.query + rule.train
-    if counts.min() < needed:
+    counts, chosen, is_rest = np.bincount(labels), rule.query + rule.train, rule.database == "rest"
+    if counts.min() < (needed := chosen + is_rest):
         received = f"{_listed(counts)} of classes 0 to {len(counts) - 1}"
-        fewer = _fewer(int(counts.min()))
+        fewer = _fewer(int(counts.min()), is_rest)
         raise UserError(f"{where} expects at least {needed} images of every class, received {received}{fewer}")
     generator = np.random.RandomState(seed)
     query, train, rest = [], [], []
@@ -165,8 +166,8 @@ def split(labels: np.ndarray, protocol: str | Protocol = "cifar10-1", seed: int 
         index = np.flatnonzero(labels == label)
         index = index[generator.permutation(len(index))]
         query.append(index[: rule.query])
-        train.append(index[rule.query : needed])
-        rest.append(index[needed:])
+        train.append(index[rule.query : chosen])
+        rest.append(index[chosen:])
     database = {"train+rest": train + rest, "rest": rest, "train": train}[rule.database]
     return Split(*(np.concatenate(parts).astype(np.int64) for parts in (query, train, database)))
 
@@ -179,10 +180,10 @@ def _rule(protocol: str | Protocol) -> Protocol:
     return PROTOCOLS[protocol]
 
 
-def _fewer(images: int) -> str:
-    """How to split classes of which the smallest has so many images."""
-    if images < 2:
-        return "; every class needs an image to query and one to train on"
+def _fewer(images: int, is_rest: bool) -> str:
+    """How to split classes of which the smallest has so many images, where the database is the rest or not."""
+    if images < 2 + is_rest:
+        return f"; every class needs an image to query and one to train on{', and one to search' if is_rest else ''}"
     query = max(1, images // 6)
     return f"; with so many, say --queries-per-class {query} --train-per-class {max(1, (images - query) // 2)}"
 

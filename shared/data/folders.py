@@ -22,9 +22,15 @@ def read_train_test(folder: Path, reading: Reading) -> Images:
 
     Raises UserError unless both parts have the same class folders, and like ``read_all``.
     """
-    others: list[Path] = []
+    others = [child for child in _visible(folder) if child.name not in PARTS]
     classes = {part: _class_folders(folder / part, others) for part in PARTS}
     return _read(folder, classes, _common_names(folder, classes), others, reading).with_parts()
+
+
+def has_parts(folder: Path) -> bool:
+    """Whether ``train/`` or ``test/`` is there and holds folders; one with pictures alone is a class of that name."""
+    parts = [folder / part for part in PARTS if (folder / part).is_dir()]
+    return any(child.is_dir() for part in parts for child in _visible(part))
 
 
 def has_class_folders(folder: Path) -> bool:
@@ -60,6 +66,19 @@ def _read(
     num_train = int((collected.kept < counts[0]).sum())
     notes = (*_notes(folder, others), *collected.notes)
     return Images(collected.pixels, np.array(labels, np.int64)[collected.kept], num_train, names, notes)
+
+
+def no_data_set(folder: Path) -> str:
+    """What is in ``folder`` instead of a data set, and what to do about it."""
+    children = list(_visible(folder))
+    if not children:
+        return "an empty folder"
+    mend = ""
+    if _pictures(folder, []):
+        mend = "; put the pictures of each class into a folder of its own"
+    elif any(child.is_dir() for child in children):
+        mend = "; name the folder that holds one"
+    return _cut(", ".join(child.name for child in children)) + mend
 
 
 def natural_order(path: Path) -> tuple:
@@ -119,7 +138,7 @@ def _other_files(others: list[Path]) -> str:
         return ""
     named = ", ".join(map(str, others[:_MOST_NAMED]))
     more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-    return f", {len(others)} without a picture's suffix or in a deeper folder: {named}{more}"
+    return f", {len(others)} that are no class folder and no picture in one: {named}{more}"
 
 
 def _cut(names: str) -> str:

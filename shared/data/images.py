@@ -69,7 +69,7 @@ def one_class_each(labels: np.ndarray, where: str) -> np.ndarray:
     """
     if labels.ndim == 1 or labels.shape[1:] == (1,):
         return as_labels(labels, len(labels), where)
-    if labels.ndim != 2 or labels.dtype.kind not in "biu" or not ((labels == 0) | (labels == 1)).all():
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf" or not ((labels == 0) | (labels == 1)).all():
         raise UserError(f"{where}: expected class ids, or rows of 0 and 1, received {describe(labels)}")
     classes = labels.sum(axis=1, dtype=np.int64)
     if wrong := np.flatnonzero(classes != 1)[:1].tolist():

@@ -47,8 +47,15 @@ def _read_parts(path: Path) -> Images:
 
 def _check_pixels(header: Header, first: Header, expected: str) -> None:
     if header.dtype != np.uint8 or len(header.shape) != 4 or header.shape[3] != 3:
-        mend = "; of grey images make three channels: np.repeat(x[..., None], 3, axis=3)"
-        grey = mend if len(header.shape) == 3 else ""
-        raise UserError(f"{expected} as uint8 (N, height, width, 3), received {header}{grey}")
+        raise UserError(f"{expected} as uint8 (N, height, width, 3), received {header}{_mend(header.shape)}")
     if header.shape[1:] != first.shape[1:]:
         raise UserError(f"{expected} in the size of x_train, {first}, received {header}")
+
+
+def _mend(shape: tuple[int, ...]) -> str:
+    """How to make images of this shape what is expected, where that is plain; "" elsewhere."""
+    if len(shape) == 3:
+        return "; of grey images make three channels: np.repeat(x[..., None], 3, axis=3)"
+    if len(shape) == 4 and shape[1] == 3 != shape[3]:
+        return "; put the channels last: x.transpose(0, 2, 3, 1)"
+    return ""

@@ -11,7 +11,14 @@ import numpy as np
 from shared.data import archives
 from shared.data.archives import read_members
 from shared.data.collection import Reading
-from shared.data.folders import PARTS, has_class_folders, read_class_folders, read_train_test
+from shared.data.folders import (
+    PARTS,
+    has_class_folders,
+    has_parts,
+    no_data_set,
+    read_class_folders,
+    read_train_test,
+)
 from shared.data.images import Images, as_labels, describe
 from shared.data.lists import is_list_folder, read_lists
 from shared.data.npz import read_image_arrays
@@ -80,7 +87,7 @@ def _read_folder(folder: Path, reading: Reading) -> Images:
         for place in (folder, folder / inner):
             if any((place / f"{name}{layout.suffix}").is_file() for name in _BATCHES):
                 readers[place] = partial(_read_batches, place, partial(_read_batch, place), layout)
-    if any((folder / part).is_dir() for part in PARTS):
+    if has_parts(folder):
         readers[folder / PARTS[0]] = partial(read_train_test, folder, reading)
     elif has_class_folders(folder):
         readers[folder / "CLASS"] = partial(read_class_folders, folder, reading)
@@ -91,7 +98,8 @@ def _read_folder(folder: Path, reading: Reading) -> Images:
         readers = {tables[0]: partial(read_parquet, tables, reading)}
     readers = readers or {file: partial(_read_file, file, reading) for file in _files(folder, ".zip")[:1]}
     if len(readers) != 1:
-        received = f"several: {', '.join(map(str, readers))}; name one of them" if readers else "none of these"
+        several = f"several: {', '.join(map(str, readers))}; name one of them"
+        received = several if readers else f"none of these: {no_data_set(folder)}"
         raise UserError(f"{folder}: expected one data set ({LAYOUTS}), received {received}")
     return next(iter(readers.values()))()
 

@@ -86,6 +86,33 @@ def test_other_files_are_counted_and_named_once(tmp_path):
     )
 
 
+def test_a_part_that_is_neither_train_nor_test_is_named(tmp_path):
+    make(tmp_path, parts=("train", "val", "test"))
+    dataset = cifar.load(tmp_path)
+    assert len(dataset.labels) == 20
+    assert dataset.notes == (f"{tmp_path}: left out, 1 that are no class folder and no picture in one: val",)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("bus", "test", "train"):
+        make(tmp_path, [name], files=("0.png", "1.png"), parts=(".",))
+    dataset = cifar.load(tmp_path)
+    assert dataset.class_names == ("bus", "test", "train")
+    assert (dataset.labels.tolist(), dataset.listed) == ([0, 0, 1, 1, 2, 2], None)
+
+
+def flat(folder):
+    for k in range(3):
+        (folder / "train" / f"class{k}" / "0.png").rename(folder / f"{k}.png")
+    without("train", "test")(folder)
+
+
+def one_deeper(folder):
+    (folder.parent / "in").mkdir()
+    folder.rename(folder.parent / "in" / "in")
+    (folder.parent / "in").rename(folder)
+
+
 def without(*names):
     return lambda folder: [shutil.rmtree(folder / name) for name in names]
 
@@ -114,6 +141,9 @@ def text(folder):
         (without("test"), "/test: expected a folder with a folder per class, found none beside train"),
         (larger, "class9/1.png: expected 4x4 pixels, as .*train/class0/0.png has, received 5x4"),
         (circular, "class0/1.png: expected an image file"),
+        (without("train", "test"), "received none of these: an empty folder$"),
+        (flat, r"these: 0\.png, 1\.png, 2\.png; put the pictures of each class into a folder of its own$"),
+        (one_deeper, "received none of these: in; name the folder that holds one$"),
         (text, r"class0/0.png: expected an image file \(PNG, .*received something else"),
     ],
 )
@@ -128,7 +158,7 @@ def test_a_folder_of_no_pictures_says_which_files_count(tmp_path):
     make(tmp_path)
     for file in tmp_path.glob("*/*/0.png"):
         file.rename(file.with_name("0"))
-    with pytest.raises(UserError, match=r"expected pictures \(.*\.png.*\.webp\), received none, 20 without"):
+    with pytest.raises(UserError, match=r"expected pictures \(.*\.png.*\.webp\), received none, 20 that are"):
         cifar.load(tmp_path)
 
 

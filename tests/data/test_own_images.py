@@ -73,6 +73,8 @@ def test_one_hot_rows_of_a_npz_are_class_ids_and_several_classes_are_refused(tmp
     rows = np.eye(3, dtype=np.uint8)[[2, 0, 1]]
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 4, 3), np.uint8), labels=rows)
     assert cifar.load(tmp_path / "a.npz").labels.tolist() == [2, 0, 1]
+    np.savez(tmp_path / "float.npz", images=np.zeros((3, 4, 4, 3), np.uint8), labels=rows.astype(np.float32))
+    assert cifar.load(tmp_path / "float.npz").labels.tolist() == [2, 0, 1]
     rows[1, 1] = 1
     np.savez(tmp_path / "b.npz", images=np.zeros((3, 4, 4, 3), np.uint8), labels=rows)
     with pytest.raises(
@@ -82,6 +84,15 @@ def test_one_hot_rows_of_a_npz_are_class_ids_and_several_classes_are_refused(tmp
     np.savez(tmp_path / "c.npz", images=np.zeros((3, 4, 4, 3), np.uint8), labels=np.zeros(2, int))
     with pytest.raises(UserError, match=r"labels as 3 class ids or rows of 0 and 1, received int64 \(2,\)"):
         cifar.load(tmp_path / "c.npz")
+
+
+def test_arrays_of_no_images_and_of_channels_first_are_told_so(tmp_path):
+    np.savez(tmp_path / "none.npz", images=np.zeros((0, 4, 4, 3), np.uint8), labels=np.zeros(0, int))
+    with pytest.raises(UserError, match=r"none\.npz: expected images, received none$"):
+        cifar.load(tmp_path / "none.npz")
+    np.savez(tmp_path / "first.npz", images=np.zeros((2, 3, 4, 4), np.uint8), labels=np.arange(2))
+    with pytest.raises(UserError, match=r"received uint8 \(2, 3, 4, 4\); put the channels last"):
+        cifar.load(tmp_path / "first.npz")
 
 
 def test_unreadable_pictures_stop_the_reading_or_are_left_out_by_name(tmp_path):
@@ -101,7 +112,7 @@ def test_a_class_of_unreadable_pictures_alone_is_named(tmp_path):
     class_folders(tmp_path)
     for file in (tmp_path / "c1").iterdir():
         file.write_bytes(b"")
-    with pytest.raises(UserError, match="images of every class, received none of c1"):
+    with pytest.raises(UserError, match="images of every class, received none of c1; leave out classes without images"):
         cifar.load(tmp_path, reading=Reading(skip_unreadable=True))
 
 
@@ -110,6 +121,15 @@ def test_too_few_images_say_which_options_fit(tmp_path):
     with pytest.raises(UserError, match="say --queries-per-class 3 --train-per-class 8"):
         cifar.split(labels, "cifar10-1")
     cifar.split(labels, cifar.Protocol(3, 8, "rest"))
+
+
+def test_a_rest_to_search_is_there_of_every_class():
+    labels = np.repeat(np.arange(3), (4, 5, 6))
+    with pytest.raises(UserError, match=r"expects at least 5 images .*; .* --queries-per-class 1 --train-per-class 1"):
+        cifar.split(labels, cifar.Protocol(1, 3, "rest"))
+    assert len(cifar.split(labels, cifar.Protocol(1, 3, "train+rest")).database) == 12
+    with pytest.raises(UserError, match="an image to query and one to train on, and one to search"):
+        cifar.split(np.repeat(np.arange(3), 2), cifar.Protocol(1, 1, "rest"))
 
 
 def test_parts_of_the_files_are_a_split_that_can_be_taken(tmp_path):

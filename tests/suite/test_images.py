@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare.benchmark import build_parser
-from compare.suite.images import look_for_leaks, with_data
+from compare.suite.images import look_at_splits, with_data
 from compare.suite.planning import chosen_recipe
 from shared.config.recipe import PRESETS
 from shared.data import cifar
@@ -75,13 +75,28 @@ def test_leaks_are_noted_for_each_seed_or_refused(tmp_path):
         dataclasses.replace(DEMO, queries_per_class=1, train_per_class=1), tmp_path, "", Progress()
     )
     progress = Kept()
-    look_for_leaks(recipe, dataset, str(tmp_path), [1, 2], False, progress)
+    look_at_splits(recipe, dataset, str(tmp_path), [1, 2], False, progress)
     assert [note.split("; ")[0].split(": ")[2] for note in progress.notes] == ["seed 1", "seed 2"]
     assert all("the split leaks: 1 of 3 queries" in note or "2 of 3 queries" in note for note in progress.notes)
     with pytest.raises(UserError, match=r"seed 1: the split leaks: .*; leave out --strict-split to train on it"):
-        look_for_leaks(recipe, dataset, str(tmp_path), [1, 2], True, progress)
+        look_at_splits(recipe, dataset, str(tmp_path), [1, 2], True, progress)
     distinct = dataclasses.replace(dataset, pixels=np.arange(12, dtype=np.uint8).repeat(12).reshape(12, 2, 2, 3))
-    look_for_leaks(recipe, distinct, str(tmp_path), [1, 2], True, progress)
+    look_at_splits(recipe, distinct, str(tmp_path), [1, 2], True, progress)
+
+
+def test_queries_of_a_class_that_nothing_is_found_of_are_noted(tmp_path):
+    listed = list_files(tmp_path)
+    for name in ("train.txt", "database.txt"):
+        lines = (listed / name).read_text().splitlines(keepends=True)
+        (listed / name).write_text("".join(line for line in lines if not line.startswith("c2/")))
+    recipe, dataset = with_data(DEMO, listed, "", Progress())
+    progress = Kept()
+    look_at_splits(recipe, dataset, "d", [1], True, progress)
+    assert progress.notes == [
+        "note: d: seed 1: 1 of 3 queries are of a class of which the database has no image: they count as 0",
+        "note: d: seed 1: 1 of 3 queries are of a class of which the training set has no image: nothing is learned of "
+        "them",
+    ]
 
 
 def test_options_of_the_split_are_settings_of_the_recipe():

@@ -11,6 +11,7 @@ from compare.stats.anytime import interim
 from compare.stats.equivalence import paired
 from compare.tables.table import write_table
 from shared.system.errors import UserError
+from shared.training.runs import run_of
 from tests import helpers
 from tests.rows import PAPER, cells, finish, plan
 
@@ -31,6 +32,16 @@ def test_seeds_are_averaged_and_paired(tmp_path):
     assert "1 of 3 runs not finished" in text
     assert "- 12 bits: 2 of 3 planned pairs are finished, so far +0.0150 on average; the verdict waits" in text
     assert "90 % interval" not in text
+
+
+def test_queries_without_relevant_items_are_counted_below_the_table(tmp_path):
+    plan(tmp_path, seeds=[1, 2])
+    for seed in (1, 2):
+        finish(tmp_path, dataclasses.replace(PAPER, bits=12, seed=seed), "torch", 0.5)
+    assert "no relevant item" not in write_table(tmp_path)
+    run = run_of(tmp_path, "torch", 12, 2)
+    run.write_result(run.result() | {"retrieval": run.result()["retrieval"] | {"queries_without_relevant": 40}})
+    assert "- Seed 2: 40 of 1000 queries have no relevant item, and count as 0.\n" in write_table(tmp_path)
 
 
 def test_regenerates_byte_for_byte(small_suite):

@@ -1,5 +1,8 @@
 """--logger: TensorBoard's log from PyTorch, VisualDL's from Paddle; a missing package is one line beforehand."""
 
+import json
+import subprocess
+
 import pytest
 
 from compare.benchmark import build_parser, main
@@ -64,16 +67,25 @@ def test_a_missing_package_ends_a_suite_before_it_begins(framework, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_log_is_written(framework, tmp_path):
+def test_a_log_has_each_epoch_once_also_of_a_run_that_was_killed(framework, tmp_path):
     name = OWN[framework]
     if not is_there(framework, name):
         pytest.skip(f"{name} is not installed")
-    recipe = helpers.small_recipe(epochs=2, width=1 / 32)
+    recipe = helpers.small_recipe(epochs=6, width=1 / 32, eval_every=2)
     run, initial = Run(tmp_path / "run"), tmp_path / "initial.safetensors"
     run.prepare(recipe)
     weights.save(initial, initial_weights(recipe, {}), {})
     options = ("--data", "digits", "--initial-weights", initial, "--logger", name)
+    words = map(str, ("-m", f"{framework}_impl", "train", "--run", run.folder, *options))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": helpers.PROJECT_ROOT}
+    with subprocess.Popen([default_python(framework), *words], **quiet, env=helpers.ENVIRONMENT) as process:
+        helpers.wait_until(lambda: len(run.log()) >= 3)
+        process.kill()
+    assert not run.is_finished()
     helpers.worker(framework, "train", "--run", run.folder, *options)
-    (file,) = (path for path in run.logs_of(name).rglob("*") if path.name.startswith(("events.", "vdlrecords.")))
-    content = file.read_bytes()
-    assert all(tag in content for tag in (b"map", b"accuracy", b"cross_entropy"))
+    drawn = json.loads(helpers.child(framework, "logged", name, run.logs_of(name)).stdout.splitlines()[-1])
+    assert [record["epoch"] for record in run.log()] == list(range(1, 7))
+    for tag in ("map", "accuracy", "cross_entropy", "lr"):
+        logged = [(record["epoch"], scalars_of(record)) for record in run.log()]
+        points = [[epoch, pytest.approx(scalars[tag], rel=1e-6)] for epoch, scalars in logged if tag in scalars]
+        assert drawn[tag] == points
