@@ -16,19 +16,6 @@ from shared.training.run_schema import SEED
 from shared.training.runs import Run
 
 AGREEMENT_FILE = "agreement.json"
-_SCHEMA = [
-    Record(
-        {
-            "control": LINE,
-            "frameworks": Row((known_key(), known_key())),
-            "bits": whole(1, MAX_BITS),
-            "seed": SEED,
-            "checkpoints": Row((LINE, LINE)),
-            "queries": SHARE,
-            "database": SHARE,
-        }
-    )
-]
 
 
 class BitsApart(NamedTuple):
@@ -114,10 +101,26 @@ def _frozen(entry: Mapping) -> tuple:
     return tuple(tuple(entry[name]) if isinstance(entry[name], list) else entry[name] for name in names)
 
 
+def _schema() -> list[Record]:
+    return [
+        Record(
+            {
+                "control": LINE,
+                "frameworks": Row((known_key(), known_key())),
+                "bits": whole(1, MAX_BITS),
+                "seed": SEED,
+                "checkpoints": Row((LINE, LINE)),
+                "queries": SHARE,
+                "database": SHARE,
+            }
+        )
+    ]
+
+
 def _read(out: Path) -> dict[tuple, BitsApart]:
     file = out / AGREEMENT_FILE
     try:
-        entries = read_json(file, _SCHEMA) if file.exists() else []
+        entries = read_json(file, _schema()) if file.exists() else []
     except UserError as error:
         raise UserError(f"{error}; remove the file, and it is written again from the codes where they are") from error
     return {_frozen(entry): BitsApart(entry["queries"], entry["database"]) for entry in entries}

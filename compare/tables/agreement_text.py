@@ -49,7 +49,7 @@ def _changed(row: Distance) -> str:
 
 
 def _runs(row: Distance, gathered: Gathered) -> str:
-    """ "Paddle and PyTorch", or "PyTorch, 2 vs 1 threads"."""
+    """The frameworks' names, or one with what its control changes, such as "2 vs 1 threads"."""
     names = [FRAMEWORKS[name].short for name in row.frameworks]
     return f"{names[0]}, {control_text(gathered, row.control)}" if row.control else listed(names)
 
