@@ -69,7 +69,7 @@ class Server:
         started = helpers.children(self.process.pid)
         self.process.send_signal(number)
         said = self.process.communicate(timeout=60)[0]
-        assert (self.process.returncode, said) == (0, "")
+        assert (self.process.returncode, said) == (0, ""), f"status {self.process.returncode}: {said}"
         assert not [pid for pid in started if os.path.exists(f"/proc/{pid}")]
 
 

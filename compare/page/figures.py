@@ -52,9 +52,9 @@ def write_figure(figure: Figure, file: Path) -> None:
     with house_style(), atomic_path(file) as temporary, warnings.catch_warnings():
         # names in scripts that the font lacks: boxes in a .png, and right in a page, which has fonts of its own
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
-        if engine := figure.get_layout_engine():  # savefig would draw all of it once more to settle every place
+        if engine := figure.get_layout_engine():
             engine.execute(figure)
-            figure.set_layout_engine("none")
+            figure.set_layout_engine(None)  # with any engine savefig draws twice; the place of everything is settled
         figure.savefig(temporary, format=file.suffix[1:], dpi=150, metadata=FORMATS[file.suffix])
 
 

@@ -36,7 +36,7 @@ def test_precision_of_gpus_is_refused_on_a_cpu(precision, framework, tmp_path):
     assert done.stderr.startswith(f"error: precision {precision}: expected a GPU")
 
 
-@pytest.mark.slow_for("paddle")
+@pytest.mark.slow
 def test_deterministic_run_is_recorded_and_gives_the_same_bits(framework, small_suite, tmp_path):
     whole = Run(small_suite / framework / "bits12-seed2000")
     Run(tmp_path).prepare(whole.recipe())

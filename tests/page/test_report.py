@@ -192,9 +192,9 @@ def test_half_finished_suite(browser, broken):
     assert "Killed: <out of memory>" in (broken / "report.html").read_text().replace("&lt;", "<").replace("&gt;", ">")
 
 
-def test_codes_that_are_gone_are_still_described(browser, broken):
+def test_codes_that_are_gone_are_still_described(browser, suite, broken):
     """As in a suite that was published or copied without its codes; not when a run was made again since."""
-    figures = {file.name: file.read_bytes() for file in figures_of(broken)}
+    figures = {file.name: file.read_bytes() for file in (suite / "figures").iterdir()}
     run_of(broken, "torch", 12, 2000).codes_file.unlink()
     run_of(broken, "paddle", 12, 2000).codes_file.write_bytes(b"nothing")
     text = shown(browser, broken)

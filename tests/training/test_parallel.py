@@ -182,7 +182,7 @@ def start_two_ranks(framework, run, initial):
     return process
 
 
-@pytest.mark.slow_for("torch")
+@pytest.mark.slow
 def test_ranks_end_with_their_parent(framework, initial, tmp_path):
     run = prepared(tmp_path, batch_size=32, epochs=50, eval_every=0)
     process = start_two_ranks(framework, run, initial)
