@@ -85,7 +85,8 @@ class Answerer:
         try:
             records = self._twice(lambda: self._ask(line))
         except (WorkerDied, UserError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            if not self._closing:
+                print(f"error: {error}", file=sys.stderr)
             for question in batch:
                 question.answer.set_exception(Unavailable(self._reason))
             return
