@@ -122,8 +122,8 @@ def prepare_real_images(folder, *formats):
 @pytest.fixture(scope="session")
 def fake_cifar(tmp_path_factory) -> tuple[Path, np.ndarray, np.ndarray]:
     """60,000 random images with CIFAR-10's class counts, in the official binary layout."""
-    generator = np.random.RandomState(7)
-    pixels = generator.randint(0, 256, size=(60_000, 32, 32, 3), dtype=np.uint8)
+    generator = np.random.default_rng(7)
+    pixels = generator.integers(0, 256, size=(60_000, 32, 32, 3), dtype=np.uint8)
     labels = np.concatenate([generator.permutation(np.repeat(np.arange(10), n)) for n in (5000, 1000)])
     folder = tmp_path_factory.mktemp("fake") / "cifar-10-batches-bin"
     helpers.write_binary_layout(folder, pixels, labels)

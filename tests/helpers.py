@@ -113,7 +113,10 @@ def child(framework, name, *arguments, **options):
 
 def write_binary_layout(folder, pixels, labels):
     folder.mkdir(parents=True)
-    records = np.concatenate([labels.astype(np.uint8)[:, None], pixels.transpose(0, 3, 1, 2).reshape(-1, 3072)], axis=1)
+    records = np.empty((len(pixels), 3073), np.uint8)
+    records[:, 0] = labels
+    for channel, plane in enumerate(np.split(records[:, 1:], 3, axis=1)):
+        plane[:] = pixels[..., channel].reshape(-1, 1024)
     for name, part in zip([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"], np.split(records, 6), strict=True):
         (folder / f"{name}.bin").write_bytes(part.tobytes())
 

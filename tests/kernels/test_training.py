@@ -74,7 +74,7 @@ def benchmark(out, *options):
 def suite(tmp_path_factory):
     """One epoch of the demo by shared kernels, in both frameworks: its folder, and what the command printed."""
     out = tmp_path_factory.mktemp("suite")
-    return out, benchmark(out, "--bits", "12", "--epochs", "1")
+    return out, benchmark(out, "--bits", "12", "--epochs", "1", "--set", "width=0.03125")
 
 
 def test_a_suite_by_shared_kernels_is_identical_and_says_so(suite):
