@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from shared.system.files import folder_lock
 from tests import helpers, prepared
@@ -17,6 +18,10 @@ from tests.browser import browser  # noqa: F401 - fixture
 from tests.checkpoints import files, foreign, original, torch_writer  # noqa: F401 - fixtures
 from tests.servers import server  # noqa: F401 - fixture
 from tests.worker.exported_models import digit_files, models  # noqa: F401 - fixtures
+
+# the same examples every time, so that a test fails for whoever broke it; others: pytest --hypothesis-profile default
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 _stack = ExitStack()
 # what the user of the tests calls the frameworks' interpreters

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from compare.ladder.accuracy import (
@@ -76,6 +76,7 @@ def test_judgement_is_the_same_for_exchanged_sides(seed, shape, share):
 def test_three_times_the_error_of_the_other_is_caught(seed, shape, share):
     exact, _ = drawn(seed, shape)
     error = noisy(exact, seed, share).astype(np.float64) - exact
+    assume(np.abs(error).mean() > 8 * ROUNDING * np.abs(exact).max())  # below it one rounding decides
     one, twice, thrice = (judge_error(exact, error, factor) for factor in (1, 1.9, 3))
     assert one.passed
     assert twice.passed
