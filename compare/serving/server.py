@@ -1,5 +1,6 @@
 """The socket and the server on it."""
 
+import logging
 import socket
 
 import uvicorn
@@ -53,6 +54,8 @@ def serve(lookup: Lookup, listener: socket.socket, host: str) -> None:
 
 def make_server(app: ASGIApp, seconds_to_ask: int = SECONDS_TO_ASK) -> uvicorn.Server:
     """A server of the application that strangers may reach; see ``Connection``."""
+    # it warns of a decoder that ended just when the server does, whose status another of its threads has read
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=Connection,

@@ -209,3 +209,12 @@ def test_decoder_that_is_killed_is_replaced():
         assert (await decoders.decode(good, "good")).shape == (8, 8, 3)
 
     asyncio.run(decode())
+
+
+def test_what_asyncio_notes_is_not_said():
+    """Such as "Unknown child process", for a decoder that ends just when the server does."""
+    program = (
+        "import logging; from starlette.applications import Starlette; from compare.serving.server import make_server; "
+        "make_server(Starlette()); logging.getLogger('asyncio').warning('Unknown child process')"
+    )
+    assert helpers.run("-c", program).stderr == ""
