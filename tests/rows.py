@@ -11,6 +11,7 @@ from shared.scoring.code_scores import AP
 from shared.system.files import write_json
 from shared.training.runs import run_of
 
+CPU = dataclasses.replace(PRESETS["cpu"], bits=12, epochs=1, backbone_layers=RELU_LAYERS[:5], margin=0.02)
 PAPER = dataclasses.replace(PRESETS["paper"], backbone_layers=RELU_LAYERS)
 RESULT = {
     "best_epoch": 40,

@@ -13,11 +13,7 @@ from shared.config.recipe import PRESETS
 from shared.system.files import read_json
 from shared.training.runs import run_of
 from tests import helpers
-from tests.rows import PAPER, finish, plan
-
-CPU = dataclasses.replace(
-    PRESETS["cpu"], bits=12, epochs=1, backbone_layers=("conv1", "conv2", "conv3", "conv4", "conv5"), margin=0.02
-)
+from tests.rows import CPU, PAPER, finish, plan
 
 
 def test_the_printed_command_makes_the_row_again(small_suite, tmp_path):

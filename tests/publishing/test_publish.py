@@ -15,20 +15,16 @@ from compare.stats.gather import gather
 from compare.stats.twins import twins_of
 from compare.suite.run_folders import finished_runs
 from compare.tables.table import write_table
-from shared.config.recipe import PRESETS
 from shared.system.errors import UserError
 from shared.system.files import read_json
 from shared.training.runs import Run, run_of
 from tests import helpers
 from tests.rounding_rows import finish_study
-from tests.rows import finish, plan
+from tests.rows import CPU, finish, plan
 
 TABLES = ("table.md", "table.csv", "table.json")
 RESULTS = results_folder()
 PUBLISHED = sorted(file.parent for file in RESULTS.glob("*/suite.json"))
-CPU = dataclasses.replace(
-    PRESETS["cpu"], bits=12, epochs=1, backbone_layers=("conv1", "conv2", "conv3", "conv4", "conv5"), margin=0.02
-)
 
 
 @pytest.fixture(scope="module")
