@@ -12,7 +12,6 @@ from shared.checkpoint import weights
 from shared.codes.codes import Codes
 from shared.data import cifar
 from shared.network.initial import initial_weights
-from shared.system.errors import UserError
 from shared.training.batches import steps_per_epoch
 from shared.training.runs import Run
 from shared.worker.probe import WEIGHT, Arrays, take
@@ -66,8 +65,5 @@ def _distance(ours: Arrays, theirs: Arrays) -> float:
 
 def _differing_bits(ours: Run, theirs: Run) -> float:
     """The share of the database's code bits that differ."""
-    first, second = (Codes.load(run.codes_file) for run in (ours, theirs))
-    if first.bits != second.bits or not np.array_equal(first.index, second.index):
-        raise UserError(f"{ours.codes_file}: expected codes of the images of {theirs.codes_file}, received others")
-    differing = first.sides()[2] ^ second.sides()[2]
-    return int(np.unpackbits(differing.view(np.uint8)).sum()) / (len(differing) * first.bits)
+    first, second = (Codes.load(run.codes_file, run.recipe().num_classes) for run in (ours, theirs))
+    return float(first.differing_bits(second)[first.num_queries :].mean())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from compare.frameworks.records import FRAMEWORKS, reference
 from compare.stats.gather import Gathered
 from compare.suite.grid import Grid
-from compare.suite.rounding import NATIVE
+from shared.config.kernels import NATIVE
 from shared.config.recipe import BASE_SEED
 from shared.training.runs import Run
 

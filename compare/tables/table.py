@@ -63,7 +63,7 @@ def make_table(*outs: Path) -> ComparisonTable:
         return ComparisonTable(rows, _EMPTY, "No run is finished yet.")
     twins = twins_of(gathered)
     bits = measure_bits(twins, outs)
-    content = _content(gathered, rows) | _later_content(gathered, twins, bits)
+    content = _content(gathered, rows, twins, bits)
     return ComparisonTable(rows, content, _text(content), bits)
 
 
@@ -77,7 +77,7 @@ def write_table(*outs: Path, into: Path | None = None) -> str:
     return table.text
 
 
-def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
+def _content(gathered: Gathered, rows: pd.DataFrame, twins: Sequence[Twins], bits: Measured) -> dict:
     """The cells and the sentences: ``notes`` by group, ``variance`` with title, rows and a sentence for each length.
 
     ``other_settings`` has the title and the rows of what was published of other settings, or nothing.
@@ -86,6 +86,12 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
     differences = differences_by_pair(run.result() for run in gathered.runs)
     several = any(len(seeds) > 1 for seeds in grid.seeds.values())
     alignment, studies = alignment_note(gathered.alignments), rounding_studies(gathered)
+    # what older tables do not have stands in a table only where there is something of it
+    later = {
+        "rounding": rounding_tables(studies),
+        "verdicts": verdict_tables(differences, recipe.margin, grid),
+        "agreement": agreement_table(gathered, twins, bits.shares),
+    }
     judged = [note for pair, by_bits in differences.items() for note in verdicts(pair, by_bits, recipe.margin, grid)]
     return {
         "table": table_cells(rows, recipe, grid.bits, differences),
@@ -110,18 +116,8 @@ def _content(gathered: Gathered, rows: pd.DataFrame) -> dict:
         },
         "noise": noise_rows(gathered, differences),
         "variance": variance_tables(gathered, differences),
-        **({"rounding": rounding_tables(studies)} if studies else {}),
+        **{name: value for name, value in later.items() if value},
     }
-
-
-def _later_content(gathered: Gathered, twins: Sequence[Twins], bits: Measured) -> dict:
-    """What older tables do not have: it stands in a table only where there is something of it."""
-    differences = differences_by_pair(run.result() for run in gathered.runs)
-    content = {
-        "verdicts": verdict_tables(differences, gathered.runs[0].recipe().margin, gathered.grid),
-        "agreement": agreement_table(gathered, twins, bits.shares),
-    }
-    return {name: value for name, value in content.items() if value}
 
 
 def _text(content: dict) -> str:
