@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from paddle_impl.runtime import paddle
-from shared.checkpoint.paddle_files import transposed
 from shared.kernels import losses, momentum, pooling
 from shared.kernels.convolution import Convolution
 from shared.kernels.linear import Linear as LinearKernels
+from shared.kernels.products import transposed
 
 Tensor, nn, F = paddle.Tensor, paddle.nn, paddle.nn.functional
 Native = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -34,23 +34,22 @@ class _Layer(paddle.autograd.PyLayer):
         ctx.kernels, ctx.native, ctx.shared = kernels, native, shared
         if f"{kernels.group}.fwd" not in shared:
             return native(x, weight, bias)
-        return paddle.to_tensor(kernels.forward(_array(x), transposed(_array(weight), kernels.group), _array(bias)))
+        return _tensor(kernels.forward(_array(x), _oriented(_array(weight)), _array(bias)))
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias = ctx.saved_tensor()
-        group = ctx.kernels.group
-        arrays = [_array(gradient), _array(x), transposed(_array(weight), group)]
+        arrays = [_array(gradient), _array(x), _oriented(_array(weight))]
         kernels = {
             "dx": lambda: ctx.kernels.input_gradient(*arrays),
-            "dw": lambda: transposed(ctx.kernels.weight_gradient(*arrays), group),
+            "dw": lambda: _oriented(ctx.kernels.weight_gradient(*arrays)),
             "db": lambda: ctx.kernels.bias_gradient(arrays[0]),
         }
         inputs = dict(zip(kernels, (x, weight, bias), strict=True))
         wanted = [name for name, tensor in inputs.items() if tensor is not None and not tensor.stop_gradient]
-        own = [name for name in wanted if f"{group}.{name}" in ctx.shared]
+        own = [name for name in wanted if f"{ctx.kernels.group}.{name}" in ctx.shared]
         others = {name: inputs[name] for name in wanted if name not in own}
-        gradients = {name: paddle.to_tensor(kernels[name]()) for name in own}
+        gradients = {name: _tensor(kernels[name]()) for name in own}
         gradients |= _native_gradients(ctx.native, inputs, others, gradient)
         return tuple(gradients.get(name) for name, tensor in inputs.items() if tensor is not None)
 
@@ -101,12 +100,12 @@ class _AveragePool(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx, x: Tensor, side: int) -> Tensor:
         ctx.save_for_backward(x)
-        return paddle.to_tensor(pooling.average(_array(x), side))
+        return _tensor(pooling.average(_array(x), side))
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensor()
-        return paddle.to_tensor(pooling.average_gradient(_array(gradient), _array(x)))
+        return _tensor(pooling.average_gradient(_array(gradient), _array(x)))
 
 
 def adaptive_avg_pool2d(x: Tensor, side: int) -> Tensor:
@@ -120,8 +119,8 @@ class _Term(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx, x: Tensor, kernel: Callable[[np.ndarray], losses.Term]) -> Tensor:
         term = kernel(_array(x))
-        ctx.save_for_backward(paddle.to_tensor(term.gradient))
-        return paddle.to_tensor(term.value)
+        ctx.save_for_backward(_tensor(term.gradient))
+        return _tensor(term.value)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
@@ -150,10 +149,18 @@ class Momentum(paddle.optimizer.Momentum):
         velocity = self._get_accumulator_master(self._velocity_acc_str, parameter)
         arrays = [_array(tensor) for tensor in (parameter, gradient, velocity)]
         momentum.update(*arrays, self.get_lr(), *self._coefficients)
-        parameter.set_value(arrays[0])
-        velocity.set_value(arrays[2])
 
 
 def _array(tensor: Tensor | None) -> np.ndarray | None:
-    """A copy of the tensor as an array."""
-    return None if tensor is None else tensor.numpy()
+    """The tensor's own memory as an array."""
+    return None if tensor is None else np.from_dlpack(tensor.detach())
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """The array's own memory as a tensor."""
+    return paddle.from_dlpack(array)
+
+
+def _oriented(weight: np.ndarray) -> np.ndarray:
+    """From Paddle's orientation to the neutral one, or back: the weight of a linear layer is transposed."""
+    return transposed(weight) if weight.ndim == 2 else weight

@@ -7,6 +7,10 @@ import numpy as np
 
 from shared.kernels.products import contiguous, do_all, in_order, parts, product
 
+# of a part, unless it then had fewer or more unfolded numbers: enough for BLAS's full speed, few enough for the caches
+IMAGES = 8
+_FEWEST, _MOST = 2**17, 5 * 2**20
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -15,7 +19,8 @@ class Convolution:
     y[n, o, r, q] = b[o] + sum over c, i, j of w[o, c, i, j] * x[n, c, stride*r + i - padding, stride*q + j - padding],
     where x is 0 outside.
     ``x`` (N, C, H, W), ``weight`` (O, C, side, side), ``bias`` (O,), and y and its ``gradient`` (N, O, rows, columns).
-    Images are unfolded and multiplied in parts of a number that their shape decides.
+    Images are unfolded and multiplied in parts of a number that their shape decides. In a part they are the last axis:
+    what a tap of the window takes of a row is then one run of memory.
     """
 
     stride: int
@@ -31,7 +36,7 @@ class Convolution:
 
         def of(images: slice) -> None:
             multiplied = product(flat, self._unfolded(x[images], side))
-            y[images] = multiplied.reshape(outputs, -1, rows, columns).transpose(1, 0, 2, 3)
+            y[images] = multiplied.reshape(outputs, rows, columns, -1).transpose(3, 0, 1, 2)
 
         do_all(of, self._parts(x, side))
         y += bias[:, None, None]
@@ -42,11 +47,13 @@ class Convolution:
         from shared.kernels import loops
 
         gradient, weight = contiguous(gradient), contiguous(weight)
-        side, flat, result = weight.shape[2], weight.reshape(len(weight), -1), np.zeros(x.shape, np.float32)
+        side, flat, result = weight.shape[2], weight.reshape(len(weight), -1), np.empty(x.shape, np.float32)
 
         def of(images: slice) -> None:
             taps = product(flat.T, _by_output(gradient[images]))
-            loops.fold(taps, side, self.stride, self.padding, *gradient.shape[2:], result[images])
+            folded = self._arranged_zeros(x[images])
+            loops.fold(taps, side, *gradient.shape[2:], folded)
+            loops.put_back(folded, self.padding, result[images])
 
         do_all(of, self._parts(x, side))
         return result
@@ -76,18 +83,26 @@ class Convolution:
 
     def _parts(self, x: np.ndarray, side: int) -> list[slice]:
         rows, columns = (self._outputs(size, side) for size in x.shape[2:])
-        return parts(len(x), x.shape[1] * side**2 * rows * columns)
+        numbers = x.shape[1] * side**2 * rows * columns
+        return parts(len(x), min(max(IMAGES, _FEWEST // numbers), _MOST // numbers))
 
     def _unfolded(self, x: np.ndarray, side: int) -> np.ndarray:
-        """(C*side*side, N*rows*columns)."""
+        """(C*side*side, rows*columns*N)."""
         from shared.kernels import loops
 
         rows, columns = (self._outputs(size, side) for size in x.shape[2:])
-        result = np.empty((x.shape[1] * side**2, len(x) * rows * columns), np.float32)
-        loops.unfold(x, side, self.stride, self.padding, rows, columns, result)
+        result = np.empty((x.shape[1] * side**2, rows * columns * len(x)), np.float32)
+        arranged = self._arranged_zeros(x)
+        loops.arrange(x, self.padding, arranged)
+        loops.unfold(arranged, side, rows, columns, result)
         return result
+
+    def _arranged_zeros(self, x: np.ndarray) -> np.ndarray:
+        images, channels, height, width = x.shape
+        height, width = height + 2 * self.padding, -(-(width + 2 * self.padding) // self.stride)
+        return np.zeros((channels, height, self.stride, width, images), np.float32)
 
 
 def _by_output(gradient: np.ndarray) -> np.ndarray:
-    """(N, O, rows, columns) -> (O, N*rows*columns)."""
-    return np.ascontiguousarray(gradient.transpose(1, 0, 2, 3)).reshape(gradient.shape[1], -1)
+    """(N, O, rows, columns) -> (O, rows*columns*N)."""
+    return np.ascontiguousarray(gradient.transpose(1, 2, 3, 0)).reshape(gradient.shape[1], -1)

@@ -29,7 +29,7 @@ class Linear:
         def of(outputs: slice) -> None:
             y[:, outputs] = product(x, weight[outputs].T)
 
-        do_all(of, parts(*weight.shape, _NUMBERS))
+        do_all(of, parts(len(weight), _NUMBERS // weight.shape[1]))
         if bias is not None:
             y += bias
         return y
@@ -42,7 +42,7 @@ class Linear:
         def of(inputs: slice) -> None:
             result[:, inputs] = product(gradient, weight[:, inputs])
 
-        do_all(of, parts(*weight.shape[::-1], _NUMBERS))
+        do_all(of, parts(weight.shape[1], _NUMBERS // len(weight)))
         return result
 
     def weight_gradient(self, gradient: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ class Linear:
         def of(outputs: slice) -> None:
             result[outputs] = product(gradient[:, outputs].T, x)
 
-        do_all(of, parts(*weight.shape, _NUMBERS))
+        do_all(of, parts(len(weight), _NUMBERS // weight.shape[1]))
         return result
 
     def bias_gradient(self, gradient: np.ndarray) -> np.ndarray:

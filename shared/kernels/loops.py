@@ -10,62 +10,75 @@ _compile = njit(nogil=True, cache=True)
 
 
 @_compile
-def _inside(tap, size, stride, padding, outputs):
-    """First and last + 1 of the outputs for which this tap of the window lies inside ``size`` inputs."""
-    first = max(0, (padding - tap + stride - 1) // stride)
-    last = min(outputs, (size - 1 + padding - tap) // stride + 1)
-    return first, max(first, last)
+def arrange(x, padding, out):
+    """``out`` (C, H + 2*padding, stride, W, N) := ``x`` (N, C, H, width), padded.
 
-
-@_compile
-def unfold(x, side, stride, padding, rows, columns, out):
-    """``out`` (C*side*side, N*rows*columns) := the inputs under each tap of the window in ``x`` (N, C, H, W)."""
+    Column ``stride*w + phase`` is ``out[:, :, phase, w]``: what a tap of the window takes of a row is a run of memory.
+    """
     images, channels, height, width = x.shape
+    stride = out.shape[2]
     for channel in range(channels):
-        for i in range(side):
-            top, bottom = _inside(i, height, stride, padding, rows)
-            for j in range(side):
-                left, right = _inside(j, width, stride, padding, columns)
-                taps = out[(channel * side + i) * side + j]
+        for row in range(height):
+            for column in range(width):
+                w, phase = divmod(column + padding, stride)
                 for image in range(images):
-                    for row in range(rows):
-                        at = (image * rows + row) * columns
-                        if row < top or row >= bottom:
-                            taps[at : at + columns] = 0
-                            continue
-                        line = x[image, channel, row * stride + i - padding]
-                        for column in range(left):
-                            taps[at + column] = 0
-                        if stride == 1:
-                            for column in range(left, right):
-                                taps[at + column] = line[column + j - padding]
-                        else:
-                            for column in range(left, right):
-                                taps[at + column] = line[column * stride + j - padding]
-                        for column in range(right, columns):
-                            taps[at + column] = 0
+                    out[channel, row + padding, phase, w, image] = x[image, channel, row, column]
 
 
 @_compile
-def fold(taps, side, stride, padding, rows, columns, out):
-    """Add ``taps`` (C*side*side, N*rows*columns) to ``out`` (N, C, H, W), tap after tap: ``unfold`` backwards."""
+def put_back(x, padding, out):
+    """``arrange`` backwards, without the padding: from ``x`` to ``out``."""
     images, channels, height, width = out.shape
+    stride = x.shape[2]
+    for channel in range(channels):
+        for row in range(height):
+            for column in range(width):
+                w, phase = divmod(column + padding, stride)
+                for image in range(images):
+                    out[image, channel, row, column] = x[channel, row + padding, phase, w, image]
+
+
+@_compile
+def unfold(x, side, rows, columns, out):
+    """``out`` (C*side*side, rows*columns*N) := the inputs under each tap of the window in ``x``, which is arranged."""
+    channels, _, stride, _, images = x.shape
+    size = columns * images
     for channel in range(channels):
         for i in range(side):
-            top, bottom = _inside(i, height, stride, padding, rows)
             for j in range(side):
-                left, right = _inside(j, width, stride, padding, columns)
+                taps = out[(channel * side + i) * side + j]
+                start = j // stride * images
+                for row in range(rows):
+                    line = x[channel, row * stride + i, j % stride].reshape(-1)
+                    for place in range(size):
+                        taps[row * size + place] = line[start + place]
+
+
+@_compile
+def fold(taps, side, rows, columns, out):
+    """Add ``taps`` to ``out``, which is arranged, tap after tap: ``unfold`` backwards."""
+    channels, _, stride, _, images = out.shape
+    size = columns * images
+    for channel in range(channels):
+        for i in range(side):
+            for j in range(side):
                 values = taps[(channel * side + i) * side + j]
-                for image in range(images):
-                    for row in range(top, bottom):
-                        at = (image * rows + row) * columns
-                        line = out[image, channel, row * stride + i - padding]
-                        if stride == 1:
-                            for column in range(left, right):
-                                line[column + j - padding] += values[at + column]
-                        else:
-                            for column in range(left, right):
-                                line[column * stride + j - padding] += values[at + column]
+                start = j // stride * images
+                for row in range(rows):
+                    line = out[channel, row * stride + i, j % stride].reshape(-1)
+                    for place in range(size):
+                        line[start + place] += values[row * size + place]
+
+
+@_compile
+def transpose(matrix, first, last, out):
+    """``out`` (N, M) := ``matrix`` (M, N) transposed, of its rows those from ``first`` up to ``last``, in blocks."""
+    columns, block = matrix.shape[1], 64
+    for row in range(first, last, block):
+        for column in range(0, columns, block):
+            for j in range(column, min(columns, column + block)):
+                for i in range(row, min(last, row + block)):
+                    out[j, i] = matrix[i, j]
 
 
 @_compile

@@ -4,6 +4,9 @@ import numpy as np
 
 from shared.kernels.products import do_all, parts
 
+# of a part, which a second-level cache holds
+_PARAMETERS = 2**18
+
 
 def update(
     parameter: np.ndarray,
@@ -25,4 +28,8 @@ def update(
         raise ValueError("expected three C-contiguous float32 arrays of one shape")
     flat = [array.reshape(-1) for array in arrays]
     coefficients = [np.float32(value) for value in (learning_rate, momentum, decay)]
-    do_all(lambda place: loops.update(*(array[place] for array in flat), *coefficients), parts(parameter.size, 1))
+
+    def of(place: slice) -> None:
+        loops.update(*(array[place] for array in flat), *coefficients)
+
+    do_all(of, parts(parameter.size, _PARAMETERS))

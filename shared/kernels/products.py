@@ -16,8 +16,9 @@ import numpy as np
 from shared.system.machine import num_threads
 
 Part, Result = TypeVar("Part"), TypeVar("Result")
-# of a part's buffer, which a second-level cache holds
-BUFFER = 2**18
+
+# of a part of a matrix that is transposed
+_ROWS = 1024
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -33,9 +34,18 @@ def contiguous(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def parts(size: int, numbers: int, most: int = BUFFER) -> list[slice]:
-    """``range(size)`` in parts of as many items, of so many ``numbers`` each, as make up ``most``; at least one."""
-    step = max(1, most // numbers)
+def transposed(matrix: np.ndarray) -> np.ndarray:
+    """``matrix`` (M, N) -> (N, M), C-contiguous: in blocks, several times faster than NumPy's copy of a large one."""
+    from shared.kernels import loops
+
+    result = np.empty(matrix.shape[::-1], np.float32)
+    do_all(lambda rows: loops.transpose(matrix, rows.start, rows.stop, result), parts(len(matrix), _ROWS))
+    return result
+
+
+def parts(size: int, most: int) -> list[slice]:
+    """``range(size)`` in parts of ``most`` items, or one each."""
+    step = max(1, most)
     return [slice(start, min(size, start + step)) for start in range(0, size, step)]
 
 

@@ -24,7 +24,7 @@ from shared.system.files import atomic_path
 from shared.worker.contract import Arrays, Masks, Side
 
 WEIGHT, MOMENTUM, GRADIENT, STAGE, IMAGE = "weight.", "momentum.", "gradient.", "stage.", "image."
-_DIFFERENCE_STEP = 1e-6
+_DIFFERENCE_STEP = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
