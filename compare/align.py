@@ -24,7 +24,7 @@ from pathlib import Path
 from compare.frameworks.records import SIDES
 from compare.frameworks.worker import Worker, add_python_options, named_python
 from compare.ladder.faults import FAULTS, NO_FAULT
-from compare.ladder.run import ALIGN_STEPS, align, full_scale, quick_scale
+from compare.ladder.run import ALIGN_STEPS, align, check_room_for_full, full_scale, quick_scale
 from compare.ladder.rungs import RUNGS, hyphenated, rungs_called
 from shared.config.limits import MAX_BITS
 from shared.system.errors import EXIT_CHECK_FAILED, UserError, exit_status
@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.smallest_faults and (fault.rung or arguments.rungs):
         raise UserError("--smallest-faults: expected a whole ladder without a fault; leave --inject and --rungs out")
     check_writable(arguments.out)
+    if arguments.full and not arguments.rungs:
+        check_room_for_full()
     workers = _workers(arguments)
     given = arguments.bits, workers, arguments.device, arguments.out, fault, rungs
     reports = [align(quick_scale(arguments.steps), *given, smallest=arguments.smallest_faults)]

@@ -1,6 +1,7 @@
 """Running the ladder: rung after rung until one fails, printed as it goes and written to ``align.json``."""
 
 import dataclasses
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,11 +20,14 @@ from compare.ladder.rungs import RUNGS, Rung
 from compare.ladder.session import LadderSession
 from compare.ladder.setup import Scale, make_setup
 from compare.ladder.smallest import Smallest, short, smallest_faults
+from shared.system.errors import UserError
 from shared.system.files import write_json
 
 STRICT_STEPS, ALIGN_STEPS = 200, 50
 QUICK_WIDTH, QUICK_PX, QUICK_BATCH = 1 / 8, 64, 16
 FULL_STEPS, FULL_BATCH = 2, 16
+# measured: its states, before they are compared
+_FULL_GIGABYTES = 35
 
 
 def align(
@@ -98,6 +102,17 @@ def full_scale() -> Scale:
     """The published network at its own width and size."""
     # a state of 57 million parameters is stored after every step: few steps, and one dtype for the optimiser alone
     return Scale("full", 1.0, 224, FULL_BATCH, FULL_STEPS, FULL_STEPS, optimiser_dtypes=("float32",))
+
+
+def check_room_for_full() -> None:
+    """UserError unless the folder of temporary files has room for the states of the published network."""
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < _FULL_GIGABYTES:
+        raise UserError(
+            f"--full: expected {_FULL_GIGABYTES} GB free for temporary files in {folder}, found {free:.0f}; make room, "
+            "or name another folder in TMPDIR"
+        )
 
 
 def run_rungs(session: LadderSession, rungs: Sequence[Rung] = RUNGS) -> list[dict]:

@@ -1,6 +1,7 @@
 """``compare/align.py`` as a user calls it: what it prints, lists, writes and refuses."""
 
 import json
+import shutil
 
 import pytest
 
@@ -71,6 +72,13 @@ def test_some_rungs_alone_leave_the_report_of_a_whole_ladder_alone(tmp_path):
     assert (tmp_path / "align.json").read_text() == "of an earlier ladder"
     report = json.loads((tmp_path / "align-some-rungs.json").read_text())
     assert [rung["rung"] for rung in report["rungs"]] == ["environment"]
+
+
+def test_full_width_without_room_is_refused_before_anything_runs(monkeypatch, tmp_path):
+    usage = shutil.disk_usage(tmp_path)._replace(free=34 * 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(UserError, match=r"^--full: expected 35 GB free for temporary files in .*, found 34; make room"):
+        align.main(["--full", "--out", str(tmp_path / "out")])
 
 
 @pytest.mark.slow
