@@ -178,6 +178,17 @@ def test_an_array_that_cannot_be_updated_in_place_is_refused(spoilt):
             momentum.update(*(spoilt(a) if i == place else a for i, a in enumerate(arrays)), 0.1, 0.9, 0.0)
 
 
+@pytest.mark.parametrize("read_only", [0, 2])
+def test_a_read_only_array_is_not_updated(read_only):
+    arrays = drawn(4, *[(3, 3)] * 3)
+    arrays[read_only].flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        momentum.update(*arrays, 0.1, 0.9, 0.0)
+    arrays[read_only].flags.writeable = True
+    arrays[1].flags.writeable = False  # of the gradient nothing is written
+    momentum.update(*arrays, 0.1, 0.9, 0.0)
+
+
 def test_only_float32_is_taken():
     x, weight = (array.astype(np.float64) for array in drawn(5, (2, 3), (4, 3)))
     with pytest.raises(TypeError, match="expected float32, received float64"):
