@@ -1,7 +1,7 @@
 """Matrix products, and work in parts whose number and order depend on shapes alone.
 
 Products are the one thing that this package leaves to NumPy's BLAS (OpenBLAS in NumPy's own wheels), on one thread, of
-rows of C-contiguous matrices or the transposes of such. Their bits are the same in every process with the same NumPy
+blocks of C-contiguous matrices, or the transposes of such. Their bits are the same in every process with the same NumPy
 on the same processor. All else is added up in the order that the docstrings say.
 """
 

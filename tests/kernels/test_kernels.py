@@ -236,3 +236,14 @@ def test_numpy_is_held_to_one_thread():
     )
     found = helpers.run("-c", program, environment={"OMP_NUM_THREADS": 2}).stdout.strip()
     assert found in ("[1]", "[]")
+
+
+def test_numbers_beyond_float32_give_no_warning():
+    program = (
+        "import numpy; from shared.kernels import losses; from shared.kernels.linear import Linear;"
+        "large = numpy.full((2, 3), 3e38, numpy.float32); y = Linear().forward(large, large, None);"
+        "print(y[0, 0], losses.penalty(large).value, losses.cross_entropy(y, numpy.zeros(2, int)).value)"
+    )
+    done = helpers.run("-c", program)
+    assert done.stdout.split() == ["inf", "inf", "nan"]
+    assert not done.stderr
