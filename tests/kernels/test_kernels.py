@@ -238,6 +238,16 @@ def test_numpy_is_held_to_one_thread():
     assert found in ("[1]", "[]")
 
 
+def test_a_forked_process_has_threads_of_its_own():
+    program = (
+        "import os, signal, threading; from shared.kernels.products import do_all;"
+        "both = threading.Barrier(2); do_all(lambda _: both.wait(), [0, 1]); found = []; child = os.fork();"
+        "child or (signal.alarm(60), do_all(found.append, [0, 1]), print(sorted(found), flush=True), os._exit(0));"
+        "print(os.waitpid(child, 0)[1])"
+    )
+    assert helpers.run("-c", program, environment={"OMP_NUM_THREADS": 2}).stdout.split("\n") == ["[0, 1]", "0", ""]
+
+
 def test_numbers_beyond_float32_give_no_warning():
     program = (
         "import numpy; from shared.kernels import losses; from shared.kernels.linear import Linear;"
