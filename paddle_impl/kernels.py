@@ -4,6 +4,7 @@ Of a layer, what is not among the ``shared`` families is Paddle's own.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -149,16 +150,29 @@ class Momentum(paddle.optimizer.Momentum):
         velocity = self._get_accumulator_master(self._velocity_acc_str, parameter)
         arrays = [_array(tensor) for tensor in (parameter, gradient, velocity)]
         momentum.update(*arrays, self.get_lr(), *self._coefficients)
+        if not _shares_memory():
+            parameter.set_value(arrays[0])
+            velocity.set_value(arrays[2])
+
+
+@cache
+def _shares_memory() -> bool:
+    """Whether a tensor and an array can have one memory, to be written too: with Paddle 3.3 and NumPy 2.1 or newer."""
+    if not hasattr(Tensor, "__dlpack__"):
+        return False
+    return np.from_dlpack(paddle.to_tensor([0.0], place=paddle.CPUPlace())).flags.writeable
 
 
 def _array(tensor: Tensor | None) -> np.ndarray | None:
-    """The tensor's own memory as an array."""
-    return None if tensor is None else np.from_dlpack(tensor.detach())
+    """The tensor's own memory as an array, or a copy where that cannot be."""
+    if tensor is None:
+        return None
+    return np.from_dlpack(tensor.detach()) if _shares_memory() else tensor.numpy()
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    """The array's own memory as a tensor."""
-    return paddle.from_dlpack(array)
+    """The array's own memory as a tensor, or a copy where that cannot be."""
+    return paddle.from_dlpack(array) if _shares_memory() else paddle.to_tensor(array)
 
 
 def _oriented(weight: np.ndarray) -> np.ndarray:

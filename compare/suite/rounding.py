@@ -13,6 +13,7 @@ from pathlib import Path
 from compare.frameworks.records import SIDES, reference, titles
 from compare.suite.suite import Suite
 from shared.config.kernels import FAMILIES, NATIVE, SHARED, check_kernels
+from shared.config.optimizers import SGD
 from shared.config.recipe import Recipe
 from shared.system.errors import UserError
 from shared.system.files import read_json, write_json
@@ -53,16 +54,19 @@ def rounding(suite: Suite, frameworks: Sequence[str], processes: int = 1) -> lis
 
     ``frameworks`` are those of the whole suite; the study takes both that the alignment ladder compares, and the
     reference alone for the floor. Raises UserError where no two seeds or not both frameworks are there, where the
-    suite's kernels, dropout or weights are not those that the study begins with, and where there are no shared kernels:
-    on a GPU and for several ``processes`` of a run.
+    suite's kernels, optimiser, dropout or weights are not those that the study begins with, and where there are no
+    shared kernels: on a GPU and for several ``processes`` of a run.
     """
     if missing := sorted(set(SIDES) - set(frameworks)):
         raise UserError(f"--rounding: expected {titles(SIDES)}, which it compares, received no {titles(missing)}")
     if len(suite.seeds) < 2:
-        raise UserError(f"--rounding: expected several --seeds, as it is about spread, received {suite.seeds}")
-    for name, expected in (("kernels", NATIVE), ("dropout", "shared"), ("last_place", 0)):
+        raise UserError(f"--rounding: expected two or more --seeds, as it is about spread, received {suite.seeds}")
+    for name, expected in (("kernels", NATIVE), ("optimizer", SGD), ("dropout", "shared"), ("last_place", 0)):
         if (received := getattr(suite.recipe, name)) != expected:
-            raise UserError(f"--rounding: expected {name} {expected}, which the study changes, received {received}")
+            raise UserError(
+                f"--rounding: expected a suite with {name} {expected}, where the study starts, received {received}; "
+                "leave that setting out"
+            )
     for device in set(suite.devices.values()):
         check_kernels(SHARED, device, processes)
     return [

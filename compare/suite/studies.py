@@ -46,7 +46,8 @@ def controls(suite: Suite) -> list[Suite]:
 
 def control_recipe(recipe: Recipe, kind: str) -> Recipe:
     """The recipe of the runs of a control in ``CONTROLS``, given that of the suite."""
-    changed = {"threads": {}, "dropout": {"dropout": "native"}, "last-place": {"last_place": 1}}
+    other_weight = 0 if recipe.last_place else 1  # where the suite's own has changed it is changed back
+    changed = {"threads": {}, "dropout": {"dropout": "native"}, "last-place": {"last_place": other_weight}}
     return dataclasses.replace(recipe, **changed[kind])
 
 

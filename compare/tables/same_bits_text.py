@@ -1,10 +1,11 @@
 """The note on runs by shared kernels: whether both frameworks' are the same to the last bit, else since when not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from compare.frameworks.records import Pair, named, pairs
-from shared.config.kernels import NATIVE
+from shared.config.kernels import NATIVE, SHARED
+from shared.config.recipe import Recipe
 from shared.system.schema import checked
 from shared.system.words import listed
 from shared.training.run_schema import DIGESTS
@@ -26,14 +27,15 @@ class Cell(NamedTuple):
 def same_bits_notes(runs: Sequence[Run]) -> list[str]:
     """A line for the cells of a pair that are identical, and one for each other; none for native kernels.
 
-    It is read off the runs' logs and results: SHA-256 of weights and momenta, and of codes, after every epoch.
+    It is read off the runs' logs and results: SHA-256 of weights and momenta, and of codes, after every epoch. A line
+    of what is not identical says what the runs have native.
     """
     if not runs or runs[0].recipe().kernels == NATIVE:
         return []
     return [named(pair, note, mark=": ") for pair in pairs() for note in _notes(runs, pair)]
 
 
-def _notes(runs: Iterable[Run], pair: Pair) -> list[str]:
+def _notes(runs: Sequence[Run], pair: Pair) -> list[str]:
     sides: dict[Cell, dict[str, Run]] = {}
     for run in runs:
         result = run.result()
@@ -41,7 +43,16 @@ def _notes(runs: Iterable[Run], pair: Pair) -> list[str]:
     found = {cell: _difference(*map(of.get, pair.keys)) for cell, of in sides.items() if set(pair.keys) <= of.keys()}
     same = [cell for cell, difference in found.items() if not difference]
     notes = [f"{_listed(same)}: {IDENTICAL}."] if same else []
-    return notes + [f"{cell}: not identical: {difference}." for cell, difference in found.items() if difference]
+    native = "".join(f"; {reason}" for reason in _native_parts(runs[0].recipe()))
+    return notes + [f"{cell}: not identical: {difference}{native}." for cell, difference in found.items() if difference]
+
+
+def _native_parts(recipe: Recipe) -> list[str]:
+    """Why a difference need not be a fault."""
+    parts = ["native dropout draws other masks in each framework"] if recipe.dropout == NATIVE else []
+    if recipe.kernels != SHARED:
+        parts.append(f"what kernels {recipe.kernels} leave native may round otherwise in each framework")
+    return parts
 
 
 def _difference(ours: Run, reference: Run) -> str:

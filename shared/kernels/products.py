@@ -1,10 +1,11 @@
 """Matrix products, and work in parts whose number and order depend on shapes alone.
 
 Products are the one thing that this package leaves to NumPy's BLAS (OpenBLAS in NumPy's own wheels), on one thread, of
-rows of C-contiguous matrices or the transposes of such. Their bits are the same in every process with the same NumPy
+blocks of C-contiguous matrices, or the transposes of such. Their bits are the same in every process with the same NumPy
 on the same processor. All else is added up in the order that the docstrings say.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -64,6 +65,10 @@ def do_all(work: Callable[[Part], None], its_parts: Sequence[Part]) -> None:
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads)
+
+
+# a forked process, as of a data loader, has the pool but not its threads, and would wait for them forever
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @cache

@@ -178,6 +178,17 @@ def test_an_array_that_cannot_be_updated_in_place_is_refused(spoilt):
             momentum.update(*(spoilt(a) if i == place else a for i, a in enumerate(arrays)), 0.1, 0.9, 0.0)
 
 
+@pytest.mark.parametrize("read_only", [0, 2])
+def test_a_read_only_array_is_not_updated(read_only):
+    arrays = drawn(4, *[(3, 3)] * 3)
+    arrays[read_only].flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        momentum.update(*arrays, 0.1, 0.9, 0.0)
+    arrays[read_only].flags.writeable = True
+    arrays[1].flags.writeable = False  # of the gradient nothing is written
+    momentum.update(*arrays, 0.1, 0.9, 0.0)
+
+
 def test_only_float32_is_taken():
     x, weight = (array.astype(np.float64) for array in drawn(5, (2, 3), (4, 3)))
     with pytest.raises(TypeError, match="expected float32, received float64"):
@@ -225,3 +236,24 @@ def test_numpy_is_held_to_one_thread():
     )
     found = helpers.run("-c", program, environment={"OMP_NUM_THREADS": 2}).stdout.strip()
     assert found in ("[1]", "[]")
+
+
+def test_a_forked_process_has_threads_of_its_own():
+    program = (
+        "import os, signal, threading; from shared.kernels.products import do_all;"
+        "both = threading.Barrier(2); do_all(lambda _: both.wait(), [0, 1]); found = []; child = os.fork();"
+        "child or (signal.alarm(60), do_all(found.append, [0, 1]), print(sorted(found), flush=True), os._exit(0));"
+        "print(os.waitpid(child, 0)[1])"
+    )
+    assert helpers.run("-c", program, environment={"OMP_NUM_THREADS": 2}).stdout.split("\n") == ["[0, 1]", "0", ""]
+
+
+def test_numbers_beyond_float32_give_no_warning():
+    program = (
+        "import numpy; from shared.kernels import losses; from shared.kernels.linear import Linear;"
+        "large = numpy.full((2, 3), 3e38, numpy.float32); y = Linear().forward(large, large, None);"
+        "print(y[0, 0], losses.penalty(large).value, losses.cross_entropy(y, numpy.zeros(2, int)).value)"
+    )
+    done = helpers.run("-c", program)
+    assert done.stdout.split() == ["inf", "inf", "nan"]
+    assert not done.stderr

@@ -18,10 +18,30 @@ TINY = Scale("tiny", width=1 / 16, input_px=64, batch=8, strict_steps=1, steps=2
 MIXED = ("shared-conv.fwd", "shared-conv.dx-linear.dw", "native+conv.db+linear.fwd", "native+ce", "native+penalty+pool")
 
 
+# what older versions have not: Paddle 2.6 exports no DLPack, and before 2.1 NumPy does not write what it imports by it
+OLD_VERSIONS = {
+    "Paddle 2.6": "import paddle_impl.runtime, paddle; del paddle.Tensor.__dlpack__",
+    "NumPy 1.26": """
+import numpy
+of_now = numpy.from_dlpack
+def from_dlpack(exporter):
+    array = of_now(exporter)
+    array.flags.writeable = False
+    return array
+numpy.from_dlpack = from_dlpack
+""",
+}
+
+
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def requests_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("shared-kernels")
+
+
+@pytest.fixture(scope="module")
+def answers(requests_folder):
     """(framework, kernels) -> state after every step, and gradients at the first, of one process each."""
-    folder = tmp_path_factory.mktemp("shared-kernels")
+    folder = requests_folder
     request, arrays = same_bits_request(TINY)
     for number, kernels in enumerate(("shared", "native", *MIXED)):
         wanted = {"parts": ("digests", "gradients"), "num_steps": 20 if kernels == "shared" else 2, "saved_steps": (2,)}
@@ -64,6 +84,21 @@ def test_the_setting_has_an_effect(framework, answers):
     first = {kernels: answers[framework, kernels]["digests"][0].tobytes() for kernels in ("shared", "native", *MIXED)}
     assert all(first[kernels] != first["native"] for kernels in ("shared", *MIXED))
     assert first["shared-conv.fwd"] != first["shared"]
+
+
+@pytest.mark.parametrize("old", OLD_VERSIONS)
+def test_versions_that_share_no_memory_have_the_same_bits(old, answers, requests_folder, tmp_path):
+    place = 2 + MIXED.index("shared-conv.fwd")
+    program = f"""{OLD_VERSIONS[old]}
+import pathlib, sys
+from paddle_impl import __main__, runtime
+runtime.configure()
+__main__.probe([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[2]), runtime.resolve_device("cpu"))
+"""
+    helpers.run("-c", program, requests_folder / f"{place}.npz", tmp_path, python=helpers.default_python("paddle"))
+    answer = dict(np.load(tmp_path / f"{place}.npz"))
+    for name, expected in answers["paddle", "shared-conv.fwd"].items():
+        assert np.array_equal(answer[name], expected, equal_nan=expected.dtype.kind == "f"), name
 
 
 def benchmark(out, *options):

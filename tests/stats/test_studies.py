@@ -185,6 +185,8 @@ def test_controls_differ_in_threads_dropout_and_one_weight_alone(tmp_path):
     assert threads.recipe == suite.recipe
     assert dropout.recipe == dataclasses.replace(suite.recipe, dropout="native")
     assert last_place.recipe == dataclasses.replace(suite.recipe, last_place=1)
+    changed = dataclasses.replace(suite.recipe, last_place=1)
+    assert controls(suite_with(tmp_path, changed))[2].recipe == dataclasses.replace(suite.recipe, last_place=0)
     assert threads.cells == dropout.cells == suite.cells
     assert len({suite.out, threads.out, dropout.out}) == 3
     assert controls(suite_with(tmp_path, threads=1))[0].workers[0].threads == 2

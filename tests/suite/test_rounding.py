@@ -74,10 +74,10 @@ def test_every_case_compares_what_it_is_for(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kernels": "shared"}, "expected kernels native"),
-        ({"dropout": "native"}, "expected dropout shared"),
-        ({"last_place": 2}, "expected last_place 0"),
-        ({"optimizer": "adamw"}, "adamw"),
+        ({"kernels": "shared"}, "expected a suite with kernels native, .* received shared; leave that setting out"),
+        ({"dropout": "native"}, "expected a suite with dropout shared"),
+        ({"last_place": 2}, "expected a suite with last_place 0"),
+        ({"optimizer": "adamw"}, "expected a suite with optimizer sgd, .* received adamw; leave that setting out"),
     ],
 )
 def test_a_suite_with_something_changed_already_is_refused(tmp_path, changes, message):
@@ -88,7 +88,7 @@ def test_a_suite_with_something_changed_already_is_refused(tmp_path, changes, me
 
 def test_what_has_no_shared_kernels_or_no_pair_or_spread_is_refused(tmp_path):
     suite = suite_with(tmp_path)
-    with pytest.raises(UserError, match="--rounding: expected several --seeds"):
+    with pytest.raises(UserError, match="--rounding: expected two or more --seeds"):
         rounding(dataclasses.replace(suite, seeds=[2000]), BOTH)
     with pytest.raises(UserError, match=r"--rounding: expected .*received no PyTorch Lightning"):
         rounding(suite, ["paddle"])
