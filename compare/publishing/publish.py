@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
 _OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, AGREEMENT_FILE, *_TABLES, REPORT_FILE)
+_ROWS_OF_MAP = ("recipe_file", "log_file", "result_file")
+_ROWS = (*_ROWS_OF_MAP, "queries_file")
 
 
 def results_folder(project: Path = PROJECT_ROOT) -> Path:
@@ -66,20 +69,21 @@ def publish(out: Path, name: str, results: Path) -> Path:
 
 def _copy(out: Path, target: Path) -> None:
     """The suite's own files, and the rows of its runs and of those of its studies."""
-    _copy_suite(out, target)
+    _copy_suite(out, target, _ROWS)
     for kind in CONTROLS:
-        _copy_suite(control_folder(out, kind), control_folder(target, kind))
+        _copy_suite(control_folder(out, kind), control_folder(target, kind), _ROWS)
+    # of these studies a table shows mAPs alone
     for part in SEEDED:
-        _copy_suite(variance_folder(out, part), variance_folder(target, part))
+        _copy_suite(variance_folder(out, part), variance_folder(target, part), _ROWS_OF_MAP)
     for case in CASES:
         if case != NATIVE:
-            _copy_suite(rounding_folder(out, case), rounding_folder(target, case))
+            _copy_suite(rounding_folder(out, case), rounding_folder(target, case), _ROWS_OF_MAP)
     for case, (bits, seed) in product(CASES, read_grid(out).pairs):
         if difference := known_difference(out, case, bits, seed):
             difference.write(difference_file(target, case, bits, seed))
 
 
-def _copy_suite(out: Path, target: Path) -> None:
+def _copy_suite(out: Path, target: Path, rows: Sequence[str]) -> None:
     if not out.is_dir():
         return
     make_folder(target)
@@ -87,11 +91,11 @@ def _copy_suite(out: Path, target: Path) -> None:
         if (out / name).exists():
             shutil.copyfile(out / name, target / name)
     for run in finished_runs(out):
-        _copy_run(run, Run(make_folder(target / run.folder.relative_to(out))))
+        _copy_run(run, Run(make_folder(target / run.folder.relative_to(out))), rows)
 
 
-def _copy_run(run: Run, target: Run) -> None:
-    for name in ("recipe_file", "log_file", "queries_file", "result_file"):
+def _copy_run(run: Run, target: Run, rows: Sequence[str]) -> None:
+    for name in rows:
         if getattr(run, name).exists():
             shutil.copyfile(getattr(run, name), getattr(target, name))
     environment = run.environment()

@@ -147,7 +147,10 @@ def _apart(suite: PublishedSuite) -> str:
     """The sentence that ends the suite's table: the frameworks' distance beside a framework's from itself."""
     twins = twins_of(suite.gathered)
     apart = agreement_table(suite.gathered, twins, measure_bits(twins, [suite.folder]).shares)
-    return f"{suite.name}, run by run: {apart['sentence'].removesuffix('.')}" if apart else ""
+    if not apart:
+        return ""
+    sentence = apart["sentence"].removesuffix(".")
+    return f"{suite.name}, run by run: {sentence[0].lower()}{sentence[1:]}"
 
 
 def _not_supported(suites: list[PublishedSuite]) -> str:

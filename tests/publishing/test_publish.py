@@ -169,7 +169,7 @@ def test_summary_judges_several_lengths_together_and_runs_one_by_one(tmp_path):
     write_bits({pair: BitsApart(0.5, 0.25) for pair in twins_of(gather([out]))}, out)
     noise = summary_sentences(read_suites(tmp_path))[1]
     assert (
-        "study, run by run: Over 12 and 24 bits, Paddle and PyTorch are apart by 0.0510 mAP, more than 0.05 AP at 0 of "
+        "study, run by run: over 12 and 24 bits, Paddle and PyTorch are apart by 0.0510 mAP, more than 0.05 AP at 0 of "
         "2 queries and 25.0 % of the database's code bits (n = 6); how far a framework is from itself was not measured "
         "(--control)."
     ) in noise
@@ -194,7 +194,7 @@ def test_committed_page_comes_from_committed_rows():
 
 def test_committed_results_stay_small_and_name_no_machine():
     files = [file for file in RESULTS.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files) < 15 * 2**20
+    assert sum(file.stat().st_size for file in files) < 20 * 10**6
     assert not [file for file in files if file.suffix in {".safetensors", ".npz", ".pdparams", ".ckpt", ".faiss"}]
     # images of CIFAR-10 are not this project's to pass on, and its reports are written without them
     of_images = {file.relative_to(RESULTS).parts[0] for file in files if file.name.startswith("retrieval_grid")}
