@@ -15,6 +15,7 @@ from compare.stats.gather import gather
 from compare.stats.twins import twins_of
 from compare.suite.run_folders import finished_runs
 from compare.tables.table import write_table
+from shared.scoring.code_scores import AP
 from shared.system.errors import UserError
 from shared.system.files import read_json
 from shared.training.runs import Run, run_of
@@ -76,10 +77,14 @@ def test_the_table_comes_from_the_published_rows_byte_for_byte(published, tmp_pa
 
 def test_a_study_of_rounding_is_published_whole(tmp_path):
     finish_study(tmp_path / "suite")
+    for folder, framework in product(("suite", "suite/rounding/shared"), ("torch", "paddle")):
+        run_of(tmp_path / folder, framework, 12, 2000).write_queries({"image": range(3), AP: [0.3, 0.5, 0.7]})
     target = publish(tmp_path / "suite", "rounding", tmp_path / "results")
     before = [(target / name).read_bytes() for name in TABLES]
     write_table(target)
     assert [(target / name).read_bytes() for name in TABLES] == before
+    assert len(list(target.glob("*/*/queries.csv"))) == 2
+    assert not list(target.glob("rounding/**/queries.csv"))  # of which no table shows anything
     assert "Rounding at 12 bits" in (target / "table.md").read_text(encoding="utf-8")
     assert "Rounding, 12 bits" in (target / "report.html").read_text(encoding="utf-8")
     assert "rounding, Paddle - PyTorch, 12 bits, beside rounding alone" in results_page(tmp_path / "results")
@@ -198,7 +203,7 @@ def test_committed_results_stay_small_and_name_no_machine():
     assert not [file for file in files if file.suffix in {".safetensors", ".npz", ".pdparams", ".ckpt", ".faiss"}]
     # images of CIFAR-10 are not this project's to pass on, and its reports are written without them
     of_images = {file.relative_to(RESULTS).parts[0] for file in files if file.name.startswith("retrieval_grid")}
-    assert of_images <= {"demo", "demo-seeds"}
+    assert of_images <= {suite.name for suite in read_suites(RESULTS) if suite.recipe.dataset == "digits"}
     for file in files:
         if file.name == "environment.json":
             text = Run(file.parent).environment_file.read_text(encoding="utf-8")
