@@ -26,6 +26,8 @@ from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
 _OF_SUITE = (SUITE_FILE, ALIGN_FILE, THROUGHPUT_FILE, METRICS_FILE, AGREEMENT_FILE, *_TABLES, REPORT_FILE)
+# those that the page of results shows; the report holds all, as SVG
+_FIGURES = ("map_by_length.png", "differences*.png", "rounding-*.png")
 _ROWS_OF_MAP = ("recipe_file", "log_file", "result_file")
 _ROWS = (*_ROWS_OF_MAP, "queries_file")
 
@@ -57,9 +59,8 @@ def publish(out: Path, name: str, results: Path) -> Path:
     for left_by_a_kill in (temporary, older):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     _copy(out, make_folder(temporary))
-    if (out / "figures").is_dir():
-        # the report holds them as SVG
-        shutil.copytree(out / "figures", temporary / "figures", ignore=shutil.ignore_patterns("*.svg"))
+    for figure in (file for name in _FIGURES for file in sorted((out / "figures").glob(name))):
+        shutil.copyfile(figure, make_folder(temporary / "figures") / figure.name)
     if target.exists():
         os.replace(target, older)
     os.replace(temporary, target)

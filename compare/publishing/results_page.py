@@ -18,7 +18,9 @@ from compare.suite.studies import CONTROLS
 from compare.tables.agreement_text import agreement_table
 from compare.tables.published import OPEN_DIFFERENCE
 from compare.tables.rounding_text import rounding_notes
+from compare.tables.same_bits_text import same_bits_notes
 from compare.tables.table_text import plural, start
+from shared.config.kernels import NATIVE
 from shared.config.recipe import PRESETS, Recipe
 from shared.system.words import listed
 
@@ -78,18 +80,28 @@ def results_page(results: Path) -> str:
 
 
 def summary_sentences(suites: list[PublishedSuite]) -> list[str]:
-    """Three sentences: what the evidence supports, how large the noise is, and what it does not support."""
-    return [_supported(suites), _noise(suites), _not_supported(suites)]
+    """Three sentences: what the evidence supports, how large the noise is, and what it does not support.
+
+    The frameworks are judged, and their noise is shown, by their own kernels.
+    """
+    native = [suite for suite in suites if suite.recipe.kernels == NATIVE]
+    identical = [text for suite in suites for text in _same_bits(suite)]
+    return [_supported(native, identical), _noise(native), _not_supported(native)]
 
 
-def _supported(suites: list[PublishedSuite]) -> str:
-    decided = [text for suite in suites for text in _judged(suite, undecided=False)]
+def _supported(suites: list[PublishedSuite], identical: list[str]) -> str:
+    decided = [text for suite in suites for text in _judged(suite, undecided=False)] + identical
     if not decided:
         return (
             "**Supported**: no verdict on equivalence yet, since no suite here decides it over all its planned pairs."
         )
     whose = f"{pairs()[0].other.short}'s" if len(pairs()) == 1 else "each framework's"
     return f"**Supported**, {whose} mAP minus {reference().short}'s over paired seeds: {'; '.join(decided)}."
+
+
+def _same_bits(suite: PublishedSuite) -> list[str]:
+    notes = same_bits_notes(suite.gathered.runs)
+    return [f"{suite.name} ({suite.data}, {suite.recipe.kernels} kernels): {note.removesuffix('.')}" for note in notes]
 
 
 def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
@@ -179,4 +191,7 @@ def _section(suite: PublishedSuite) -> str:
     where = " (PATH: the images of the SHA-256 above)" if "--data PATH" in commands else ""
     again = f"Again: {commands}{where}; single runs of it by the commands in the report."
     links = f"[report]({suite.name}/report.html), [rows]({suite.name}/table.csv)"
-    return f"## {suite.name}: {suite.describe()}\n\n{table}\n\n{again} See {links}."
+    section = f"## {suite.name}: {suite.describe()}\n\n{table}\n\n{again} See {links}."
+    figures = sorted(suite.folder.glob("figures/*.png"))
+    shown = " ".join(f"![{file.stem.replace('_', ' ')}]({suite.name}/figures/{file.name})" for file in figures)
+    return f"{section}\n\n{shown}" if shown else section

@@ -28,11 +28,12 @@ def verdicts(pair: Pair, differences: Differences, equivalence_margin: float, gr
             texts.append(f"{pair}: {verdict.sentence()}.")
             found[_AVERAGE] = seed_averages(judged)
             paired |= {_AVERAGE: verdict.averaged} if verdict.averaged.verdict else {}
-        texts += [f"{pair}, {where}: {_detectable(length)}." for where, length in paired.items()]
+        # without any spread, as where both frameworks give the same bits, there is no chance to speak of
+        texts += [f"{pair}, {where}: {_detectable(length)}." for where, length in paired.items() if length.sd]
     return texts + [
         f"{pair}, {where}, {at_any_time.sentence()}."
         for where, values in found.items()
-        if (at_any_time := interim(values, equivalence_margin))
+        if len(set(values)) > 1 and (at_any_time := interim(values, equivalence_margin))
     ]
 
 

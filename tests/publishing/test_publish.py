@@ -42,6 +42,8 @@ def test_rows_without_weights_and_codes(published, small_suite):
     runs = {f"{name}/bits12-seed2000/{row}" for name in ("torch", "paddle") for row in rows}
     assert runs | set(TABLES) | {"suite.json", "codes.json", "agreement.json", "report.html"} <= files
     assert {file.split(".")[-1] for file in files} == {"json", "jsonl", "csv", "md", "html", "png"}
+    assert [file for file in files if file.startswith("figures/")] == ["figures/map_by_length.png"]
+    assert "![map by length](small/figures/map_by_length.png)" in results_page(published)
     for run in finished_runs(small_suite):
         copy = run_of(published / "small", run.folder.parent.name, 12, 2000)
         assert copy.result() == run.result()
@@ -202,7 +204,10 @@ def test_committed_results_stay_small_and_name_no_machine():
     assert sum(file.stat().st_size for file in files) < 20 * 10**6
     assert not [file for file in files if file.suffix in {".safetensors", ".npz", ".pdparams", ".ckpt", ".faiss"}]
     # images of CIFAR-10 are not this project's to pass on, and its reports are written without them
-    of_images = {file.relative_to(RESULTS).parts[0] for file in files if file.name.startswith("retrieval_grid")}
+    of_images = {
+        folder.name for folder in PUBLISHED if 'figure class="grid' in (folder / "report.html").read_text("utf-8")
+    }
+    assert "demo" in of_images
     assert of_images <= {suite.name for suite in read_suites(RESULTS) if suite.recipe.dataset == "digits"}
     for file in files:
         if file.name == "environment.json":
