@@ -45,6 +45,14 @@ def children_of(pid):
     return {int(child) for task in tasks for child in (task / "children").read_text().split()}
 
 
+@pytest.fixture(autouse=True)
+def hangups_are_heard():
+    """Where nohup runs the tests they are ignored, and children would inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def start_parent(how, folder):
     """The parent, and the numbers of its workers once they are asleep."""
     command = [sys.executable, "-m", "tests.children.parent", how, folder / "log"]
