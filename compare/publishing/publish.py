@@ -1,5 +1,6 @@
 """Copying what is committed of a suite's folder to results/."""
 
+import html
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from compare.tables.table import make_table
 from shared.config.kernels import NATIVE
 from shared.config.recipe import SEEDED
 from shared.system.errors import UserError
-from shared.system.files import PROJECT_ROOT, make_folder, write_json
+from shared.system.files import PROJECT_ROOT, make_folder, write_json, write_text
 from shared.training.runs import Run
 
 _TABLES = ("table.md", "table.csv", "table.json")
@@ -59,6 +60,7 @@ def publish(out: Path, name: str, results: Path) -> Path:
     for left_by_a_kill in (temporary, older):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     _copy(out, make_folder(temporary))
+    _without_folders_of_images(temporary / REPORT_FILE, finished_runs(out))
     for figure in (file for name in _FIGURES for file in sorted((out / "figures").glob(name))):
         shutil.copyfile(figure, make_folder(temporary / "figures") / figure.name)
     if target.exists():
@@ -82,6 +84,14 @@ def _copy(out: Path, target: Path) -> None:
     for case, (bits, seed) in product(CASES, read_grid(out).pairs):
         if difference := known_difference(out, case, bits, seed):
             difference.write(difference_file(target, case, bits, seed))
+
+
+def _without_folders_of_images(report: Path, runs: Sequence[Run]) -> None:
+    """Where images cannot be shown the report says where they were looked for."""
+    text = report.read_text(encoding="utf-8")
+    for data in {run.environment()["data"] or "" for run in runs}:
+        text = text.replace(html.escape(data), html.escape(_without_folders(data))) if data else text
+    write_text(report, text)
 
 
 def _copy_suite(out: Path, target: Path, rows: Sequence[str]) -> None:

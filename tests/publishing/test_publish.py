@@ -204,9 +204,9 @@ def test_committed_results_stay_small_and_name_no_machine():
     assert sum(file.stat().st_size for file in files) < 20 * 10**6
     assert not [file for file in files if file.suffix in {".safetensors", ".npz", ".pdparams", ".ckpt", ".faiss"}]
     # images of CIFAR-10 are not this project's to pass on, and its reports are written without them
-    of_images = {
-        folder.name for folder in PUBLISHED if 'figure class="grid' in (folder / "report.html").read_text("utf-8")
-    }
+    reports = {folder.name: (folder / "report.html").read_text(encoding="utf-8") for folder in PUBLISHED}
+    assert not [name for name, text in reports.items() if re.search(r"no such data: [^;]*/cifar", text)]
+    of_images = {name for name, text in reports.items() if 'figure class="grid' in text}
     assert "demo" in of_images
     assert of_images <= {suite.name for suite in read_suites(RESULTS) if suite.recipe.dataset == "digits"}
     for file in files:
