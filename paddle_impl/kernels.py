@@ -12,7 +12,7 @@ from paddle_impl.runtime import paddle
 from shared.kernels import losses, momentum, pooling
 from shared.kernels.convolution import Convolution
 from shared.kernels.linear import Linear as LinearKernels
-from shared.kernels.products import transposed
+from shared.kernels.products import contiguous
 
 Tensor, nn, F = paddle.Tensor, paddle.nn, paddle.nn.functional
 Native = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -43,7 +43,7 @@ class _Layer(paddle.autograd.PyLayer):
         arrays = [_array(gradient), _array(x), _oriented(_array(weight))]
         kernels = {
             "dx": lambda: ctx.kernels.input_gradient(*arrays),
-            "dw": lambda: _oriented(ctx.kernels.weight_gradient(*arrays)),
+            "dw": lambda: contiguous(_oriented(ctx.kernels.weight_gradient(*arrays))),
             "db": lambda: ctx.kernels.bias_gradient(arrays[0]),
         }
         inputs = dict(zip(kernels, (x, weight, bias), strict=True))
@@ -176,5 +176,5 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 
 def _oriented(weight: np.ndarray) -> np.ndarray:
-    """From Paddle's orientation to the neutral one, or back: the weight of a linear layer is transposed."""
-    return transposed(weight) if weight.ndim == 2 else weight
+    """A view from Paddle's orientation to the neutral one, or back: the weight of a linear layer is transposed."""
+    return weight.T if weight.ndim == 2 else weight

@@ -86,14 +86,6 @@ def _copy(out: Path, target: Path) -> None:
             difference.write(difference_file(target, case, bits, seed))
 
 
-def _without_folders_of_images(report: Path, runs: Sequence[Run]) -> None:
-    """Where images cannot be shown the report says where they were looked for."""
-    text = report.read_text(encoding="utf-8")
-    for data in {run.environment()["data"] or "" for run in runs}:
-        text = text.replace(html.escape(data), html.escape(_without_folders(data))) if data else text
-    write_text(report, text)
-
-
 def _copy_suite(out: Path, target: Path, rows: Sequence[str]) -> None:
     if not out.is_dir():
         return
@@ -113,6 +105,14 @@ def _copy_run(run: Run, target: Run, rows: Sequence[str]) -> None:
     # paths of the machine it ran on mean nothing elsewhere
     command, data = [_without_folders(argument) for argument in environment["command"]], environment["data"]
     write_json(target.environment_file, environment | {"command": command, "data": data and _without_folders(data)})
+
+
+def _without_folders_of_images(report: Path, runs: Sequence[Run]) -> None:
+    """Where images cannot be shown the report says where they were looked for."""
+    text = report.read_text(encoding="utf-8")
+    for data in {run.environment()["data"] for run in runs} - {None}:
+        text = text.replace(html.escape(data), html.escape(_without_folders(data)))
+    write_text(report, text)
 
 
 def _without_folders(argument: str) -> str:

@@ -195,6 +195,14 @@ def test_only_float32_is_taken():
         Linear().forward(x, weight, None)
 
 
+def test_a_transposed_matrix_is_copied():
+    (matrix,) = drawn(11, (1030, 70))
+    copy = products.contiguous(matrix.T)
+    assert copy.flags.c_contiguous
+    assert np.array_equal(copy, matrix.T)
+    assert products.contiguous(matrix) is matrix
+
+
 def all_bits():
     """SHA-256 of what every kernel makes of arrays that are large enough for several parts."""
     found = hashlib.sha256()
