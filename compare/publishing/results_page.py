@@ -80,7 +80,7 @@ def results_page(results: Path) -> str:
 
 
 def summary_sentences(suites: list[PublishedSuite]) -> list[str]:
-    """Three sentences: what the evidence supports, how large the noise is, and what it does not support.
+    """Three sentences, each with a list: what the evidence supports, how large the noise is, what is not supported.
 
     The frameworks are judged, and their noise is shown, by their own kernels.
     """
@@ -96,7 +96,11 @@ def _supported(suites: list[PublishedSuite], identical: list[str]) -> str:
             "**Supported**: no verdict on equivalence yet, since no suite here decides it over all its planned pairs."
         )
     whose = f"{pairs()[0].other.short}'s" if len(pairs()) == 1 else "each framework's"
-    return f"**Supported**, {whose} mAP minus {reference().short}'s over paired seeds: {'; '.join(decided)}."
+    return _with_list(f"**Supported**, {whose} mAP minus {reference().short}'s over paired seeds", decided)
+
+
+def _with_list(sentence: str, items: list[str]) -> str:
+    return f"{sentence}:" + "".join(f"\n  - {item}" for item in items)
 
 
 def _same_bits(suite: PublishedSuite) -> list[str]:
@@ -126,7 +130,7 @@ def _noise(suites: list[PublishedSuite]) -> str:
     texts += [f"{suite.name}, {note.rstrip('.')}" for suite in suites for note in _rounding(suite)]
     if not texts:
         return "**Noise**: not measured, since no suite here has several seeds or an A/A control."
-    return f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}: {'; '.join(texts)}."
+    return _with_list(f"**Noise** of one framework, to be compared with {OPEN_DIFFERENCE}", texts)
 
 
 def _rounding(suite: PublishedSuite) -> list[str]:
@@ -134,16 +138,21 @@ def _rounding(suite: PublishedSuite) -> list[str]:
 
 
 def _seed_noise(suite: PublishedSuite) -> str:
-    maps: dict[tuple[str, int], list[float]] = {}
+    maps: dict[str, dict[int, list[float]]] = {}
     for run in suite.gathered.runs:
         result = run.result()
-        maps.setdefault((result["framework"], result["bits"]), []).append(result["map_last"]["expected"])
-    several = {cell: values for cell, values in sorted(maps.items()) if len(values) > 1}
-    texts = [
-        f"{FRAMEWORKS[name].title} at {bits} bits sd {np.std(values, ddof=1):.4f} (n = {len(values)})"
-        for (name, bits), values in several.items()
-    ]
-    return f"{suite.name}, over seeds: {', '.join(texts)}" if texts else ""
+        by_bits = maps.setdefault(result["framework"], {})
+        by_bits.setdefault(result["bits"], []).append(result["map_last"]["expected"])
+    texts = [f"{FRAMEWORKS[name].title} {spread}" for name in sorted(maps) if (spread := _seed_spread(maps[name]))]
+    return f"{suite.name}, sd over seeds: {'; '.join(texts)}" if texts else ""
+
+
+def _seed_spread(maps: dict[int, list[float]]) -> str:
+    return ", ".join(
+        f"{np.std(values, ddof=1):.4f} at {bits} bits (n = {len(values)})"
+        for bits, values in sorted(maps.items())
+        if len(values) > 1
+    )
 
 
 def _control_noise(suite: PublishedSuite) -> str:
@@ -181,8 +190,8 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
         gaps.append(f"no CIFAR-10 run here is longer than {longest} of the paper's {PRESETS['paper'].epochs} epochs")
     devices = sorted({run.result()["device"] for suite in suites for run in suite.gathered.runs})
     gaps.append(f"everything ran on {', '.join(devices) or 'nothing'}, so other devices are not covered")
-    gaps.append("and equivalence of mAP in a short training says nothing of a longer one")
-    return f"**Not supported**: {'; '.join(gaps)}."
+    gaps.append("equivalence of mAP in a short training says nothing of a longer one")
+    return _with_list("**Not supported**", gaps)
 
 
 def _section(suite: PublishedSuite) -> str:

@@ -139,7 +139,7 @@ def test_each_pair_has_its_verdict(tmp_path):
         "PyTorch Lightning, NumPy - PyTorch",
     ]
     supported, _, _ = summary_sentences(read_suites(tmp_path))
-    assert supported.startswith("**Supported**, each framework's mAP minus PyTorch's over paired seeds: ")
+    assert supported.startswith("**Supported**, each framework's mAP minus PyTorch's over paired seeds:\n")
     assert "a (NumPy - PyTorch, custom, 12 bits): different (by more than 0.020)" in supported
     suite_data = read_suite(out)
     pictures = [differences(suite_data, pair) for pair in pairs()]

@@ -153,7 +153,7 @@ def test_summary_names_verdict_noise_and_gaps(tmp_path):
     assert "a (cifar10, JPEG copy, 12 bits): equivalent within 0.020: mean +0.0002" in supported
     assert "24 bits" not in supported
     assert "32 bits" not in supported
-    assert "PyTorch Lightning at 12 bits sd 0.0200 (n = 3)" in noise
+    assert "a, sd over seeds: PaddlePaddle 0.0198 at 12 bits (n = 3); PyTorch Lightning 0.0200 at 12 bits" in noise
     assert "b has one seed at 24 bits and so no verdict there" in gaps
     assert "c (cifar10, 12 bits): undecided at 0.020" in gaps
     assert "undecided" not in supported
@@ -178,7 +178,7 @@ def test_summary_judges_several_lengths_together_and_runs_one_by_one(tmp_path):
     assert (
         "study, run by run: over 12 and 24 bits, Paddle and PyTorch are apart by 0.0510 mAP, more than 0.05 AP at 0 of "
         "2 queries and 25.0 % of the database's code bits (n = 6); how far a framework is from itself was not measured "
-        "(--control)."
+        "(--control)"
     ) in noise
 
 
