@@ -29,12 +29,14 @@ class Interim:
     interval: Interval
     probability: float
 
+    def interval_text(self) -> str:
+        """The interval, or that it has no ends yet."""
+        return self.interval.text() if np.isfinite(self.interval.low) else "without bounds"
+
     def sentence(self) -> str:
         """Both, and what they are."""
-        bounded = np.isfinite(self.interval.low)
-        interval = self.interval.text() if bounded else f"still without bounds, n = {self.n}"
         return (
-            f"after any number of pairs: anytime-valid 95 % interval {interval}; probability "
+            f"after any number of pairs: anytime-valid 95 % interval {self.interval_text()}; probability "
             f"{self.probability:.2f} that the mean is within {margin_text(self.equivalence_margin)}, by a flat prior"
         )
 

@@ -69,7 +69,7 @@ def test_the_interval_holds_the_means_against_which_evidence_stays_below_twenty(
 
 def test_few_pairs_rule_nothing_out():
     assert confidence_sequence([0.001, 0.002, 0.0015]) == (-np.inf, np.inf)
-    assert "still without bounds, n = 3" in interim([0.001, 0.002, 0.0015], MARGIN).sentence()
+    assert "95 % interval without bounds; probability" in interim([0.001, 0.002, 0.0015], MARGIN).sentence()
     assert interim([0.001], MARGIN) is None
 
 

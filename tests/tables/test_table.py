@@ -141,14 +141,29 @@ def test_several_lengths_are_judged_one_by_one_and_together(tmp_path):
         off_0 = abs(mean) > 3.182446 * error
         word = {(True, False): "equivalent", (False, True): "different", (True, True): "different but within"}
         cells_of = ("4", f"{mean:+.4f}", f"{np.std(values, ddof=1):.4f}", *ends, word[inside, off_0])
-        expected.append((bits, *cells_of))
+        at_any_time = interim([*values], 0.01)
+        # noncentral t with 3 degrees of freedom: a mean of so many standard errors is seen with 80 % probability
+        detected = f"{4.2558988 * error:.4f}"
+        anytime = (detected, at_any_time.interval.text(), f"{at_any_time.probability:.2f}")
+        expected.append((bits, *cells_of, *anytime))
     table = text.split("verdicts length by length, and all together: on each seed's average over these lengths.")[1]
     assert [tuple(row.values()) for row in cells(table)] == expected
-    assert [*cells(table)[0]] == ["bits", "n", "mean", "sd", "90 % interval", "95 % interval", "verdict at 0.010"]
-    assert "- Paddle - PyTorch, average over lengths: with sd 0.0" in text
-    at_any_time = f"Paddle - PyTorch, average over lengths, {interim([*averages], 0.01).sentence()}."
-    assert at_any_time in text
+    columns = "bits, n, mean, sd, 90 % interval, 95 % interval, verdict at 0.010, detected, anytime, P within"
+    assert ", ".join(cells(table)[0]) == columns
+    assert "12 bits: with sd" not in text  # the table says it
     assert "48 bits: 3 of 4 planned pairs are finished" in text
+    assert f"- Paddle - PyTorch, 48 bits, {interim(scatter[48], 0.01).sentence()}." in text
+
+
+def test_a_length_that_waits_says_what_holds_at_any_time(tmp_path):
+    plan(tmp_path, seeds=[1, 2, 3, 4])
+    for seed, difference in enumerate((0.001, 0.002, 0.004), 1):
+        recipe = dataclasses.replace(PAPER, bits=12, seed=seed)
+        finish(tmp_path, recipe, "torch", 0.5)
+        finish(tmp_path, recipe, "paddle", 0.5 + difference)
+    text = write_table(tmp_path)
+    assert f"- Paddle - PyTorch, 12 bits, {interim([0.001, 0.002, 0.004], 0.01).sentence()}." in text
+    assert "detected with 80 %" not in text
 
 
 def test_one_length_has_its_verdict_in_a_sentence_alone(tmp_path):
