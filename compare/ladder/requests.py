@@ -130,12 +130,12 @@ def _resumed(setup: Setup, answers: Answers, side: str) -> tuple[Request, Arrays
 
 
 def _same_bits(setup: Setup, _answers: Answers, _side: str) -> tuple[Request, Arrays]:
-    return same_bits_request(setup.scale)
+    return same_bits_request(setup.scale, setup.recipe.bits)
 
 
 def _first_difference(setup: Setup, answers: Answers, _side: str) -> tuple[Request, Arrays]:
     """The same training up to the first step that differed, whose state is saved; nothing where none did."""
-    request, arrays = same_bits_request(setup.scale)
+    request, arrays = same_bits_request(setup.scale, setup.recipe.bits)
     step = first_difference(*(answers[side, "same bits"] for side in setup.sides)) or 0
     return dataclasses.replace(request, num_steps=step, saved_steps=(step,)), arrays
 

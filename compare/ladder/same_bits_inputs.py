@@ -15,13 +15,11 @@ from shared.network.initial import initial_weights
 from shared.training.batches import steps_per_epoch
 from shared.worker.probe import WEIGHT, Arrays, Request, prefixed
 
-_BITS = 12
 
-
-def same_bits_request(scale: Scale) -> tuple[Request, Arrays]:
+def same_bits_request(scale: Scale, bits: int) -> tuple[Request, Arrays]:
     """The first steps of the demo at the ladder's width and input side, as its runs train, with shared kernels."""
     sizes = {"width": scale.width, "input_px": scale.input_px}
-    recipe = dataclasses.replace(PRESETS["demo"], bits=_BITS, kernels=SHARED, **sizes)
+    recipe = dataclasses.replace(PRESETS["demo"], bits=bits, kernels=SHARED, **sizes)
     digits = cifar.load(cifar.DIGITS)
     train = cifar.split(digits.labels, recipe.protocol, recipe.seed).train
     return training_request(recipe, digits, train, initial_weights(recipe, {}), scale.steps)

@@ -42,7 +42,7 @@ def requests_folder(tmp_path_factory):
 def answers(requests_folder):
     """(framework, kernels) -> state after every step, and gradients at the first, of one process each."""
     folder = requests_folder
-    request, arrays = same_bits_request(TINY)
+    request, arrays = same_bits_request(TINY, 12)
     for number, kernels in enumerate(("shared", "native", *MIXED)):
         wanted = {"parts": ("digests", "gradients"), "num_steps": 20 if kernels == "shared" else 2, "saved_steps": (2,)}
         recipe = dataclasses.replace(request.recipe, kernels=kernels)
@@ -63,7 +63,7 @@ def test_twenty_steps_have_the_same_bits(answers):
     assert len(np.unique(torch["digests"], axis=0)) == 20
     assert first_difference(paddle, torch) is None
     names = [name for name in torch if name not in ("digests", "numpy")]
-    assert len(names) > 2 * len(parameters(same_bits_request(TINY)[0].recipe))
+    assert len(names) > 2 * len(parameters(same_bits_request(TINY, 12)[0].recipe))
     for name in names:
         assert np.array_equal(torch[name], paddle[name], equal_nan=True), name
 
