@@ -17,7 +17,7 @@ from shared.worker.probe import WEIGHT, Arrays, Request, prefixed
 
 
 def same_bits_request(scale: Scale, bits: int) -> tuple[Request, Arrays]:
-    """The first steps of the demo at the ladder's width and input side, as its runs train, with shared kernels."""
+    """The first steps of the demo at the ladder's sizes and code length, as its runs train, with shared kernels."""
     sizes = {"width": scale.width, "input_px": scale.input_px}
     recipe = dataclasses.replace(PRESETS["demo"], bits=bits, kernels=SHARED, **sizes)
     digits = cifar.load(cifar.DIGITS)

@@ -84,6 +84,12 @@ def test_every_request_is_needed_and_comes_after_those_it_builds_on():
     assert all(order.index(need) < order.index(name) for name in order for need in REQUESTS[name].needs)
 
 
+def test_requests_have_the_code_length_of_the_ladder():
+    setup = make_setup(TINY, 24)
+    first = [planned for planned in REQUESTS.values() if not planned.needs]
+    assert [planned.make(setup, {}, "torch")[0].recipe.bits for planned in first] == [24] * len(first)
+
+
 # a framework is asked anew for these, and an earlier one shows already that their rung catches its faults
 COSTLY = [
     name
