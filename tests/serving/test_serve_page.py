@@ -55,8 +55,8 @@ def test_page_shows_what_the_server_says(browser, server, width, scheme):
             marked = side.locator("li").evaluate_all("all => all.map(node => node.classList.contains('wrong'))")
             assert marked == wrong
             assert side.locator("dd.class").inner_text().startswith("\u2717") == (record["class"] != answer["true"])
-        page.wait_for_load_state("networkidle")
-        assert page.locator("img").evaluate_all("all => all.every(node => node.complete && node.naturalWidth === 8)")
+        page.wait_for_function("() => [...document.images].every(image => image.complete)")
+        assert page.locator("img").evaluate_all("all => all.every(node => node.naturalWidth === 8)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert complaints == []
         assert all(address.startswith((server.address, "data:")) for address in requests)
