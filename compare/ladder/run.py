@@ -63,7 +63,8 @@ def align(
     report |= {"verdict": verdict, "rungs": rows, "rule": RULE, "limits": limits}
     report |= {"smallest_faults": [fault._asdict() for fault in faults]} if smallest else {}
     stem = ALIGN_FILE.removesuffix(".json") + ("" if scale.name == "quick" else f"-{scale.name}")
-    write_json(out / f"{stem}{f'-{alone}' if alone else ''}{'' if is_whole else '-some-rungs'}.json", report)
+    file = out / f"{stem}{f'-{alone}' if alone else ''}{'' if is_whole else '-some-rungs'}.json"
+    write_json(file, report, one_line=True)  # hundreds of comparisons, which the report shows
     return report
 
 

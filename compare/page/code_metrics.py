@@ -1,14 +1,12 @@
 """Metrics of a suite's codes, length by length, saved in its folder for when the codes themselves are gone."""
 
-import json
-
 from compare.frameworks.records import FRAMEWORKS, known_key
 from compare.page.codes import CodeMetrics, LengthMetrics, agreement, code_metrics, metrics_as_json, metrics_from_json
 from compare.page.data import RunData, SuiteData
 from shared.codes.codes import Codes
 from shared.config.protocols import MAX_CLASSES
 from shared.system.errors import UserError
-from shared.system.files import read_json, write_text
+from shared.system.files import read_json, write_json
 from shared.system.schema import FLAG, LINE, SHARE, Each, Maybe, Record, Row, number, whole
 from shared.training.run_schema import CODE_LENGTH, SEED
 
@@ -145,5 +143,4 @@ def _write(suite_data: SuiteData, saved: dict[int, LengthMetrics]) -> None:
         str(bits): length._asdict() | {"of": {name: metrics_as_json(metrics) for name, metrics in length.of.items()}}
         for bits, length in saved.items()
     }
-    # on one line: numbers for this module, thousands of them
-    write_text(suite_data.out / METRICS_FILE, json.dumps(entries, allow_nan=False) + "\n")
+    write_json(suite_data.out / METRICS_FILE, entries, one_line=True)  # numbers for this module, thousands of them

@@ -1,6 +1,5 @@
 """Figures, drawn without a display; the same values give the same bytes."""
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ COLOURS = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73", "pink": "
 BLUE, ORANGE, GREEN, PINK, GREY = COLOURS.values()
 # black and white in a file, the page's own colours in a page
 INK, PAPER = "#010203", "#fdfeff"
-_IN_PAGE = {INK: "currentColor", PAPER: "var(--card)"} | {hexes: f"var(--{name})" for name, hexes in COLOURS.items()}
 _INK_SETTINGS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _PAPER_SETTINGS = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
 _STYLE = {
@@ -56,21 +54,6 @@ def write_figure(figure: Figure, file: Path) -> None:
             engine.execute(figure)
             figure.set_layout_engine(None)  # with any engine savefig draws twice; the place of everything is settled
         figure.savefig(temporary, format=file.suffix[1:], dpi=150, metadata=FORMATS[file.suffix])
-
-
-def inline_svg(stem: Path) -> str:
-    """The figure in ``stem``.svg as an element of a page: as wide as its place, in the page's colours.
-
-    The element is hidden from screen readers: what stands around it must say what it shows.
-    """
-    text = (stem.parent / f"{stem.name}.svg").read_text(encoding="utf-8")
-    text = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'^<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', text, flags=re.DOTALL)
-    # names must differ between the figures of one page
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{stem.name}-", text)
-    for colour, variable in _IN_PAGE.items():
-        text = text.replace(colour, variable)
-    return text
 
 
 def precision_recall_figure(by_rank: PrecisionRecall, by_radius: PrecisionRecall, title: str) -> Figure:

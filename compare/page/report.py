@@ -9,8 +9,9 @@ from compare.ladder.records import shown_limit
 from compare.page.content import content
 from compare.page.curves import Picture
 from compare.page.data import read_suite
-from compare.page.figures import inline_svg, save_figure
+from compare.page.figures import save_figure
 from compare.page.freshness import REPORT_FILE
+from compare.page.inline_svg import inline_svg
 from compare.tables.table import ComparisonTable
 from shared.system.files import check_links, write_text
 

@@ -27,6 +27,11 @@ class Twins:
     def runs(self) -> tuple[Run, Run]:
         return self.first, self.second
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What the two ran on: one name, or two."""
+        return tuple(sorted({run.result()["device"] for run in self.runs}))
+
     def describe(self) -> str:
         """The two folders."""
         return f"{self.first.folder} and {self.second.folder}"

@@ -30,6 +30,21 @@ def agreement_table(gathered: Gathered, twins: Sequence[Twins], shares: Mapping[
     }
 
 
+def device_notes(gathered: Gathered, twins: Sequence[Twins]) -> list[str]:
+    """Which runs are compared with one of another device, which then is part of what separates them."""
+    of: dict[str, list[Twins]] = {}
+    for pair in twins:
+        of.setdefault(_runs(pair, gathered), []).append(pair)
+    texts = [text for runs, group in of.items() if (text := _across_devices(runs, group))]
+    return [f"Compared across devices, so the device is part of the difference: {'; '.join(texts)}."] if texts else []
+
+
+def _across_devices(runs: str, twins: Sequence[Twins]) -> str:
+    mixed = [pair.devices for pair in twins if len(pair.devices) > 1]
+    devices = " or ".join(" and ".join(both) for both in dict.fromkeys(mixed))
+    return f"{runs}, {len(mixed)} of {len(twins)} ({devices})" if mixed else ""
+
+
 def _cells(row: Distance, gathered: Gathered, measure: str) -> dict[str, str]:
     partly = f" (n={row.known})" if row.known != row.n else ""
     return {
@@ -48,10 +63,10 @@ def _changed(row: Distance) -> str:
     return f"{row.queries.changed:.0f} of {row.queries.queries}"
 
 
-def _runs(row: Distance, gathered: Gathered) -> str:
+def _runs(compared: Distance | Twins, gathered: Gathered) -> str:
     """The frameworks' names, or one with what its control changes, such as "2 vs 1 threads"."""
-    names = [FRAMEWORKS[name].short for name in row.frameworks]
-    return f"{names[0]}, {control_text(gathered, row.control)}" if row.control else listed(names)
+    names = [FRAMEWORKS[name].short for name in compared.frameworks]
+    return f"{names[0]}, {control_text(gathered, compared.control)}" if compared.control else listed(names)
 
 
 def _sentence(rows: Sequence[Distance], gathered: Gathered, measure: str) -> str:

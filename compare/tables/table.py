@@ -12,7 +12,7 @@ from compare.stats.gather import Gathered, gather
 from compare.stats.pairs import differences_by_pair
 from compare.stats.rounding_study import rounding_studies
 from compare.stats.twins import Twins, twins_of
-from compare.tables.agreement_text import agreement_table
+from compare.tables.agreement_text import agreement_table, device_notes
 from compare.tables.data_text import split_notes
 from compare.tables.published_text import PUBLISHED_TITLE, other_settings, published_cells, published_notes
 from compare.tables.rounding_text import rounding_notes, rounding_tables
@@ -112,7 +112,7 @@ def _content(gathered: Gathered, rows: pd.DataFrame, twins: Sequence[Twins], bit
                 *query_notes(gathered),
                 alignment,
             ],
-            "Environment": environment_notes(grid, gathered.runs),
+            "Environment": [*environment_notes(grid, gathered.runs), *device_notes(gathered, twins)],
         },
         "noise": noise_rows(gathered, differences),
         "variance": variance_tables(gathered, differences),

@@ -190,9 +190,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write ``value`` atomically as indented JSON; NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json(path: Path, value: object, one_line: bool = False) -> None:
+    """Write ``value`` atomically as JSON, indented unless on ``one_line``; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=None if one_line else 2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, schema: object = Each(ANY, TEXT), most_bytes: int = _MOST_BYTES) -> dict:

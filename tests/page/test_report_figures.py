@@ -1,9 +1,11 @@
 """What the figures of a report say: the verdict seed by seed, and axes that show no more than there is."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from compare.frameworks.records import pairs
 from compare.page.codes import code_metrics
@@ -11,6 +13,7 @@ from compare.page.curves import loss_curves, map_by_length, training
 from compare.page.data import read_suite
 from compare.page.differences import differences
 from compare.page.figures import save_figure
+from compare.page.inline_svg import inline_svg
 from compare.page.rounding import rounding_picture
 from compare.stats.equivalence import paired
 from compare.suite.rounding import FLOOR
@@ -200,6 +203,23 @@ def test_figures_are_the_same_bytes(small_suite, tmp_path):
     for name in ("first", "second"):
         save_figure(map_by_length(read_suite(small_suite)).figure, tmp_path / name)
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+
+
+def test_figure_in_a_page_keeps_texts_and_places(tmp_path):
+    figure = Figure(figsize=(3, 2))
+    values = np.random.RandomState(0).rand(500)
+    figure.add_subplot(title="0.123456 of <all>").plot(values, "o-")
+    save_figure(figure, tmp_path / "drawn")
+    drawn, shown = (tmp_path / "drawn.svg").read_text(), inline_svg(tmp_path / "drawn")
+    assert len(shown) < 0.75 * len(drawn)
+    assert re.findall(r"<text[^>]*>(.*?)</text>", shown) == re.findall(r"<text[^>]*>(.*?)</text>", drawn)
+    places = [np.array(re.findall(r"-?\d+(?:\.\d+)?", " ".join(paths_of(text))), float) for text in (drawn, shown)]
+    assert len(places[0]) > 2 * len(values)
+    np.testing.assert_allclose(places[1], places[0], atol=0.005001, rtol=0)
+
+
+def paths_of(svg):
+    return re.findall(r'<path [^>]*?\bd="([^"]*)"', svg)
 
 
 def test_figure_of_a_study_of_rounding(tmp_path):

@@ -192,6 +192,20 @@ def test_the_last_sentence_says_what_was_not_measured(tmp_path):
     )
 
 
+def test_a_comparison_across_devices_is_named(tmp_path):
+    """A run that was resumed on another machine, or has its control from there, differs by the machine too."""
+    out = write_suite(tmp_path)
+    assert "across devices" not in write_table(out)
+    finish(out, dataclasses.replace(RECIPE, seed=1), "paddle", 0.5, device="a card")
+    control = dataclasses.replace(RECIPE, bits=48, seed=2)
+    finish(out / "control/threads", control, "torch", 0.5, threads=1, device="a card")
+    note = (
+        "- Compared across devices, so the device is part of the difference: Paddle and PyTorch, 1 of 4 (a card and a "
+        "device); PyTorch, 1 vs 2 threads, 1 of 4 (a card and a device)."
+    )
+    assert note in write_table(out).splitlines()
+
+
 def test_it_stays_when_the_codes_are_gone(tmp_path):
     out = write_suite(tmp_path / "suite")
     before = write_table(out)
