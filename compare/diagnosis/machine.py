@@ -9,7 +9,7 @@ from compare.diagnosis.findings import FAULT, OK, WARNING, Finding
 from compare.frameworks.records import FRAMEWORKS
 from compare.frameworks.worker import Worker
 from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbone
-from compare.suite.images import data_at_hand, with_data
+from compare.suite.images import data_at_hand, problems_of, with_data
 from shared.config.recipe import Recipe
 from shared.data import cifar
 from shared.network.flops import moments_per_weight, training_memory, weight_bytes
@@ -86,10 +86,13 @@ def look_at_data(
         return _download("data", "CIFAR-10", _DATA_BYTES, "--data"), recipe, None
     try:
         known, dataset = with_data(recipe, data, label, progress)
-        cifar.split_for(dataset, known, data)
+        problems = problems_of(dataset, cifar.split_for(dataset, known, data))
     except UserError as error:
         return Finding(FAULT, "data", str(error), "name other images with --data"), recipe, None
     text = f"{len(dataset.labels)} images of {dataset.name}, {printable(data)}"
+    if problems:
+        remedy = "name other images with --data, or train on them all the same"
+        return Finding(WARNING, "data", f"{text}: {'; '.join(problems)}", remedy), known, dataset
     return Finding(OK, "data", text), known, dataset
 
 

@@ -63,7 +63,7 @@ def write_trained_like(codes: Path, labels: Path, items: int) -> None:
 
 
 def _by_class(count: int) -> np.ndarray:
-    return np.repeat(np.arange(_CLASSES), count // _CLASSES)
+    return np.arange(count) * _CLASSES // count
 
 
 def _codes_of_classes(bits: int) -> np.ndarray:

@@ -89,6 +89,12 @@ def look_at_splits(
             progress.note(f"note: {printable(data)}: seed {seed}: {text}")
 
 
+def problems_of(dataset: Dataset, split: Split) -> list[str]:
+    """What ``look_at_splits`` notes of one split."""
+    leak = leak_text(dataset, split, contents(dataset.pixels))
+    return [*_missing_classes(dataset, split), *filter(None, [leak])]
+
+
 def _missing_classes(dataset: Dataset, split: Split) -> Iterator[str]:
     classes = dataset.labels[split.query]
     for name, others, so in (

@@ -11,6 +11,7 @@ from compare.diagnosis.gpus import runs
 from compare.diagnosis.machine import look_at_disk
 from shared.config.recipe import PRESETS
 from shared.system import machine
+from tests.data.drawn import list_files, picture
 from tests.fakes import CARD, ENCODE, ENCODER, NO_CARD, STEP, WITH_CARD, framework_that_says
 
 A10 = "NVIDIA A10, 8.6, 535.54.03, 23028 MiB, 22500 MiB"
@@ -186,6 +187,18 @@ def test_memory_disk_data_and_weights(examined, tmp_path, monkeypatch, fake_cifa
     assert levels(found) == {"memory": "fault", "disk": "fault"}
     assert re.fullmatch(r"1 MiB free, \d+ threads?; training takes \d+ MiB or more", found["memory"]["text"])
     assert re.fullmatch(r"expected .* GiB free for .*out, found 1 MiB", found["disk"]["text"])
+
+
+def test_a_split_that_misleads_is_a_warning(examined, tmp_path):
+    listed = list_files(tmp_path)
+    lines = (listed / "database.txt").read_text().splitlines(keepends=True)
+    (listed / "database.txt").write_text("".join(line for line in lines if not line.startswith("c2/")))
+    for name in ("0.png", "1.png"):
+        picture(tmp_path / "c1" / name, seed=77)
+    found, status = examined("--preset", "demo", "--data", str(listed), "--backbone-weights", "none")
+    assert (found["data"]["level"], status) == ("warning", 0)
+    assert "1 of 3 queries are of a class of which the database has no image: they count as 0" in found["data"]["text"]
+    assert "the split leaks: 1 of 3 queries are, pixel by pixel, images" in found["data"]["text"]
 
 
 def test_folders_that_cannot_be_written_are_faults(examined, tmp_path, monkeypatch):
