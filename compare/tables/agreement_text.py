@@ -73,15 +73,24 @@ def _sentence(rows: Sequence[Distance], gathered: Gathered, measure: str) -> str
     """The frameworks' distances beside those of a framework from itself, over the lengths that all of them have."""
     if not rows:
         return "No length has all of these comparisons yet, so they are not put beside one another in a sentence."
-    between = [f"{_runs(row, gathered)} are apart by {_apart(row, measure)}" for row in rows if not row.control]
-    itself = [f"by {_apart(row, measure, f'{_runs(row, gathered)}, ')}" for row in rows if row.control]
-    floor = f"a framework is apart from itself {listed(itself)}" if itself else _NO_CONTROL
+    between = [f"{_runs(row, gathered)} are apart by {_apart([row], measure)}" for row in rows if not row.control]
+    itself = [row for row in rows if row.control]
+    of = f"{len(itself)} controls, each " if len(itself) > 1 else "".join(f"{_runs(row, gathered)}, " for row in itself)
+    floor = f"a framework is apart from itself by {_apart(itself, measure, of)}" if itself else _NO_CONTROL
     return f"Over {listed(rows[0].bits)} bits, {'; '.join([*between, floor])}."
 
 
-def _apart(row: Distance, measure: str, runs: str = "") -> str:
-    """The three distances, with ``runs`` and n."""
-    parts = [f"{row.score:.4f} {measure}"]
-    parts += [f"more than {CHANGED} AP at {_changed(row)} queries"] if row.queries else []
-    parts += [f"{100 * row.shares.database:.1f} % of the database's code bits"] if row.shares else []
-    return f"{listed(parts)} ({runs}n = {row.n})"
+def _apart(rows: Sequence[Distance], measure: str, of: str = "") -> str:
+    """The three distances, from the least to the greatest of ``rows``, with what they are ``of`` and n."""
+    parts = [f"{_span([row.score for row in rows], '.4f')} {measure}"]
+    if all(row.queries for row in rows):
+        changed = _span([row.queries.changed for row in rows], ".0f")
+        parts.append(f"more than {CHANGED} AP at {changed} of {rows[0].queries.queries} queries")
+    if all(row.shares for row in rows):
+        parts.append(f"{_span([100 * row.shares.database for row in rows], '.1f')} % of the database's code bits")
+    return f"{listed(parts)} ({of}n = {_span([row.n for row in rows], 'd')})"
+
+
+def _span(numbers: Sequence[float], form: str) -> str:
+    """ "3 to 5", or the one number that both ends are as written."""
+    return " to ".join(dict.fromkeys(format(end, form) for end in (min(numbers), max(numbers))))
