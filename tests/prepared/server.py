@@ -41,8 +41,8 @@ PACKAGES = {"torch": ("shared", "torch_impl"), "paddle": ("shared", "paddle_impl
 
 
 def serve(listener, libraries):
-    """Answer until standard input ends; in a fork, return what it is to do."""
-    selector, forks, is_ready = selectors.DefaultSelector(), {}, False
+    """Answer until standard input ends; in a fork, return what it is to do, and the variables that imports have set."""
+    selector, forks, is_ready, before = selectors.DefaultSelector(), {}, False, set(os.environ)
     selector.register(listener, selectors.EVENT_READ)
     selector.register(sys.stdin, selectors.EVENT_READ)
     while True:
@@ -67,7 +67,7 @@ def serve(listener, libraries):
             request, streams = _receive(connection)
             pid = os.fork()
             if not pid:
-                return request, streams
+                return request, streams, {name: os.environ[name] for name in os.environ.keys() - before}
             for stream in streams:
                 os.close(stream)
             for watched in (connection, os.pidfd_open(pid)):
@@ -121,14 +121,14 @@ def _follow(watched, forks, selector):
         connection.close()
 
 
-def become(request, streams):
-    """Be the process that was asked for, up to its first line."""
+def become(request, streams, set_by_imports):
+    """Be the process that was asked for, up to its first line and with its imports done."""
     os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(set_by_imports | request["environment"])
     os.chdir(request["folder"])
     os.umask(request["umask"])
     for stream in (sys.stdout, sys.stderr):
@@ -165,9 +165,9 @@ listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[2])
 listener.listen(64)
 os.write(1, b"\n")
-request, streams = serve(listener, sys.argv[1])
+request, *rest = serve(listener, sys.argv[1])
 listener.close()
-become(request, streams)
+become(request, *rest)
 command, arguments = request["command"]
 with leaving_at_once():
     if command.endswith(".py"):
