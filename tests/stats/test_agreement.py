@@ -183,13 +183,10 @@ def test_several_controls_are_a_range_in_the_last_sentence(tmp_path):
     finish_with_codes(
         out / "control/dropout", own_dropout, "paddle", 0.53, [0.2, 0.17, 0.402, 0.5], flipped(BASE[:, :12], 3, 25)
     )
-    assert (
-        write_table(out)
-        .splitlines()[-1]
-        .endswith(
-            "; a framework is apart from itself by 0.0040 to 0.0200 mAP, more than 0.05 AP at 1 of 4 queries and 0.5 to "
-            "6.2 % of the database's code bits (2 controls, each n = 1 to 2)."
-        )
+    sentence = write_table(out).splitlines()[-1]
+    assert sentence.endswith(
+        "; a framework is apart from itself by 0.0040 to 0.0200 mAP, more than 0.05 AP at 1 of 4 queries and 0.5 to "
+        "6.2 % of the database's code bits (2 controls, each n = 1 to 2)."
     )
 
 
