@@ -12,6 +12,7 @@ from compare.suite.backbone import HAS_TORCHVISION, must_be_fetched, read_backbo
 from compare.suite.images import data_at_hand, problems_of, with_data
 from shared.config.recipe import Recipe
 from shared.data import cifar
+from shared.data.leaks import contents
 from shared.network.flops import moments_per_weight, training_memory, weight_bytes
 from shared.system.errors import UserError, printable
 from shared.system.files import cache_folder, check_writable
@@ -86,7 +87,7 @@ def look_at_data(
         return _download("data", "CIFAR-10", _DATA_BYTES, "--data"), recipe, None
     try:
         known, dataset = with_data(recipe, data, label, progress)
-        problems = problems_of(dataset, cifar.split_for(dataset, known, data))
+        problems = problems_of(dataset, cifar.split_for(dataset, known, data), contents(dataset.pixels))
     except UserError as error:
         return Finding(FAULT, "data", str(error), "name other images with --data"), recipe, None
     text = f"{len(dataset.labels)} images of {dataset.name}, {printable(data)}"

@@ -14,30 +14,29 @@ def inline_svg(stem: Path) -> str:
     The element is hidden from screen readers: what stands around it must say what it shows.
     """
     text = (stem.parent / f"{stem.name}.svg").read_text(encoding="utf-8")
-    text = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    dropped = r"<metadata>.*?</metadata>|<style .*?</style>|<!--.*?-->"
+    text = re.sub(dropped, "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'^<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', text, flags=re.DOTALL)
-    text = re.sub(r"<[^>]+>", lambda tag: _short(tag[0]), text)
-    # names must differ between the figures of one page
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{stem.name}-", text)
-    text = _with_classes(text, f"{stem.name}-s")
+    classes: dict[str, str] = {}
+    # in tags alone: texts are the user's, and stay as they are
+    text = re.sub(r"<[^>]+>", lambda tag: _in_page(tag[0], stem.name, classes), text)
+    sheet = "".join(f".{name} {{ {style} }}\n" for style, name in classes.items())
+    text = text.replace(">", f"><style>\n{sheet}</style>", 1)
     for colour, variable in _IN_PAGE.items():
         text = text.replace(colour, variable)
     return text
 
 
-def _short(tag: str) -> str:
-    """The tag without places finer than 0.01 pt, and without the name of a group, to which nothing refers."""
+def _in_page(tag: str, figure: str, classes: dict[str, str]) -> str:
+    """The tag with names that no other figure has, no places finer than 0.01 pt, and one of ``classes`` for its style.
+
+    ``classes``, style -> name, takes in what it lacks: hundreds of markers share one.
+    """
+    if tag.startswith("<g id="):
+        return "<g>"  # nothing refers to a group
+    tag = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{figure}-", tag)
     tag = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{round(float(number[0]), 2):g}", tag)
-    return "<g>" if tag.startswith("<g id=") else re.sub(r"\s*\n\s*", "\n", tag)
-
-
-def _with_classes(svg: str, prefix: str) -> str:
-    """Each style once, in a sheet: hundreds of markers share one."""
-    names: dict[str, str] = {}
-
-    def as_class(style: re.Match) -> str:
-        return f'class="{names.setdefault(style[1], f"{prefix}{len(names)}")}"'
-
-    svg = re.sub(r'\bstyle="([^"]*)"', as_class, svg)
-    sheet = "".join(f".{name} {{ {style} }}\n" for style, name in names.items())
-    return svg.replace(">", f"><style>\n{sheet}</style>", 1)
+    style = re.search(r'\bstyle="([^"]*)"', tag)
+    if style:
+        tag = tag.replace(style[0], f'class="{classes.setdefault(style[1], f"{figure}-s{len(classes)}")}"')
+    return re.sub(r"\s*\n\s*", "\n", tag)

@@ -74,25 +74,18 @@ def look_at_splits(
 
     And how many are of a class of which these have no image.
     """
-    splits = {seed: cifar.split_for(dataset, dataclasses.replace(recipe, seed=seed), data) for seed in seeds}
-    for seed, split in splits.items():
-        for text in _missing_classes(dataset, split):
-            progress.note(f"note: {printable(data)}: seed {seed}: {text}")
     content = contents(dataset.pixels)
-    if len(np.unique(content)) == len(content):
-        return
-    texts = {seed: leak_text(dataset, split, content) for seed, split in splits.items()}
-    for seed, text in texts.items():
-        if text and strict:
-            raise UserError(f"{data}: seed {seed}: {text}; leave out --strict-split to train on it all the same")
-        if text:
+    for seed in seeds:
+        split = cifar.split_for(dataset, dataclasses.replace(recipe, seed=seed), data)
+        if strict and (leak := leak_text(dataset, split, content)):
+            raise UserError(f"{data}: seed {seed}: {leak}; leave out --strict-split to train on it all the same")
+        for text in problems_of(dataset, split, content):
             progress.note(f"note: {printable(data)}: seed {seed}: {text}")
 
 
-def problems_of(dataset: Dataset, split: Split) -> list[str]:
-    """What ``look_at_splits`` notes of one split."""
-    leak = leak_text(dataset, split, contents(dataset.pixels))
-    return [*_missing_classes(dataset, split), *filter(None, [leak])]
+def problems_of(dataset: Dataset, split: Split, content: np.ndarray) -> list[str]:
+    """A sentence for each thing that makes the scores of a split mislead; ``content``: what ``contents`` says."""
+    return [*_missing_classes(dataset, split), *filter(None, [leak_text(dataset, split, content)])]
 
 
 def _missing_classes(dataset: Dataset, split: Split) -> Iterator[str]:

@@ -208,11 +208,12 @@ def test_figures_are_the_same_bytes(small_suite, tmp_path):
 def test_figure_in_a_page_keeps_texts_and_places(tmp_path):
     figure = Figure(figsize=(3, 2))
     values = np.random.RandomState(0).rand(500)
-    figure.add_subplot(title="0.123456 of <all>").plot(values, "o-")
+    figure.add_subplot(title='0.123456 of <all> id="a" style="color: red"').plot(values, "o-")
     save_figure(figure, tmp_path / "drawn")
     drawn, shown = (tmp_path / "drawn.svg").read_text(), inline_svg(tmp_path / "drawn")
     assert len(shown) < 0.75 * len(drawn)
     assert re.findall(r"<text[^>]*>(.*?)</text>", shown) == re.findall(r"<text[^>]*>(.*?)</text>", drawn)
+    assert "color: red }" not in shown
     places = [np.array(re.findall(r"-?\d+(?:\.\d+)?", " ".join(paths_of(text))), float) for text in (drawn, shown)]
     assert len(places[0]) > 2 * len(values)
     np.testing.assert_allclose(places[1], places[0], atol=0.005001, rtol=0)
