@@ -161,7 +161,7 @@ def _control_noise(suite: PublishedSuite) -> str:
         for kind in CONTROLS
         for name, values in control_differences(suite.gathered, kind).items()
     ]
-    return f"{suite.name}, at one seed, a framework with itself: {', '.join(texts)}" if texts else ""
+    return f"{suite.name}, seed by seed, a framework with itself: {', '.join(texts)}" if texts else ""
 
 
 def _apart(suite: PublishedSuite) -> str:
