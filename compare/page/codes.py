@@ -12,6 +12,8 @@ from shared.scoring.curves import PrecisionRecall
 from shared.system.errors import UserError
 
 _DRAWN_RANKS = 300
+# significant ones of what is drawn, more than a figure shows
+_DIGITS = 6
 NEAREST = 10
 # a row of the retrieval grid each
 _MOST_CLASSES = 12
@@ -44,7 +46,7 @@ class CodeMetrics(NamedTuple):
     (bits, bits), 0 where a bit is constant; ``margin``, the median of |hash logit|, how far a bit is from flipping;
     ``rankings``, the nearest items of the first query of each class, of more than 12 classes of the first ones.
     ``quality`` is that of the items; None where an older version saved the metrics, which has balance and correlation
-    alone.
+    alone. Precision, recall, balance and correlation have six significant digits.
     """
 
     ranks: np.ndarray
@@ -83,10 +85,11 @@ def code_metrics(codes: Codes) -> CodeMetrics:
     """All metrics that the report shows of these codes."""
     _, _, items, labels = codes.sides()
     quality = code_quality(items, codes.bits, labels, codes.margin[codes.num_queries :])
+    quality = quality._replace(balance=_rounded(quality.balance), correlation=_rounded(quality.correlation))
     ranks = np.unique(np.geomspace(1, len(items), _DRAWN_RANKS).round().astype(np.int64))
     return CodeMetrics(
         ranks,
-        score_of(codes).rank_curve_at(ranks),
+        PrecisionRecall(*map(_rounded, score_of(codes).rank_curve_at(ranks))),
         quality.balance,
         quality.correlation,
         float(np.median(codes.margin)),
@@ -106,7 +109,7 @@ def agreement(first: Codes, *others: Codes) -> float | None:
 
 
 def metrics_as_json(metrics: CodeMetrics) -> dict:
-    """The metrics as lists and numbers, without rounding; without the quality where it is not known."""
+    """The metrics as lists and numbers, as they are; without the quality where it is not known."""
     arrays = {name: getattr(metrics, name).tolist() for name in _ARRAYS}
     values = metrics._asdict() | arrays | {"by_rank": _as_lists(metrics.by_rank)}
     del values["quality"]
@@ -127,6 +130,11 @@ def metrics_from_json(values: dict) -> CodeMetrics:
         both = {name: arrays[name] for name in ("balance", "correlation")}
         quality = CodeQuality(**quality | both | {"projection": Projection(**_as_arrays(quality["projection"]))})
     return CodeMetrics(**values | arrays | {"by_rank": by_rank, "rankings": rankings, "quality": quality})
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To ``_DIGITS`` significant digits."""
+    return np.array([float(f"{value:.{_DIGITS}g}") for value in values.flat]).reshape(values.shape)
 
 
 def _as_lists(arrays: NamedTuple) -> dict[str, list]:

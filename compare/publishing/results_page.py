@@ -90,7 +90,7 @@ def summary_sentences(suites: list[PublishedSuite]) -> list[str]:
 
 
 def _supported(suites: list[PublishedSuite], identical: list[str]) -> str:
-    decided = [text for suite in suites for text in _judged(suite, undecided=False)] + identical
+    decided = [text for suite in suites for text in _judged(suite, supported=True)] + identical
     if not decided:
         return (
             "**Supported**: no verdict on equivalence yet, since no suite here decides it over all its planned pairs."
@@ -108,20 +108,26 @@ def _same_bits(suite: PublishedSuite) -> list[str]:
     return [f"{suite.name} ({suite.data}, {suite.recipe.kernels} kernels): {note.removesuffix('.')}" for note in notes]
 
 
-def _judged(suite: PublishedSuite, undecided: bool) -> list[str]:
-    """The verdicts that the test leaves undecided, or those that it decides: by length, and on several together."""
+def _judged(suite: PublishedSuite, supported: bool) -> list[str]:
+    """The verdicts that the evidence supports, or those that it does not: by length, and on several together."""
     return [
-        f"{suite.name} ({named(pair, f'{suite.data}, {where}')}): {verdict.sentence()}"
+        f"{suite.name} ({named(pair, f'{suite.data}, {where}')}): {verdict.sentence()}{caution}"
         for pair, verdicts in suite.judged.items()
-        for where, verdict in _verdicts(verdicts)
-        if verdict.verdict and (verdict.verdict == UNDECIDED) == undecided
+        for where, verdict, caution in _verdicts(verdicts)
+        if verdict.verdict and _is_supported(verdict, caution) == supported
     ]
 
 
-def _verdicts(verdicts: Overall) -> list[tuple[str, Paired]]:
-    by_bits = [(f"{bits} bits", length) for bits, length in verdicts.by_bits.items()]
+def _is_supported(verdict: Paired, caution: str) -> bool:
+    """A difference that may be chance is not; that a mean is inside the margin needs no correction."""
+    return verdict.within or (verdict.verdict != UNDECIDED and not caution)
+
+
+def _verdicts(verdicts: Overall) -> list[tuple[str, Paired, str]]:
+    """Each verdict, where it holds, and a caution for a difference that may be chance among so many lengths."""
+    by_bits = [(f"{bits} bits", length, verdicts.caution([bits])) for bits, length in verdicts.by_bits.items()]
     together = f"average over {listed(verdicts.by_bits)} bits"
-    return [*by_bits, (together, verdicts.averaged)] if len(by_bits) > 1 else by_bits
+    return [*by_bits, (together, verdicts.averaged, "")] if len(by_bits) > 1 else by_bits
 
 
 def _noise(suites: list[PublishedSuite]) -> str:
@@ -180,7 +186,7 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
         grid = suite.gathered.grid
         for pair, by_bits in suite.differences.items():
             gaps += [f"{suite.name}, {named(pair, note)}" for note in waiting(by_bits, grid)]
-        gaps += _judged(suite, undecided=True)
+        gaps += _judged(suite, supported=False)
         if lengths := sorted({bits for by_bits in suite.differences.values() for bits in single(by_bits, grid)}):
             gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")
     longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)

@@ -34,9 +34,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
+from compare.stats.holm import holm
 from compare.stats.power import ALPHA, MOST_SEEDS, MoreSeeds, more_seeds
 from shared.config.recipe import EQUIVALENCE_MARGIN
 from shared.system.errors import UserError
+from shared.system.words import listed
 
 EQUIVALENT, WITHIN, DIFFERENT, UNDECIDED = "equivalent", "different but within", "different", "undecided"
 # (equivalence passes, difference passes) -> verdict
@@ -132,19 +134,26 @@ class Overall:
 
     ``by_bits``: bits -> verdict. ``averaged``: over the seeds that finished at every length. ``p_equivalent``: of
     "inside the margin at every length". That claim needs every length to pass at 5 % and then needs no correction
-    (intersection-union, Berger 1982); its p-value is the largest. ``p_different``: of "different at some length", the
-    smallest times the number of lengths (Holm's first step). Both are None where a length has no verdict.
+    (intersection-union, Berger 1982); its p-value is the largest, or None where a length has no verdict.
+    ``p_different``: bits -> p-value of "different at this length", corrected for the number of lengths by Holm's
+    procedure; empty where a length has no verdict.
     """
 
     by_bits: dict[int, Paired]
     averaged: Paired
     p_equivalent: float | None
-    p_different: float | None
+    p_different: dict[int, float]
 
     @property
     def within(self) -> bool:
         """Whether the mean was shown to be inside the margin at every length."""
         return all(length.within for length in self.by_bits.values())
+
+    @property
+    def by_chance(self) -> dict[int, float]:
+        """The lengths that differ at 5 % taken alone, but not among so many: bits -> corrected p-value."""
+        alone = {bits for bits, length in self.by_bits.items() if length.verdict in {WITHIN, DIFFERENT}}
+        return {bits: p for bits, p in self.p_different.items() if bits in alone and p >= ALPHA}
 
     def sentence(self) -> str:
         """The joint verdict over the lengths, then the one on the average."""
@@ -154,14 +163,13 @@ class Overall:
         by_verdict = "; ".join(f"{verdict}: {', '.join(texts)} bits" for verdict, texts in lengths.items())
         shown = "shown" if self.within else "not shown"
         claim = f"{shown} to be within {margin_text(self.averaged.equivalence_margin)} at every length ({by_verdict})"
-        return f"{claim}{self._caution()}. Average over lengths: {self.averaged.sentence()}"
+        return f"{claim}{self.caution(self.by_bits)}. Average over lengths: {self.averaged.sentence()}"
 
-    def _caution(self) -> str:
-        """A caution where several lengths are tested at 5 % each: a difference at one of them may be chance."""
-        some = any(length.verdict in {WITHIN, DIFFERENT} for length in self.by_bits.values())
-        if not some or self.p_different is None or self.p_different < ALPHA:
-            return ""
-        return f"; a difference at one of {len(self.by_bits)} lengths may be chance (Holm's p = {self.p_different:.2f})"
+    def caution(self, lengths: Iterable[int]) -> str:
+        """A clause on those of ``lengths`` that are among ``by_chance``; empty where none is."""
+        texts = [f"{bits} bits (Holm's p = {self.by_chance[bits]:.2f})" for bits in lengths if bits in self.by_chance]
+        count = len(self.by_bits)
+        return f"; among {count} lengths a difference may be chance at {listed(texts)}" if texts else ""
 
 
 def paired(differences: Sequence[float], equivalence_margin: float = EQUIVALENCE_MARGIN) -> Paired:
@@ -205,7 +213,7 @@ def overall(differences: Mapping[int, Mapping[int, float]], equivalence_margin: 
         by_bits,
         paired(seed_averages(differences), equivalence_margin),
         max(length.p_equivalent for length in by_bits.values()) if judged else None,
-        min(1.0, len(by_bits) * min(length.p_different for length in by_bits.values())) if judged else None,
+        dict(zip(by_bits, holm([length.p_different for length in by_bits.values()]), strict=True)) if judged else {},
     )
 
 

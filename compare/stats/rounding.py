@@ -25,6 +25,7 @@ import numpy as np
 import scipy
 
 from compare.stats.equivalence import Interval, mean_and_sd
+from compare.stats.holm import holm
 from compare.stats.power import ALPHA, PROBABILITY
 from compare.stats.spread import sd_interval
 from shared.system.errors import UserError
@@ -133,19 +134,6 @@ def told_from_floor(floor: np.ndarray, cases: Mapping[str, np.ndarray]) -> dict[
 def ratio_interval(ratio: float, n: int, degrees: int) -> Interval:
     """The 95 % interval of a ratio of two root mean squares, with ``n`` degrees of freedom over ``degrees``."""
     return Interval(*(ratio / np.sqrt(scipy.stats.f.ppf((1 - ALPHA / 2, ALPHA / 2), n, degrees))).tolist())
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, in their order (Holm 1979): the least times m, the next times m - 1 ...
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(1, np.maximum.accumulate(steps))
-    return corrected.tolist()
 
 
 @cache

@@ -182,6 +182,22 @@ def test_summary_judges_several_lengths_together_and_runs_one_by_one(tmp_path):
     ) in noise
 
 
+def test_summary_claims_no_difference_that_may_be_chance_among_the_lengths(tmp_path):
+    out = tmp_path / "study"
+    shifts = {12: (0.0196, 0.03, 0.0404), 24: (-0.001, 0.0, 0.001), 32: (0.001, 0.0012, 0.0018)}
+    plan(out, bits=[*shifts], seeds=[1, 2, 3])
+    for bits, seed, framework in product(shifts, (1, 2, 3), ("torch", "paddle")):
+        shift = shifts[bits][seed - 1] if framework == "paddle" else 0
+        finish(out, dataclasses.replace(CPU, seed=seed, bits=bits, margin=0.02), framework, 0.3 + shift)
+    supported, _, gaps = summary_sentences(read_suites(tmp_path))
+    assert "12 bits): different" in gaps
+    assert "n = 3; among 3 lengths a difference may be chance at 12 bits (Holm's p = 0.09)" in gaps
+    assert "12 bits): different" not in supported
+    # "within" needs no correction
+    assert "32 bits): different but within 0.020" in supported
+    assert "n = 3; among 3 lengths a difference may be chance at 32 bits (Holm's p = 0.09)" in supported
+
+
 def test_summary_claims_nothing_from_single_seeds(published):
     supported, noise, _ = summary_sentences(read_suites(published))
     assert "no verdict on equivalence yet" in supported

@@ -216,11 +216,13 @@ def test_every_length_and_their_average():
     assert result.averaged == stats.paired([0.001, 0.0, 0.0015])
     # intersection-union: the largest p-value, and no correction
     assert result.p_equivalent == result.by_bits[12].p_equivalent > result.by_bits[48].p_equivalent
-    assert result.p_different == 2 * result.by_bits[48].p_different
+    assert result.p_different == {48: 2 * result.by_bits[48].p_different, 12: result.by_bits[12].p_different}
+    assert result.by_chance == {48: pytest.approx(0.07, abs=0.005)}
     assert result.within
     assert result.sentence() == (
-        "shown to be within 0.010 at every length (equivalent: 12 bits; different but within: 48 bits); a difference "
-        f"at one of 2 lengths may be chance (Holm's p = 0.07). Average over lengths: {result.averaged.sentence()}"
+        "shown to be within 0.010 at every length (equivalent: 12 bits; different but within: 48 bits); among 2 "
+        "lengths a difference may be chance at 48 bits (Holm's p = 0.07). Average over lengths: "
+        f"{result.averaged.sentence()}"
     )
 
 
@@ -228,15 +230,16 @@ def test_one_length_that_fails_is_enough():
     result = stats.overall(BY_BITS | {24: {1: 0.02, 2: 0.021, 3: 0.022}, 32: {1: 0.03, 2: 0.0, 3: -0.03}})
     assert not result.within
     assert result.p_equivalent > 0.5
+    assert result.p_different[24] < 0.05  # this difference stands the correction
     assert result.sentence().startswith(
         "not shown to be within 0.010 at every length (equivalent: 12 bits; different: 24 bits; undecided: 32 bits; "
-        "different but within: 48 bits). Average"  # at 24 bits the difference stands Holm's correction
+        "different but within: 48 bits); among 4 lengths a difference may be chance at 48 bits (Holm's p = 0.11). "
     )
 
 
 def test_length_without_a_pair_leaves_the_whole_open():
     result = stats.overall(BY_BITS | {24: {}, 32: {7: 0.0}})
-    assert (result.within, result.p_equivalent, result.p_different) == (False, None, None)
+    assert (result.within, result.p_equivalent, result.p_different) == (False, None, {})
     assert result.averaged.n == 0
     assert "no verdict: 24, 32 bits" in result.sentence()
     with pytest.raises(UserError, match="at least one code length, received none"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import f
 
-from compare.stats.rounding import Power, floor_size, holm, pair_size, power, ratio_interval, told_from_floor
+from compare.stats.holm import holm
+from compare.stats.rounding import Power, floor_size, pair_size, power, ratio_interval, told_from_floor
 from shared.system.errors import UserError
 
 # printed tables: 97.5 % of t with 2 degrees of freedom; 2.5 % and 97.5 % of chi-square with 3 and 6
@@ -42,11 +43,6 @@ def test_interval_of_the_ratio_covers():
     low, high = ratio_interval(1.0, 6, 24)
     assert ((ratios * low <= 1) & (ratios * high >= 1)).mean() == pytest.approx(0.95, abs=0.005)
     assert high == pytest.approx(1 / np.sqrt(f.ppf(0.025, 6, 24)))
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.6]) == [1.0, 1.0]
 
 
 def by_enumeration(floor, pairs):
