@@ -12,7 +12,7 @@ from compare.page.content import content
 from compare.page.data import read_suite
 from compare.page.figures import save_figure
 from shared.codes.codes import Codes
-from shared.codes.packing import pack_codes
+from shared.codes.packing import pack_codes, unpack_codes
 from tests.fuzz.suites import some_codes, write_valid_suite
 
 
@@ -37,6 +37,16 @@ def test_what_is_saved_is_what_was_measured():
     assert metrics_as_json(again) == metrics_as_json(metrics)
     assert again.quality.summary() == metrics.quality.summary()
     np.testing.assert_array_equal(again.quality.projection.points, metrics.quality.projection.points)
+
+
+def test_what_figures_draw_has_six_digits():
+    saved = metrics_as_json(code_metrics(some_codes()))
+    drawn = [*saved["by_rank"].values(), saved["balance"], *saved["correlation"]]
+    numbers = [number for values in drawn for number in values]
+    assert any(len(f"{number:g}") > 7 for number in numbers)
+    assert [float(f"{number:.6g}") for number in numbers] == numbers
+    items, database = saved["quality"]["items"], some_codes().sides()[2]
+    assert saved["balance"] == pytest.approx(unpack_codes(database, 12).sum(axis=0) / items, rel=1e-5)
 
 
 def test_quality_is_that_of_the_database_alone():
