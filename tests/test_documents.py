@@ -225,7 +225,7 @@ def test_what_pages_quote_stands_in_the_committed_files():
         block.splitlines()[1:-1] for name in ENGLISH for block in blocks(text_of(name)) if ", in part:\n" in block
     ]
     files = [(lines[0].removesuffix(", in part:"), lines[1:]) for lines in quoted]
-    suites = {"small", "small-controls", "demo-seeds"}
+    suites = {"small", "small-studies", "demo-seeds"}
     assert {file for file, _ in files} == {
         *(f"results/{suite}/table.md" for suite in suites),
         "results/reference/published_map.csv",
@@ -237,12 +237,12 @@ def test_what_pages_quote_stands_in_the_committed_files():
 
 def test_what_a_page_says_of_two_machines_stands_in_the_rows():
     """The runs that two suites share, one suite of an Intel and one of an AMD processor."""
-    controls = PROJECT_ROOT / "results" / "small-controls"
+    studies = PROJECT_ROOT / "results" / "small-studies"
     moved = {"paddle": [], "torch": []}
     for framework, differences in moved.items():
-        for file in controls.glob(f"{framework}/*/result.json"):
-            cell = file.relative_to(controls).as_posix()
-            first, second = (json.loads(text_of(f"results/{suite}/{cell}")) for suite in ("small", "small-controls"))
+        for file in studies.glob(f"{framework}/*/result.json"):
+            cell = file.relative_to(studies).as_posix()
+            first, second = (json.loads(text_of(f"results/{suite}/{cell}")) for suite in ("small", "small-studies"))
             assert (first["device"], second["device"]) == ("Intel(R) Xeon(R) Processor", "AMD EPYC")
             assert (first["checkpoint_sha256"] == second["checkpoint_sha256"]) == (framework == "paddle")
             differences.append(abs(second["map_last"]["expected"] - first["map_last"]["expected"]))
