@@ -225,7 +225,7 @@ def test_what_pages_quote_stands_in_the_committed_files():
         block.splitlines()[1:-1] for name in ENGLISH for block in blocks(text_of(name)) if ", in part:\n" in block
     ]
     files = [(lines[0].removesuffix(", in part:"), lines[1:]) for lines in quoted]
-    suites = {"small", "small-studies", "demo-seeds"}
+    suites = {"small", "small-studies"}
     assert {file for file, _ in files} == {
         *(f"results/{suite}/table.md" for suite in suites),
         "results/reference/published_map.csv",
