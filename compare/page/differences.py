@@ -41,6 +41,7 @@ def differences(suite_data: SuiteData, pair: Pair) -> Picture | None:
     axes.set_ylim(-0.6, len(by_bits) - 0.4)
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.08)
+    axes.locator_params(axis="x", nbins=6)  # room for signed labels of three decimals
     figure.legend(loc="outside upper center", ncols=2)
     texts = [f"{bits} bits: {verdict.sentence()}" for bits, verdict in verdicts.items()]
     texts += [f"{bits} bits: {len(by_seed)} seeds so far" for bits, by_seed in by_bits.items() if bits not in verdicts]
