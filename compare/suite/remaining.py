@@ -24,7 +24,8 @@ class RunProgress(Progress):
         if phase == "train":
             self._first = self._first or (done, time.monotonic())
             self._done, self._total = done, total
-        self._display.remaining = self._remaining()
+        self.due(phase, done, total)  # marks where the phase begins, for its own pace
+        self._display.remaining = self._remaining(self.seconds_left(done, total))
         self._display.update(phase, done, total, **metrics)
 
     def note(self, text: str, detail: bool = False) -> None:
@@ -41,11 +42,14 @@ class RunProgress(Progress):
         done, started = self._first
         return (time.monotonic() - started) * self._total / (self._done - done)
 
-    def _remaining(self) -> str:
+    def _remaining(self, phase_left: float | None) -> str:
         whole = self.whole_seconds()
         if whole is None:
             return ""
-        left = whole * (1 - self._done / self._total)
+        # after the last training step the last evaluation is left, at its own pace
+        left = whole * (1 - self._done / self._total) or phase_left
+        if left is None:
+            return ""
         text = f"{format_seconds(left)} left"
         if not self._later:
             return text
