@@ -11,11 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from compare.frameworks.records import FRAMEWORKS
 from compare.page.codes import LengthMetrics
 from compare.page.data import RunData, SuiteData
-from compare.page.figures import COLOURS
+from compare.page.figures import COLOURS, legend_above, new_figure
 from compare.tables.published import PUBLISHED_STYLES, published_curves, published_last
 from shared.training.departures import departures
-
-SIZE = (4.6, 3.3)
 
 
 @dataclass(frozen=True)
@@ -49,18 +47,10 @@ def _published_style(label: str) -> dict:
     return {"color": COLOURS[colour], **line}
 
 
-def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes."""
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.add_subplot(**axes)
-
-
 def map_by_length(suite_data: SuiteData) -> Picture:
     """The last mAP at every length, with the interval that ties leave open; published values as open markers."""
     published = published_last(suite_data.recipe) if suite_data.recipe else []
-    # the names of rows of other settings take a line each
-    height, columns = (4.2, 1) if any(row.other_settings for row in published) else (3.4, 2)
-    figure, axes = new_figure((5.0, height), xlabel="bits", ylabel=f"{suite_data.measure} after the last epoch")
+    figure, axes = new_figure((5.0, 3.0), xlabel="bits", ylabel=f"{suite_data.measure} after the last epoch")
     place = {bits: x for x, bits in enumerate(suite_data.lengths)}
     texts = []
     for framework, shift in zip(FRAMEWORKS, places_beside(len(FRAMEWORKS), 0.2), strict=True):
@@ -77,7 +67,7 @@ def map_by_length(suite_data: SuiteData) -> Picture:
     axes.set_xticks(list(place.values()), list(map(str, place)))
     axes.set_xlim(-0.5, len(place) - 0.5)
     _widen(axes, _LEAST_MAP)
-    figure.legend(loc="outside upper center", ncols=columns)
+    legend_above(figure, axes)
     measure = suite_data.measure
     return Picture("map_by_length", figure, f"{measure} by code length", _sentence(measure, texts))
 
@@ -155,7 +145,7 @@ def _epochs(
     texts = [f"{framework} {', '.join(dict.fromkeys(values))}" for framework, values in last.items()]
     _draw_published(axes, suite_data, bits, published)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    legend_above(figure, axes)
     return figure, axes, texts
 
 

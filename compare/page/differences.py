@@ -3,9 +3,9 @@
 import numpy as np
 
 from compare.frameworks.records import Pair, pairs
-from compare.page.curves import Picture, new_figure
+from compare.page.curves import Picture
 from compare.page.data import SuiteData
-from compare.page.figures import BLUE, GREEN, GREY, INK
+from compare.page.figures import BLUE, GREEN, GREY, INK, new_figure
 from compare.stats.equivalence import overall
 from compare.stats.pairs import decidable, paired_differences
 

@@ -1,5 +1,6 @@
 """Figures, drawn without a display; the same values give the same bytes."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shared.scoring.curves import PrecisionRecall
@@ -28,6 +30,11 @@ _STYLE = {
     **dict.fromkeys(_INK_SETTINGS, INK),
     **dict.fromkeys(_PAPER_SETTINGS, PAPER),
 }
+# of a figure, in inches
+SIZE = (4.6, 3.3)
+_LEGEND_LINE = 0.22
+# a longer name has a line of the legend to itself
+_LONG_NAME = 25
 # the metadata that would differ from one time to the next
 FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}}
 
@@ -37,6 +44,20 @@ def house_style() -> Iterator[None]:
     """The look that all figures share, while the block runs."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.add_subplot(**axes)
+
+
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """Name the lines above the axes, where no name hides a point; the figure grows by what the names take."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 1 if max(map(len, labels), default=0) > _LONG_NAME else 2
+    figure.set_figheight(figure.get_figheight() + _LEGEND_LINE * math.ceil(len(labels) / columns))
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 def save_figure(figure: Figure, stem: Path) -> None:

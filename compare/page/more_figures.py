@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from compare.frameworks.records import FRAMEWORKS
 from compare.page.code_picture import code_picture
 from compare.page.codes import CodeMetrics
-from compare.page.curves import SIZE, Picture, line_style, new_figure, places_beside
+from compare.page.curves import Picture, line_style, places_beside
 from compare.page.data import SuiteData
-from compare.page.figures import BLUE, COLOURS, GREY, ORANGE
+from compare.page.figures import BLUE, COLOURS, GREY, ORANGE, SIZE, new_figure
 from shared.scoring.code_quality import PICTURE_RULE
 
 

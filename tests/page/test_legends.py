@@ -1,0 +1,47 @@
+"""The names of a figure's lines hide none of them and stand within the figure."""
+
+import dataclasses
+from io import BytesIO
+
+import pytest
+
+from compare.page.curves import map_by_length, training
+from compare.page.data import read_suite
+from compare.page.figures import house_style
+from shared.config.recipe import PRESETS
+from shared.network.alexnet import RELU_LAYERS
+from shared.training.runs import run_of
+from tests.rows import EPOCH, finish, plan
+
+
+def trained(out, **settings):
+    """A suite of two epochs in both frameworks, scored after each."""
+    plan(out)
+    recipe = dataclasses.replace(PRESETS["paper"], bits=12, **settings)
+    for framework in ("torch", "paddle"):
+        finish(out, recipe, framework, 0.6)
+        for epoch in (1, 2):
+            score = dict.fromkeys(("expected", "best", "worst", "stable"), 0.3 * epoch) | {"argsort": None}
+            scored = {"epoch": epoch, "map": score, "accuracy": 0.5, "encode_seconds": 1.0}
+            run_of(out, framework, 12, 2000).append_log(EPOCH | scored)
+    return read_suite(out)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"dataset": "digits"}, {"backbone_layers": RELU_LAYERS}, {"backbone_layers": RELU_LAYERS[:5]}],
+    ids=["nothing-published", "published", "other-settings"],
+)
+def test_names_stand_above_the_axes(tmp_path, settings):
+    suite_data = trained(tmp_path, **settings)
+    pictures = [map_by_length(suite_data), *training(suite_data)]
+    assert [picture.name for picture in pictures] == ["map_by_length", "loss-12", "map-12", "learning_rate"]
+    for picture in pictures:
+        with house_style():
+            picture.figure.savefig(BytesIO())
+        (axes,), (legend,) = picture.figure.axes, picture.figure.legends
+        names = legend.get_window_extent()
+        assert axes.get_legend() is None
+        assert names.y0 > axes.get_window_extent().y1
+        assert picture.figure.bbox.x0 < names.x0 < names.x1 < picture.figure.bbox.x1
+        assert axes.get_window_extent().height > 0.4 * picture.figure.bbox.height
