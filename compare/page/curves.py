@@ -170,7 +170,7 @@ def precision_recall(suite_data: SuiteData, bits: int, metrics: LengthMetrics) -
         axes.plot(curve["recall"], curve["precision"], label=title, **_markers(style, framework in metrics.of))
         inside = result["retrieval"]["within_radius_2"]
         texts.append(f"{title} {inside['precision']:.3f} and {inside['recall']:.3f}")
-    axes.legend()
+    legend_above(figure, axes)
     alt = _sentence("Precision and recall within radius 2", texts)
     return Picture(f"precision_recall-{bits}", figure, f"Precision and recall, {bits} bits", alt)
 
@@ -185,7 +185,7 @@ def precision_at(suite_data: SuiteData, bits: int, metrics: LengthMetrics) -> Pi
             axes.plot(metrics.of[framework].ranks, metrics.of[framework].by_rank.precision, **{**style, "marker": ""})
         axes.plot(list(map(int, at)), at.values(), label=title, **_markers(style, framework in metrics.of))
         texts.append(title + " " + ", ".join(f"{at[k]:.3f} at {k}" for k in ("1", "10", "100") if k in at))
-    axes.legend()
+    legend_above(figure, axes)
     return Picture(f"precision_at-{bits}", figure, f"Precision at k, {bits} bits", _sentence("Precision", texts))
 
 

@@ -34,7 +34,7 @@ _STYLE = {
 SIZE = (4.6, 3.3)
 _LEGEND_LINE = 0.22
 # a longer name has a line of the legend to itself
-_LONG_NAME = 25
+_LONG_NAME = 22
 # the metadata that would differ from one time to the next
 FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}}
 
@@ -55,7 +55,9 @@ def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure
 def legend_above(figure: Figure, axes: Axes) -> None:
     """Name the lines above the axes, where no name hides a point; the figure grows by what the names take."""
     handles, labels = axes.get_legend_handles_labels()
-    columns = 1 if max(map(len, labels), default=0) > _LONG_NAME else 2
+    if not labels:
+        return
+    columns = 1 if max(map(len, labels)) > _LONG_NAME else 2
     figure.set_figheight(figure.get_figheight() + _LEGEND_LINE * math.ceil(len(labels) / columns))
     figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 

@@ -10,7 +10,7 @@ from compare.page.code_picture import code_picture
 from compare.page.codes import CodeMetrics
 from compare.page.curves import Picture, line_style, places_beside
 from compare.page.data import SuiteData
-from compare.page.figures import BLUE, COLOURS, GREY, ORANGE, SIZE, new_figure
+from compare.page.figures import BLUE, COLOURS, GREY, ORANGE, SIZE, legend_above, new_figure
 from shared.scoring.code_quality import PICTURE_RULE
 
 
@@ -101,7 +101,7 @@ def balance(bits: int, by_framework: dict[str, CodeMetrics]) -> Picture:
         title, style = FRAMEWORKS[framework].title, {**line_style(framework), "ls": "none"}
         axes.plot(range(1, bits + 1), metrics.balance, label=title, **style)
         texts.append(f"{title} {metrics.balance.min():.2f} to {metrics.balance.max():.2f}")
-    axes.legend()
+    legend_above(figure, axes)
     alt = f"Share of ones per bit, where 0.5 is balanced: {'; '.join(texts)}."
     return Picture(f"balance-{bits}", figure, f"Bit balance, {bits} bits", alt)
 

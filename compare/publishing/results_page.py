@@ -189,11 +189,12 @@ def _not_supported(suites: list[PublishedSuite]) -> str:
         gaps += _judged(suite, supported=False)
         if lengths := sorted({bits for by_bits in suite.differences.values() for bits in single(by_bits, grid)}):
             gaps.append(f"{suite.name} has one seed at {', '.join(map(str, lengths))} bits and so no verdict there")
-    longest = max((suite.recipe.epochs for suite in suites if suite.recipe.dataset == "cifar10"), default=0)
+    judged = [suite.recipe for suite in suites if suite.judged]
+    longest = max((recipe.epochs for recipe in judged if recipe.dataset == "cifar10"), default=0)
     if not longest:
-        gaps.append("no CIFAR-10 run is here yet")
+        gaps.append("no verdict on CIFAR-10 is here yet")
     elif longest < PRESETS["paper"].epochs:
-        gaps.append(f"no CIFAR-10 run here is longer than {longest} of the paper's {PRESETS['paper'].epochs} epochs")
+        gaps.append(f"no verdict on CIFAR-10 is of more than {longest} of the paper's {PRESETS['paper'].epochs} epochs")
     devices = sorted({run.result()["device"] for suite in suites for run in suite.gathered.runs})
     gaps.append(f"everything ran on {', '.join(devices) or 'nothing'}, so other devices are not covered")
     gaps.append("equivalence of mAP in a short training says nothing of a longer one")

@@ -48,7 +48,7 @@ class RunProgress(Progress):
             return ""
         # after the last training step the last evaluation is left, at its own pace
         left = whole * (1 - self._done / self._total) or phase_left
-        if left is None:
+        if not left:
             return ""
         text = f"{format_seconds(left)} left"
         if not self._later:

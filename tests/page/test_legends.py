@@ -5,7 +5,8 @@ from io import BytesIO
 
 import pytest
 
-from compare.page.curves import map_by_length, training
+from compare.page.codes import LengthMetrics
+from compare.page.curves import map_by_length, precision_at, precision_recall, training
 from compare.page.data import read_suite
 from compare.page.figures import house_style
 from shared.config.recipe import PRESETS
@@ -36,7 +37,8 @@ def test_names_stand_above_the_axes(tmp_path, settings):
     suite_data = trained(tmp_path, **settings)
     pictures = [map_by_length(suite_data), *training(suite_data)]
     assert [picture.name for picture in pictures] == ["map_by_length", "loss-12", "map-12", "learning_rate"]
-    for picture in pictures:
+    metrics = LengthMetrics(2000, {}, None, {})
+    for picture in (*pictures, precision_recall(suite_data, 12, metrics), precision_at(suite_data, 12, metrics)):
         with house_style():
             picture.figure.savefig(BytesIO())
         (axes,), (legend,) = picture.figure.axes, picture.figure.legends

@@ -41,10 +41,12 @@ def test_evaluations_count_in_what_is_left_of_a_run(clock):
 def test_the_last_evaluation_is_left_after_the_last_training_step(clock):
     display = KeptProgress()
     run = RunProgress(display, ("torch",), {"torch": 60.0})
+    shown = []
     for phase, done, seconds in (("train", 0, 100), ("train", 10, 20), ("encode", 0, 20), ("encode", 4, 0)):
         run.update(phase, done, 10)
+        shown.append(display.remaining)
         clock[0] += seconds
-    assert display.remaining == "30 s left, 1 min 30 s for the suite"
+    assert shown == ["", "", "", "30 s left, 1 min 30 s for the suite"]
 
 
 def test_a_run_that_goes_on_is_judged_by_what_is_trained_here(clock):
