@@ -66,6 +66,8 @@ def run_case(seeds, kind, number, scratch):
 
 def run_within_limits(seeds, kind, numbers):
     """Run the cases in this process, which is given up to them: it ends at one without end; the faults and counts."""
+    # what libraries reserve at their first use, Arrow a GiB of address space, is not the cases' own
+    KINDS[kind].read(next(seeds.iterdir()))
     allow_memory(MOST_BYTES)
     faulthandler.enable()
     faulthandler.register(signal.SIGPROF, chain=True)  # says where, then the signal ends the process
