@@ -47,7 +47,7 @@ def house_style() -> Iterator[None]:
 
 
 def new_figure(size: tuple[float, float] = SIZE, **axes: object) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes."""
+    """An empty figure of ``size`` in inches with one pair of axes, of the settings in ``axes``."""
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.add_subplot(**axes)
 
@@ -82,10 +82,11 @@ def write_figure(figure: Figure, file: Path) -> None:
 def precision_recall_figure(by_rank: PrecisionRecall, by_radius: PrecisionRecall, title: str) -> Figure:
     """Precision over recall after every rank, with the Hamming radii as points on the same axes."""
     with house_style():
-        figure = Figure(figsize=(6, 4.5), layout="constrained")
-        axes = figure.add_subplot(xlabel="recall", ylabel="precision", title=title, xlim=(0, 1.01), ylim=(0, 1.01))
+        figure, axes = new_figure(
+            (6, 4.3), xlabel="recall", ylabel="precision", title=title, xlim=(0, 1.01), ylim=(0, 1.01)
+        )
         drawn = np.unique(np.geomspace(1, len(by_rank.recall), 2000).astype(int)) - 1
         axes.plot(by_rank.recall[drawn], by_rank.precision[drawn], color=BLUE, label="after each rank, expected")
         axes.plot(by_radius.recall, by_radius.precision, "o", color=ORANGE, ms=4, label="within each Hamming radius")
-        axes.legend()
+        legend_above(figure, axes)
     return figure
